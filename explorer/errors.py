@@ -1,0 +1,49 @@
+"""What is said to a user whose input was wrong."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+
+class InputError(Exception):
+    """Input that a user can mend, said in one line.
+
+    The command line prints the line and exits with 2; nothing has been written by then.
+
+    Args:
+        source: Where it stands: a file, a command-line option or a database URL.
+        key: Dotted path of the offending entry, or ``None`` where the whole source is meant.
+        value: The offending value, or ``None`` where there is none (a missing file).
+        remedy: What would be right, with the nearest valid name where there is one.
+    """
+
+    def __init__(
+        self, source: str | Path, key: str | None, value: object | None, remedy: str
+    ) -> None:
+        self.source = str(source)
+        self.key = key
+        self.value = value
+        self.remedy = remedy
+        parts = [self.source]
+        if key:
+            parts.append(key)
+        said = "" if value is None else f"{_short(value)}: "
+        line = f"{': '.join(parts)}: {said}{remedy}"
+        super().__init__(" ".join(line.split()))
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Suggest what was meant: ``did you mean 'x'?``, or the list of what there is.
+
+    The answer is a clause that completes "unknown …;" in an error line.
+    """
+    choices = sorted(valid)
+    close = get_close_matches(name.lower(), choices, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean '{close[0]}'? (there is {', '.join(choices)})"
+    return f"there is {', '.join(choices) if choices else 'none'}"
+
+
+def _short(value: object) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
