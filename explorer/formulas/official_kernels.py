@@ -1,0 +1,148 @@
+"""Compiled kernels of the official stream: the authors' arithmetic, operation by operation.
+
+Mersenne Twister (Matsumoto & Nishimura, 1998) as CPython's ``random`` uses it, ``pnoise1`` in
+float32, positions in float64. numba contracts no products and sums unless ``fastmath`` is asked
+for, so that every operation rounds as in the authors' program.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from explorer.formulas import raster
+from explorer.formulas.compiled import kernel
+from explorer.formulas.noise import PERMUTATION
+from explorer.formulas.raster import LINK, MAX_VERTICES, X, Y
+
+_STATE = 624  # words of the Mersenne Twister; the state array holds the position behind them
+_SHIFT = 397
+
+f32 = np.float32
+u32 = np.uint32
+
+
+@kernel
+def _refill(state: Any) -> None:
+    for i in range(_STATE - _SHIFT):
+        state[i] = _twist(state[i], state[i + 1], state[i + _SHIFT])
+    for i in range(_STATE - _SHIFT, _STATE - 1):
+        state[i] = _twist(state[i], state[i + 1], state[i + _SHIFT - _STATE])
+    state[_STATE - 1] = _twist(state[_STATE - 1], state[0], state[_SHIFT - 1])
+    state[_STATE] = u32(0)
+
+
+@kernel
+def _twist(word: Any, following: Any, shifted: Any) -> Any:
+    y = u32((word & u32(0x80000000)) | (following & u32(0x7FFFFFFF)))
+    return u32(shifted ^ (y >> u32(1)) ^ u32(u32(y & u32(1)) * u32(0x9908B0DF)))
+
+
+@kernel
+def _temper(y: Any) -> Any:
+    y = u32(y ^ (y >> u32(11)))
+    y = u32(y ^ (u32(y << u32(7)) & u32(0x9D2C5680)))
+    y = u32(y ^ (u32(y << u32(15)) & u32(0xEFC60000)))
+    return u32(y ^ (y >> u32(18)))
+
+
+@kernel
+def words(state: Any, out: Any) -> None:
+    """Fill ``out`` (uint32) with the next words of the generator."""
+    done: Any = 0
+    while done < len(out):
+        if state[_STATE] >= u32(_STATE):
+            _refill(state)
+        position: Any = np.int64(state[_STATE])
+        some: Any = min(_STATE - position, len(out) - done)
+        for i in range(some):
+            out[done + i] = _temper(state[position + i])
+        state[_STATE] = u32(position + some)
+        done += some
+
+
+@kernel
+def byte(state: Any) -> Any:
+    """Draw ``random.randint(0, 255)``: nine random bits, drawn again while above 255."""
+    word = np.empty(1, np.uint32)
+    words(state, word)
+    while word[0] >> u32(23) > u32(255):
+        words(state, word)
+    return np.uint8(word[0] >> u32(23))
+
+
+@kernel
+def unit(high: Any, low: Any) -> Any:
+    """Combine two words to ``random.random()``."""
+    return (np.float64(high >> u32(5)) * 67108864.0 + np.float64(low >> u32(6))) * 2.0**-53
+
+
+@kernel
+def pnoise1(position: Any) -> Any:
+    """Perlin noise of one octave, in float32 like the package ``noise``."""
+    x = f32(position)
+    floor = f32(np.floor(x))
+    cell = np.int64(floor) % 1024
+    f = f32(x - floor)
+    fade = f * f * f * (f * (f * f32(6) - f32(15)) + f32(10))
+    left = _gradient(PERMUTATION[cell & 255], f)
+    right = _gradient(PERMUTATION[((cell + 1) % 1024) & 255], f32(f - f32(1)))
+    return f32(0.4) * f32(left + f32(fade * f32(right - left)))
+
+
+@kernel
+def _gradient(hashed: Any, x: Any) -> Any:
+    return f32(-x if hashed & 8 else x * f32((hashed & 7) + 1))
+
+
+@kernel
+def atom(
+    canvas: Any,
+    work: Any,
+    state: Any,
+    xs: Any,
+    ys: Any,
+    cosine: Any,
+    sine: Any,
+    waves: Any,
+    orbits: Any,
+    level: Any,
+    width: Any,
+) -> None:
+    """Draw the orbits of one VisualAtom instance.
+
+    Args:
+        canvas: From ``raster.canvas_array``, cleared here.
+        work: From ``raster.work_array``.
+        state: uint32 ``[625]``, state of the Mersenne Twister; advanced in place.
+        xs: float64 ``[q]``, x of the vertices of the nucleus; moved in place.
+        ys: float64 ``[q]``, y likewise.
+        cosine: float64 ``[q]``, cos θ_i.
+        sine: float64 ``[q]``, sin θ_i.
+        waves: float64 ``[2, q]``, ½ sin(n1 θ_i) and ½ sin(n2 θ_i).
+        orbits: Number of orbits K.
+        level: Noise level η.
+        width: Line width l.
+    """
+    canvas[:] = 0
+    count = len(xs)
+    drawn = np.empty(4 * count, np.uint32)
+    for _ in range(orbits):
+        grey = byte(state)
+        words(state, drawn)
+        for i in range(count):
+            pushed = pnoise1(10000.0 * unit(drawn[2 * i], drawn[2 * i + 1])) * level - level
+            xs[i] -= cosine[i] * (pushed - waves[0, i] - waves[1, i] - width)
+        for i in range(count):
+            j = 2 * (count + i)
+            pushed = pnoise1(10000.0 * unit(drawn[j], drawn[j + 1])) * level - level
+            ys[i] -= sine[i] * (pushed - waves[0, i] - waves[1, i] - width)
+        # The raster takes so many corners at a time; the closing segment of a part is not drawn.
+        for first in range(0, count, MAX_VERTICES - 1):
+            segments = min(MAX_VERTICES - 1, count - first)
+            for i in range(segments + 1):
+                corner = (first + i) % count
+                work[X + i] = np.int32(xs[corner])
+                work[Y + i] = np.int32(ys[corner])
+                work[LINK + i] = np.int32(-1)
+            work[LINK + segments] = np.int32(0)
+            raster.polygon(canvas, work, segments + 1, grey)

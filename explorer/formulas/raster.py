@@ -1,0 +1,230 @@
+"""Compiled line raster: closed polygons of many short segments, in one grey.
+
+The pixels are those of Pillow's ``ImageDraw.line(width=1)`` between integer points: Bresenham's
+line with both end points, nothing outside the canvas. Pixel ``t`` of a segment of length ``n``
+(its extent along the major axis) lies ``floor(t * minor / n + 1/2)`` across, which is what
+Pillow's error term computes.
+
+A segment is a few pixels long, so a loop over the pixels of one segment spends its time on a
+mispredicted exit. Instead all segments of a polygon advance together: they are sorted by length
+(counting sort), pixel ``t`` is drawn for the first so many of them, and both the setup and the
+advance are loops over arrays, which compile to vector instructions. Coordinates are int32 and live
+in the rows of one work array, so that the compiler can tell that they do not overlap.
+
+The same pixels on every machine: all arithmetic is integer but for one float32 division, whose
+rounding IEEE 754 fixes (and the pixels do not depend on, see ``_measure``).
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from explorer.formulas.compiled import kernel
+
+MAX_VERTICES = 4096
+"""Most corners of a polygon."""
+
+CAPACITY = MAX_VERTICES + 16
+"""Length of a row of the work array."""
+
+GUARD = 64
+"""Width of the margin around a canvas, so that few segments have to be clipped."""
+
+# Rows of the work array. The caller fills the first three: corner i is (X[i], Y[i]), segment i
+# leads from corner i to corner i + 1, the last one to corner 0; LINK[i] is -1, or 0 where segment
+# i is not to be drawn because it is known to lie outside the canvas.
+X, Y, LINK = (row * CAPACITY for row in range(3))
+_LENGTH, _START, _SLOPE, _STEPS, _CLIPPED = (row * CAPACITY for row in range(3, 8))
+# The same sorted by length, and how far each has come.
+_PIXEL, _FRACTION, _PITCH, _MOVES, _LAST = (row * CAPACITY for row in range(8, 13))
+ROWS = 13
+"""Rows of the work array that the raster uses; a caller may add its own behind them."""
+
+_LONG = 30  # segments of at least this length share one bucket
+_FEW = 8  # so few segments are finished one by one
+_EXACT = 1024  # longest segment that a slope of 24 binary digits draws exactly
+
+i32 = np.int32
+u32 = np.uint32
+f32 = np.float32
+
+
+def canvas_array(side: int) -> npt.NDArray[np.uint8]:
+    """Allocate a black canvas ``[side + 2 * GUARD, stride]``; the image is inside the guard.
+
+    The stride is an odd number of cache lines: in rows of 512 bytes a vertical stroke would fall
+    into one eighth of the cache.
+    """
+    full = side + 2 * GUARD
+    return np.zeros((full, 64 * (-(-full // 64) | 1)), np.uint8)
+
+
+def work_array(rows: int = ROWS) -> npt.NDArray[np.int32]:
+    """Allocate scratch space of so many rows for :func:`polygon`."""
+    return np.zeros(rows * CAPACITY, np.int32)
+
+
+@kernel
+def polygon(canvas: Any, work: Any, count: Any, grey: Any) -> None:
+    """Draw a closed polygon.
+
+    Args:
+        canvas: From :func:`canvas_array`; drawn on in place (the guard receives pixels too).
+        work: From :func:`work_array`, with the first ``count`` entries of rows X, Y and LINK set.
+        count: Number of corners, 1 to ``MAX_VERTICES``.
+        grey: uint8.
+    """
+    side = canvas.shape[0] - 2 * GUARD
+    work[X + count] = work[X]
+    work[Y + count] = work[Y]
+    if _measure(work, count, side, canvas.shape[1]):
+        for i in range(count):
+            if work[_CLIPPED + i]:
+                x, y = work[X + i], work[Y + i]
+                line(canvas, x, y, work[X + i + 1], work[Y + i + 1], grey)
+    _advance(canvas.reshape(-1), work, count, grey)
+
+
+@kernel
+def line(canvas: Any, x0: Any, y0: Any, x1: Any, y1: Any, grey: Any) -> None:
+    """Draw what the canvas shows of one line of any length, both end points included."""
+    x0, y0, x1, y1 = np.int64(x0), np.int64(y0), np.int64(x1), np.int64(y1)
+    side, stride = canvas.shape[0] - 2 * GUARD, canvas.shape[1]
+    pixels = canvas.reshape(-1)
+    major, minor = abs(x1 - x0), abs(y1 - y0)
+    forward, across = (1 if x1 > x0 else -1), (1 if y1 > y0 else -1)
+    u, v, to_u, to_v = x0, y0, 1, stride
+    if major < minor:
+        major, minor = minor, major
+        forward, across = across, forward
+        u, v, to_u, to_v = v, u, to_v, to_u
+    first = max(0, -u if forward > 0 else u - side + 1)
+    last = min(major, side - 1 - u if forward > 0 else u)
+    # Position across at the first pixel, then Bresenham's error term from there.
+    double = max(2 * major, 1)
+    error = 2 * minor * first + major
+    v += across * (error // double)
+    error %= double
+    u += forward * first
+    for _ in range(first, last + 1):
+        if 0 <= v < side:
+            pixels[np.uint64((u + GUARD) * to_u + (v + GUARD) * to_v)] = grey
+        u += forward
+        error += 2 * minor
+        if error >= double:
+            error -= double
+            v += across
+
+
+@kernel
+def _measure(work: Any, count: Any, side: Any, stride: Any) -> Any:
+    """Prepare every segment; returns whether any has to be clipped.
+
+    The slope is minor / length in units of 2**-24, rounded up by 1/2 to 5/2 units: float32
+    division is off by at most half a unit, truncation by one, and two are added. Pixel t of n
+    must not reach the next half before its time, that is t * 5/2 * 2**-24 < 1 / (2n): true for all
+    t < n <= _EXACT; and every tie is rounded up as Bresenham does.
+    """
+    stride = i32(stride)
+    edge = i32(side - 1)
+    guard = i32(GUARD)
+    any_clipped = i32(0)
+    for i in range(count):
+        x0, x1, y0, y1 = work[X + i], work[X + i + 1], work[Y + i], work[Y + i + 1]
+        dx, dy = i32(x1 - x0), i32(y1 - y0)
+        right = i32(1) if dx > 0 else i32(-1)
+        down = stride if dy > 0 else i32(-stride)
+        dx, dy = i32(abs(dx)), i32(abs(dy))
+        length, minor = max(dx, dy), min(dx, dy)
+        forward, across = (right, down) if dx > dy else (down, right)
+        # In the sign bit: are both ends beyond the same border, is either beyond the guard?
+        fx0, fx1, fy0, fy1 = i32(edge - x0), i32(edge - x1), i32(edge - y0), i32(edge - y1)
+        beyond = i32((x0 & x1) | (y0 & y1) | (fx0 & fx1) | (fy0 & fy1))
+        near = i32(i32(x0 + guard) | i32(x1 + guard) | i32(y0 + guard) | i32(y1 + guard))
+        far = i32(i32(fx0 + guard) | i32(fx1 + guard) | i32(fy0 + guard) | i32(fy1 + guard))
+        outside = i32(near | far | i32(i32(_EXACT) - length))
+        clipped = i32(i32((outside & ~beyond) >> i32(31)) & work[LINK + i])
+        any_clipped = i32(any_clipped | clipped)
+        work[_CLIPPED + i] = clipped
+        # Length -1 says that there is nothing to draw here.
+        work[_LENGTH + i] = i32(length | i32((outside | beyond) >> i32(31)) | ~work[LINK + i])
+        work[_START + i] = i32(i32(i32(y0 + guard) * stride) + i32(x0 + guard))
+        slope = f32(minor) / f32(max(length, i32(1))) * f32(1 << 24)
+        work[_SLOPE + i] = i32(i32(slope) + i32(2))
+        work[_STEPS + i] = i32(i32(forward << i32(16)) | i32(across & i32(0xFFFF)))
+    return any_clipped
+
+
+@kernel
+def _sort(work: Any, count: Any, ends: Any) -> None:
+    """Sort the segments by falling length; ``ends[b]`` becomes the number of length >= b - 1."""
+    ends[:] = 0
+    for i in range(count):
+        bucket = u32(min(i32(work[_LENGTH + i] + i32(1)), i32(_LONG + 1)))
+        ends[bucket] = u32(ends[bucket] + u32(1))
+    total = u32(0)
+    for longer in range(_LONG + 1, -1, -1):
+        size = ends[longer]
+        ends[longer] = total
+        total = u32(total + size)
+    for i in range(count):
+        length = work[_LENGTH + i]
+        bucket = u32(min(i32(length + i32(1)), i32(_LONG + 1)))
+        place = ends[bucket]
+        ends[bucket] = u32(place + u32(1))
+        work[u32(_PIXEL) + place] = work[_START + i]
+        work[u32(_PITCH) + place] = work[_SLOPE + i]
+        work[u32(_MOVES) + place] = work[_STEPS + i]
+        work[u32(_LAST) + place] = length
+
+
+@kernel
+def _advance(pixels: Any, work: Any, count: Any, grey: Any) -> None:
+    """Draw all measured segments, pixel by pixel in step.
+
+    The last pixel of a segment is left to the next one, which begins there.
+    """
+    ends = np.empty(_LONG + 2, np.uint32)
+    _sort(work, count, ends)
+    drawn = np.int64(ends[1])
+    for i in range(drawn):
+        work[_FRACTION + i] = i32(1 << 23)
+    _plot(pixels, work, drawn, grey)
+    step = 1
+    while step < _LONG and ends[step + 2] >= _FEW:
+        drawn = np.int64(ends[step + 2])
+        for i in range(drawn):
+            fraction = i32(work[_FRACTION + i] + work[_PITCH + i])
+            moves = work[_MOVES + i]
+            across = i32(i32(i32(moves << i32(16)) >> i32(16)) & i32(-(fraction >> i32(24))))
+            work[_PIXEL + i] = i32(work[_PIXEL + i] + i32(i32(moves >> i32(16)) + across))
+            work[_FRACTION + i] = i32(fraction & i32(0xFFFFFF))
+        _plot(pixels, work, drawn, grey)
+        step += 1
+    for i in range(np.int64(ends[step + 1])):
+        pixel, fraction = work[_PIXEL + i], work[_FRACTION + i]
+        moves = work[_MOVES + i]
+        forward, across = i32(moves >> i32(16)), i32(i32(moves << i32(16)) >> i32(16))
+        for _ in range(step, work[_LAST + i]):
+            fraction = i32(fraction + work[_PITCH + i])
+            pixel = i32(pixel + forward + i32(across & i32(-(fraction >> i32(24)))))
+            fraction = i32(fraction & i32(0xFFFFFF))
+            pixels[u32(pixel)] = grey
+
+
+@kernel
+def _plot(pixels: Any, work: Any, count: Any, grey: Any) -> None:
+    """Set the pixels of the first so many segments; unrolled, which numba does not do itself."""
+    whole = count & ~7
+    for i in range(0, whole, 8):
+        pixels[u32(work[_PIXEL + i])] = grey
+        pixels[u32(work[_PIXEL + i + 1])] = grey
+        pixels[u32(work[_PIXEL + i + 2])] = grey
+        pixels[u32(work[_PIXEL + i + 3])] = grey
+        pixels[u32(work[_PIXEL + i + 4])] = grey
+        pixels[u32(work[_PIXEL + i + 5])] = grey
+        pixels[u32(work[_PIXEL + i + 6])] = grey
+        pixels[u32(work[_PIXEL + i + 7])] = grey
+    for i in range(whole, count):
+        pixels[u32(work[_PIXEL + i])] = grey

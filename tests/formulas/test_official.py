@@ -1,0 +1,135 @@
+"""The official stream against digests of the authors' own images."""
+
+import hashlib
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from explorer.formulas import RangeError, official, official_kernels
+from tests.formulas import reference
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "official.json").read_text())
+
+SMALL = {
+    "numof_classes": 2,
+    "numof_instances": 2,
+    "image_size": 64,
+    "vertex_num_min": 20,
+    "vertex_num_max": 60,
+    "line_num_max": 9,
+    "start_pos": 64,
+}
+
+
+@pytest.mark.parametrize(
+    "case", GOLDEN, ids=lambda case: f"thread{case['arguments']['thread_num']}"
+)
+def test_pixels_are_the_authors(case):
+    images = list(official.render(case["formula"], case["arguments"]))
+    assert [name for name, _ in images] == list(case["sha256"])
+    for name, image in images:
+        assert image.dtype == np.uint8
+        assert hashlib.sha256(image.tobytes()).hexdigest() == case["sha256"][name]
+
+
+def test_more_vertices_than_the_raster_takes_at_once():
+    given = {**SMALL, "vertex_num_min": 9_000, "vertex_num_max": 9_001}
+    images = [image for _, image in official.render("visual_atom", given)]
+    expected = reference.official_visual_atom({**official.arguments("visual_atom"), **given})
+    for image, (wanted, _) in zip(images, expected, strict=True):
+        assert np.array_equal(image, wanted)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"line_num_min": 0, "line_num_max": 0},
+        {"vertex_num_min": 1, "vertex_num_max": 3},
+        {"perlin_min": 3, "line_width": 2.5, "oval_rate": 1, "start_pos": 0},
+        {"nami_1_min": 4, "nami_1_max": 4, "nami_2_min": 3, "nami_2_max": 4},
+        {"nami_1_min": 0, "nami_1_max": 0, "nami_2_min": 0, "nami_2_max": 0},
+        {"radius_min": 70, "start_pos": 640, "numof_instances": 5},
+    ],
+)
+def test_pixels_are_those_of_the_definition(given):
+    given = {**SMALL, **given}
+    images = [image for _, image in official.render("visual_atom", given)]
+    expected = reference.official_visual_atom({**official.arguments("visual_atom"), **given})
+    for image, (wanted, _) in zip(images, expected, strict=True):
+        assert np.array_equal(image, wanted)
+
+
+def test_a_process_draws_its_share_of_the_categories():
+    given = {**SMALL, "numof_classes": 7, "numof_thread": 3, "thread_num": 2, "start_class": 100}
+    names = [name for name, _ in official.render("visual_atom", given)]
+    assert [name[:6] for name in names] == ["00104/"] * 2 + ["00105/"] * 2
+    assert names[1].endswith("_instance_0001.png")
+
+
+def test_the_global_random_state_is_left_alone():
+    random.seed(5)
+    before = random.getstate()
+    list(official.render("visual_atom", SMALL))
+    assert random.getstate() == before
+
+
+def test_images_do_not_share_memory():
+    (_, first), (_, second), *_ = official.render("visual_atom", SMALL)
+    assert not np.shares_memory(first, second)
+    assert not np.array_equal(first, second)
+
+
+def test_words_continue_the_generator_of_cpython():
+    rng = random.Random(11)
+    [rng.random() for _ in range(300)]
+    state = np.array(rng.getstate()[1], np.uint32)
+    drawn = np.empty(4_000, np.uint32)
+    official_kernels.words(state, drawn[:3])
+    official_kernels.words(state, drawn[3:])
+    assert drawn.tolist() == [rng.getrandbits(32) for _ in range(4_000)]
+    assert tuple(state.tolist()) == rng.getstate()[1]
+
+
+def test_bytes_and_doubles_are_those_of_cpython():
+    rng = random.Random(12)
+    state = np.array(rng.getstate()[1], np.uint32)
+    for _ in range(700):
+        assert official_kernels.byte(state) == rng.randint(0, 255)
+        pair = np.empty(2, np.uint32)
+        official_kernels.words(state, pair)
+        assert official_kernels.unit(pair[0], pair[1]) == rng.random()
+
+
+def test_arguments_are_the_recommended_ones():
+    arguments = official.arguments("visual_atom")
+    assert arguments["vertex_num_max"] == 1000
+    assert set(GOLDEN[0]["arguments"]) == set(arguments)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"vertex_num": 3}, "vertex_num: unknown argument; did you mean 'vertex_num_m"),
+        ({"numof_classes": 1.5}, "numof_classes: 1.5: must be an integer"),
+        ({"vertex_num_min": 0}, "vertex_num_min: 0: must be at least 1"),
+        ({"vertex_num_min": 30, "vertex_num_max": 20}, "vertex_num_max: 20: is below"),
+        ({"line_num_min": -1}, "line_num_min: -1: must be at least 0"),
+        ({"image_size": 0}, "image_size: 0: must be at least 1"),
+        ({"image_size": 5000}, "image_size: 5000: must be at most 4096"),
+        ({"numof_thread": 0}, "numof_thread: 0: must be at least 1"),
+        ({"thread_num": -1}, "thread_num: -1: must be at least 0"),
+        ({"start_pos": -1}, "start_pos: -1: must be at least 0"),
+        ({"nami_2_min": 4, "nami_2_max": 4}, "nami_2_max: 4: the second frequency could never"),
+    ],
+)
+def test_arguments_that_cannot_work_are_refused_at_once(given, message):
+    with pytest.raises(RangeError, match=message):
+        official.render("visual_atom", given)
+
+
+def test_a_formula_without_official_stream_is_refused():
+    with pytest.raises(RangeError, match="visual_atm: has no official stream; did you mean"):
+        official.render("visual_atm", {})

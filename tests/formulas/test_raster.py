@@ -1,0 +1,95 @@
+"""The polygon raster against Pillow's ImageDraw.line."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+from explorer.formulas import raster
+from tests.formulas import reference
+
+
+def drawn(corners: list[tuple[int, int]], side: int, hidden: set[int] = frozenset()) -> np.ndarray:
+    canvas, work = raster.canvas_array(side), raster.work_array()
+    count = len(corners)
+    work[raster.X : raster.X + count] = [x for x, _ in corners]
+    work[raster.Y : raster.Y + count] = [y for _, y in corners]
+    work[raster.LINK : raster.LINK + count] = [0 if i in hidden else -1 for i in range(count)]
+    raster.polygon(canvas, work, count, np.uint8(200))
+    return canvas[raster.GUARD : raster.GUARD + side, raster.GUARD : raster.GUARD + side]
+
+
+def expected(corners: list[tuple[int, int]], side: int) -> np.ndarray:
+    image = Image.new("L", (side, side))
+    reference.polygon(ImageDraw.Draw(image), *map(list, zip(*corners, strict=True)), 200)
+    return np.asarray(image)
+
+
+def corners(reach: int, most: int):
+    coordinate = st.integers(-reach, reach)
+    return st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=most)
+
+
+@settings(max_examples=150, deadline=None)
+@given(corners(60, 40), st.integers(1, 60))
+def test_short_segments_in_and_around_the_canvas(points, side):
+    assert np.array_equal(drawn(points, side), expected(points, side))
+
+
+@settings(max_examples=100, deadline=None)
+@given(corners(5_000, 12), st.integers(1, 1100))
+def test_long_segments_through_the_canvas(points, side):
+    assert np.array_equal(drawn(points, side), expected(points, side))
+
+
+@pytest.mark.parametrize("side", [224, 512, 1500])
+def test_many_segments_of_all_lengths(side):
+    rng = np.random.default_rng(side)
+    for scale in (1, 3, 20, 300):
+        walk = side / 2 + np.cumsum(rng.normal(0, scale, (900, 2)), axis=0)
+        points = [tuple(map(int, point)) for point in walk]
+        assert np.array_equal(drawn(points, side), expected(points, side))
+
+
+def test_long_segments_inside_a_large_canvas():
+    rng = np.random.default_rng(0)
+    points = [tuple(map(int, point)) for point in rng.integers(0, 4000, (200, 2))]
+    assert np.array_equal(drawn(points, 4000), expected(points, 4000))
+
+
+def test_every_direction_inside_the_canvas():
+    side = 101
+    for x in range(side):
+        for end in ((x, 0), (0, x), (x, side - 1), (side - 1, x)):
+            points = [(50, 50), end]
+            assert np.array_equal(drawn(points, side), expected(points, side))
+
+
+def test_a_line_drawn_by_itself_has_both_ends():
+    canvas = raster.canvas_array(20)
+    raster.line(canvas, 3, 4, 9, 4, np.uint8(7))
+    row = canvas[raster.GUARD + 4, raster.GUARD : raster.GUARD + 20]
+    assert np.flatnonzero(row).tolist() == [3, 4, 5, 6, 7, 8, 9]
+    assert np.count_nonzero(canvas) == 7
+
+
+def test_a_segment_far_longer_than_the_canvas_is_exact():
+    points = [(-400_000, -130_001), (371_003, 120_500)]
+    assert np.array_equal(drawn(points, 300), expected(points, 300))
+
+
+def test_a_hidden_segment_is_not_drawn():
+    points = [(2, 2), (12, 2), (12, 12)]
+    image = drawn(points, 20, hidden={2})
+    assert image[2, 2:13].all()
+    assert image[2:12, 12].all()
+    assert np.count_nonzero(image) == 21 - 1  # the last corner belongs to the hidden segment
+
+
+@pytest.mark.parametrize("side", [1, 16, 383, 384, 512, 1024])
+def test_a_canvas_has_rows_of_an_odd_number_of_cache_lines(side):
+    canvas = raster.canvas_array(side)
+    assert canvas.shape[0] == side + 2 * raster.GUARD
+    assert canvas.shape[1] >= canvas.shape[0]
+    assert canvas.shape[1] % 128 == 64

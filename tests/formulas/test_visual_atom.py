@@ -1,0 +1,319 @@
+"""VisualAtom in the counter stream."""
+
+import hashlib
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from explorer import formulas
+from explorer.formulas import official, orbits
+from tests.formulas import reference
+
+atom = formulas.get("visual_atom")
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "visual_atom.json").read_text())
+
+
+def one(ranges=None, *, seed=0, category=0, instance=0, canvas=64) -> np.ndarray:
+    instances = range(instance, instance + 1)
+    return atom.render(ranges, seed=seed, category=category, instances=instances, canvas=canvas)[0]
+
+
+def digest(image: np.ndarray) -> str:
+    return hashlib.sha256(image.tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize("case", GOLDEN, ids=lambda case: case["name"])
+def test_golden_pixels(case):
+    image = one(
+        {name: tuple(ends) for name, ends in case["ranges"].items()},
+        seed=case["seed"],
+        category=case["category"],
+        instance=case["instance"],
+        canvas=case["canvas"],
+    )
+    assert digest(image) == case["sha256"]
+
+
+def plain(monkeypatch, ranges, **arguments) -> np.ndarray:
+    with monkeypatch.context() as patch:
+        patch.setattr(orbits, "draw", reference.draw_orbits)
+        return one(ranges, **arguments)
+
+
+@st.composite
+def some_ranges(draw, **bounds):
+    """Ranges inside the given bounds; the other parameters inside their legal limits."""
+    ranges = {}
+    for parameter in atom.parameters:
+        low, high = bounds.get(parameter.name, (parameter.low, parameter.high))
+        number = st.integers(low, high) if parameter.kind is int else st.floats(low, high)
+        ranges[parameter.name] = tuple(sorted(draw(st.tuples(number, number))))
+    return ranges
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    ranges=some_ranges(quantization=(3, 60), orbits=(0, 60), radius=(0, 120), noise=(0, 9)),
+    canvas=st.integers(16, 160),
+    seed=st.integers(0, 2**63 - 1),
+)
+def test_pixels_are_those_of_the_plain_definition(ranges, canvas, seed):
+    with pytest.MonkeyPatch.context() as patch:
+        expected = plain(patch, ranges, seed=seed, canvas=canvas)
+    assert np.array_equal(one(ranges, seed=seed, canvas=canvas), expected)
+
+
+def test_orbits_that_grow_shrink_and_leave_are_those_of_the_plain_definition(monkeypatch):
+    slow = {"noise": (0, 0.4), "amplitude": (0.2, 3), "quantization": (40, 60)}
+    for category in range(40):
+        ranges = {**slow, "orbits": (150, 300), "position": (-1.5, 1.5), "frequency": (0, 9)}
+        expected = plain(monkeypatch, ranges, category=category, canvas=48)
+        assert np.array_equal(one(ranges, category=category, canvas=48), expected)
+
+
+@settings(max_examples=25, deadline=None)
+@given(some_ranges(), st.integers(16, 1024), st.integers(0, 2**63 - 1))
+def test_any_legal_ranges_render(ranges, canvas, seed):
+    image = one(ranges, seed=seed, canvas=canvas)
+    assert image.shape == (canvas, canvas)
+    low, high = ranges["grey"]
+    assert image.max(initial=0) <= high
+    assert image[image > 0].min(initial=255) >= min(low, 255)
+
+
+def test_the_largest_legal_atom_does_not_overflow():
+    most = {parameter.name: parameter.high for parameter in atom.parameters}
+    step = most["noise"] * 1.9525 + most["line_width"] + most["amplitude_1"] + most["amplitude_2"]
+    radius = most["radius"] * most["oval_rate"] + most["orbits"] * step
+    centre = formulas.MAX_CANVAS / 2 * (1 + most["position"])
+    assert (radius + centre) * 2**orbits.FRACTION < 2**31
+
+
+# --- what pixels depend on, and what they do not --------------------------------------------------
+
+
+def test_an_image_does_not_depend_on_how_it_is_asked_for():
+    together = atom.render(None, seed=3, category=5, instances=range(2, 9), canvas=48)
+    backwards = atom.render(None, seed=3, category=5, instances=range(8, 1, -1), canvas=48)
+    assert np.array_equal(together, backwards[::-1])
+    for number, image in zip(range(2, 9), together, strict=True):
+        assert np.array_equal(image, one(seed=3, category=5, instance=number, canvas=48))
+
+
+def test_an_image_does_not_depend_on_what_was_drawn_before_or_on_the_thread():
+    expected = one(seed=1, category=2, canvas=80)
+    one({"quantization": (4096, 4096)}, canvas=80)
+    one(canvas=33)
+    assert np.array_equal(one(seed=1, category=2, canvas=80), expected)
+    found = []
+    thread = threading.Thread(target=lambda: found.append(one(seed=1, category=2, canvas=80)))
+    thread.start()
+    thread.join()
+    assert np.array_equal(found[0], expected)
+
+
+def test_images_differ_in_seed_category_and_instance():
+    some = [
+        one(seed=seed, category=category, instance=instance, canvas=256)
+        for seed in (0, 1)
+        for category in (0, 1)
+        for instance in (0, 1)
+    ]
+    assert len({digest(image) for image in some}) == 8
+
+
+def test_out_is_drawn_on_and_returned():
+    out = np.full((2, 40, 40), 99, np.uint8)
+    result = atom.render(None, seed=0, category=0, instances=range(2), canvas=40, out=out)
+    assert result is out
+    assert np.array_equal(out[1], one(instance=1, canvas=40))
+
+
+@pytest.mark.parametrize(
+    "out",
+    [
+        np.zeros((2, 40, 41), np.uint8),
+        np.zeros((2, 40, 40), np.int16),
+        np.zeros((2, 40, 80), np.uint8)[:, :, ::2],
+    ],
+)
+def test_an_unfit_out_is_refused(out):
+    with pytest.raises(ValueError, match="C-contiguous uint8 array of shape"):
+        atom.render(None, seed=0, category=0, instances=range(2), canvas=40, out=out)
+
+
+@pytest.mark.parametrize("canvas", [0, 4097])
+def test_a_canvas_out_of_bounds_is_refused(canvas):
+    with pytest.raises(formulas.RangeError, match=rf"canvas: {canvas}: must be in 1\.\.4096"):
+        one(canvas=canvas)
+
+
+def test_a_negative_instance_is_refused():
+    with pytest.raises(formulas.RangeError, match="instances: -1: must not be negative"):
+        one(instance=-1)
+
+
+def test_no_instances_are_no_images():
+    none = atom.render(None, seed=0, category=0, instances=range(0), canvas=40)
+    assert none.shape == (0, 40, 40)
+
+
+# --- corners --------------------------------------------------------------------------------------
+
+
+def test_no_orbit_is_black():
+    assert not one({"orbits": (0, 0)}).any()
+
+
+def test_an_atom_wholly_off_the_canvas_is_black():
+    assert not one({"position": (4, 4), "orbits": (1, 5)}, canvas=512).any()
+
+
+def test_one_quiet_orbit_is_one_ellipse():
+    """No noise, no wave, no width: the nucleus itself, at radius r."""
+    ranges = {
+        "orbits": (1, 1),
+        "noise": (0, 0),
+        "line_width": (0, 0),
+        "frequency": (0, 0),
+        "radius": (20, 20),
+        "oval_rate": (1, 1),
+        "position": (0, 0),
+        "quantization": (400, 400),
+        "grey": (200, 200),
+    }
+    y, x = np.nonzero(one(ranges))
+    assert np.abs(np.hypot(x + 0.5 - 32, y + 0.5 - 32) - 20).max() < 1.5
+    assert len(x) > 100
+    triangle = one({**ranges, "quantization": (3, 3)})
+    assert (np.hypot(*(np.argwhere(triangle) + 0.5 - 32).T) < 21.5).all()
+    assert triangle[32, 52] == 200
+
+
+def test_line_width_and_noise_push_orbits_outward():
+    quiet = {"orbits": (9, 9), "noise": (0, 0), "position": (0, 0), "oval_rate": (1, 1)}
+    quiet |= {"radius": (5, 5), "frequency": (0, 0), "line_width": (2, 2)}
+    y, x = np.nonzero(one(quiet))
+    assert abs(np.hypot(x + 0.5 - 32, y + 0.5 - 32).max() - (5 + 9 * 2)) < 1.5
+    noisy = one({**quiet, "line_width": (0, 0), "noise": (2, 2)})
+    y, x = np.nonzero(noisy)
+    assert np.hypot(x + 0.5 - 32, y + 0.5 - 32).mean() > 10
+
+
+def test_grey_stays_in_its_range():
+    greys = np.unique(one({"grey": (120, 124), "orbits": (80, 80)}, canvas=256))
+    assert greys.tolist() == [0, 120, 121, 122, 123, 124]
+
+
+def test_a_wave_has_as_many_lobes_as_its_frequency():
+    quiet = {"noise": (0, 0), "oval_rate": (1, 1), "position": (0, 0), "orbits": (30, 30)}
+    quiet |= {"radius": (60, 60), "line_width": (0, 0), "quantization": (720, 720)}
+    quiet |= {"frequency_1": (7, 7), "frequency_2": (0, 0), "amplitude_1": (1, 1)}
+    y, x = np.nonzero(one(quiet, canvas=512))
+    angle = np.arctan2(y + 0.5 - 256, x + 0.5 - 256)
+    outer = np.zeros(360)
+    np.maximum.at(outer, (np.degrees(angle) % 360).astype(int), np.hypot(x - 256, y - 256))
+    assert np.argmax(np.abs(np.fft.rfft(outer - outer.mean()))) == 7
+
+
+# --- category draws -------------------------------------------------------------------------------
+
+
+def test_a_category_depends_on_its_own_number_only():
+    rows = atom.categories(None, seed=4, categories=range(50))
+    picked = atom.categories(None, seed=4, categories=[31, 7, 7])
+    assert picked.tolist() == [rows[31].item(), rows[7].item(), rows[7].item()]
+
+
+def test_draws_are_uniform_over_the_ranges():
+    rows = atom.categories(None, seed=0, categories=range(5_000))
+    full = atom.resolve()
+    for name in ("quantization", "orbits", "radius", "frequency_1"):
+        low, high = full[name]
+        counts = np.bincount(rows[name] - low, minlength=high - low + 1)
+        assert len(counts) == high - low + 1
+        assert stats.chisquare(counts).pvalue > 1e-4
+    for name in ("noise", "line_width"):
+        low, high = full[name]
+        assert stats.kstest(rows[name], stats.uniform(low, high - low).cdf).pvalue > 1e-4
+    for name in ("oval_x", "oval_y"):
+        assert stats.kstest(rows[name], stats.uniform(1, 1).cdf).pvalue > 1e-4
+    assert abs(np.corrcoef(rows["oval_x"], rows["oval_y"])[0, 1]) < 0.05
+    assert (rows["amplitude_1"] == 0.5).all()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["quantization", "orbits", "noise", "line_width", "radius", "amplitude_1", "amplitude_2"],
+)
+def test_another_range_of_one_parameter_leaves_the_other_draws_alone(name):
+    low, high = next((p.low, p.high) for p in atom.parameters if p.name == name)
+    before = atom.categories(None, seed=0, categories=range(20))
+    after = atom.categories({name: (low, high)}, seed=0, categories=range(20))
+    assert [f for f in before.dtype.names if not np.array_equal(before[f], after[f])] == [name]
+
+
+def test_frequencies_differ_unless_the_first_is_zero():
+    rows = atom.categories({"frequency": (0, 1)}, seed=0, categories=range(2_000))
+    same = rows["frequency_1"] == rows["frequency_2"]
+    assert (rows["frequency_1"][same] == 0).all()
+    assert same.sum() > 200
+
+
+def test_frequencies_may_be_equal_where_the_range_has_no_other_value():
+    rows = atom.categories({"frequency": (5, 5)}, seed=0, categories=range(3))
+    assert (rows["frequency_1"] == 5).all()
+    assert (rows["frequency_2"] == 5).all()
+
+
+def test_category_draws_follow_the_distribution_of_the_definition():
+    """n2 given n1 is uniform over the other values."""
+    rows = atom.categories({"frequency": (1, 4)}, seed=0, categories=range(6_000))
+    pairs = (rows["frequency_1"] - 1) * 4 + rows["frequency_2"] - 1
+    counts = np.bincount(pairs, minlength=16).reshape(4, 4)
+    assert (np.diag(counts) == 0).all()
+    assert stats.chisquare(counts[~np.eye(4, dtype=bool)]).pvalue > 1e-4
+
+
+# --- the parts ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 8, 360, 997, 4096])
+def test_sines_are_accurate(count):
+    angle = 2 * np.pi * np.arange(count) / count
+    cosine, sine = orbits.sines(count) * 2.0**-orbits.TURN
+    assert np.abs(cosine - np.cos(angle)).max() < 6e-9
+    assert np.abs(sine - np.sin(angle)).max() < 6e-9
+
+
+def test_fixed_point_is_rounded_to_the_nearest():
+    assert orbits.fixed(1.5) == 3 << 11
+    assert orbits.fixed(-0.25) == -(1 << 10)
+    values = np.array([1 << 29, (1 << 29) - 1, -(1 << 30)])
+    assert orbits.times(1, values).tolist() == [1, 0, -1]
+
+
+# --- the two streams ------------------------------------------------------------------------------
+
+
+def describe(image: np.ndarray) -> list[float]:
+    """Ink coverage, mean grey of the ink, ink in the upper half, ink at the border."""
+    ink = image > 0
+    border = np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
+    grey = image[ink].mean() if ink.any() else 0.0
+    return [ink.mean(), grey, ink[: len(ink) // 2].mean(), border.mean()]
+
+
+def test_both_streams_draw_from_one_distribution():
+    count = 300
+    theirs = official.visual_atom(numof_classes=count, numof_instances=1, thread_num=40)
+    theirs = np.array([describe(image) for _, image in theirs])
+    ours = np.array([describe(one(seed=40, category=i, canvas=512)) for i in range(count)])
+    for statistic in range(theirs.shape[1]):
+        assert stats.ks_2samp(theirs[:, statistic], ours[:, statistic]).pvalue > 0.005
