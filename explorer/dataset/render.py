@@ -1,0 +1,197 @@
+"""Render a proxy dataset in parallel.
+
+Kernels run without the interpreter lock, so threads are enough. An image depends on its own
+category and instance only; the same arguments give the same bytes for any number of workers.
+"""
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from explorer import formulas
+from explorer.formulas import Formula, RangeError, Ranges
+
+Images = npt.NDArray[np.uint8]
+Progress = Callable[[int], None]
+
+_CHUNK = 16  # instances rendered by one job
+
+
+@dataclass(frozen=True)
+class ProxyDataset:
+    """Images of a formula with their categories as labels.
+
+    Args:
+        images: uint8 ``[categories * instances, size, size]``, category by category.
+        labels: int64 ``[categories * instances]``.
+        digest: SHA-256 (hex) of the shape and the bytes of ``images``.
+    """
+
+    images: Images
+    labels: npt.NDArray[np.int64]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A proxy dataset that is to be rendered; everything checked at construction.
+
+    Args:
+        formula: Name of the formula.
+        ranges: Parameter or group name -> (low, high); the rest keeps the formula's default.
+        categories: Number of categories N.
+        instances: Images of every category M.
+        canvas: Side that the formula draws on, in pixels.
+        size: Side of the images after exact area averaging, at most ``canvas``.
+        seed: Seed of the counter stream.
+        workers: Threads that render, or None for one a core.
+
+    Raises:
+        UnknownFormula: If there is no such formula.
+        RangeError: If a range or a number is out of bounds.
+    """
+
+    formula: str
+    ranges: Ranges | None
+    categories: int
+    instances: int
+    canvas: int
+    size: int
+    seed: int
+    workers: int | None
+
+    def __post_init__(self) -> None:
+        _ = self.resolved
+        for name, value, most in (
+            ("categories", self.categories, 100_000),
+            ("instances", self.instances, 100_000),
+            ("canvas", self.canvas, formulas.MAX_CANVAS),
+            ("size", self.size, self.canvas),
+        ):
+            if not 1 <= value <= most:
+                raise RangeError(name, value, f"must be in 1..{most}")
+        if not 0 <= self.seed <= formulas.MAX_SEED:
+            raise RangeError("seed", self.seed, f"must be in 0..{formulas.MAX_SEED}")
+        if self.workers is not None and self.workers < 1:
+            raise RangeError("workers", self.workers, "must be at least 1")
+
+    @property
+    def family(self) -> Formula:
+        """The formula itself."""
+        return formulas.get(self.formula)
+
+    @property
+    def resolved(self) -> Mapping[str, tuple[float, float]]:
+        """The ranges of all parameters."""
+        return self.family.resolve(self.ranges)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of all images."""
+        return self.categories * self.instances, self.size, self.size
+
+    def draw(self, category: int, instances: range) -> Images:
+        """Render uint8 ``[len(instances), size, size]``."""
+        images = self.family.render(
+            self.ranges,
+            seed=self.seed,
+            category=category,
+            instances=instances,
+            canvas=self.canvas,
+        )
+        if self.size == self.canvas:
+            return images
+        from explorer.formulas import area
+
+        reduced = np.empty((len(instances), self.size, self.size), np.uint8)
+        area.average(images, reduced)
+        return reduced
+
+    def run(self, draw: Callable[[int, range], Images], progress: Progress | None = None) -> str:
+        """Call ``draw(category, instances)`` for all images in threads, a few at a time.
+
+        Args:
+            draw: Returns the images of the instances.
+            progress: Called with the number of images finished since its last call.
+
+        Returns:
+            The digest of all images that ``draw`` returned.
+        """
+        workers = self.workers or len(os.sched_getaffinity(0))
+        digest = hashlib.sha256(str(self.shape).encode())
+        for images in _in_order(draw, self._jobs(), workers):
+            digest.update(images.data)
+            if progress is not None:
+                progress(len(images))
+        return digest.hexdigest()
+
+    def _jobs(self) -> Iterator[tuple[int, range]]:
+        for category in range(self.categories):
+            for first in range(0, self.instances, _CHUNK):
+                yield category, range(first, min(first + _CHUNK, self.instances))
+
+
+def render_dataset(
+    formula: str,
+    ranges: Ranges | None,
+    *,
+    categories: int,
+    instances: int,
+    canvas: int,
+    size: int,
+    seed: int,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> ProxyDataset:
+    """Render a proxy dataset into one array.
+
+    Args:
+        formula: Name of the formula.
+        ranges: Parameter or group name -> (low, high); the rest keeps the formula's default.
+        categories: Number of categories N, at least 1.
+        instances: Images of every category M, at least 1.
+        canvas: Side that the formula draws on, in pixels.
+        size: Side of the images after exact area averaging, at most ``canvas``.
+        seed: Seed of the counter stream.
+        workers: Threads; the result does not depend on it.
+        progress: Called with the number of images finished since its last call.
+
+    Raises:
+        UnknownFormula: If there is no such formula.
+        RangeError: If a range or a number is out of bounds.
+    """
+    plan = Plan(formula, ranges, categories, instances, canvas, size, seed, workers)
+    images = np.empty(plan.shape, np.uint8)
+
+    def draw(category: int, numbers: range) -> Images:
+        start = category * instances
+        part = images[start + numbers.start : start + numbers.stop]
+        part[...] = plan.draw(category, numbers)
+        return part
+
+    digest = plan.run(draw, progress)
+    labels = np.repeat(np.arange(categories, dtype=np.int64), instances)
+    return ProxyDataset(images, labels, digest)
+
+
+def _in_order(
+    draw: Callable[[int, range], Images], jobs: Iterator[tuple[int, range]], workers: int
+) -> Iterator[Images]:
+    """Yield the results in the order of the jobs, with at most a few of them in memory."""
+    waiting: deque[Future[Images]] = deque()
+    pool = ThreadPoolExecutor(max_workers=workers)
+    try:
+        for job in jobs:
+            waiting.append(pool.submit(draw, *job))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
