@@ -1,0 +1,126 @@
+"""Augmentation of whole batches with tensor operations, on the device where the batch lies.
+
+Every draw comes from the generator that is handed in, so that the same seed gives the same
+batch, and no global random state is touched. Images are float [B, C, H, W] with mean near zero
+(what moves in from outside is zero, the mean grey), labels are class probabilities [B, classes].
+"""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+from explorer.training.recipe import Augmentation
+
+ASPECT = (3 / 4, 4 / 3)
+ERASED_AREA = (0.02, 1 / 3)
+ERASED_ASPECT = (0.3, 1 / 0.3)
+
+
+def augment(
+    images: Tensor, targets: Tensor, recipe: Augmentation, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Apply a recipe's augmentations to a batch.
+
+    Args:
+        images: float [B, C, H, W], standardised.
+        targets: float [B, classes], rows sum to one.
+        recipe: Which augmentations, and how strong.
+        generator: On the device of the images.
+
+    Returns:
+        Augmented images and targets, of the same shapes. The targets differ from those given
+        only under mixup and cutmix.
+    """
+    if recipe.crop is not None or recipe.shift > 0 or recipe.flip:
+        images = warp(images, recipe, generator)
+    if recipe.erase > 0:
+        images = erase(images, recipe.erase, generator)
+    if recipe.mixup > 0 or recipe.cutmix > 0:
+        images, targets = mix(images, targets, recipe.mixup, recipe.cutmix, generator)
+    return images, targets
+
+
+def warp(images: Tensor, recipe: Augmentation, generator: torch.Generator) -> Tensor:
+    """Crop and resize, shift and mirror in one bilinear sampling."""
+    count, device = len(images), images.device
+    width = torch.ones(count, device=device)
+    height = torch.ones(count, device=device)
+    if recipe.crop is not None:
+        area = _uniform(count, *recipe.crop, generator)
+        aspect = _uniform(count, math.log(ASPECT[0]), math.log(ASPECT[1]), generator).exp()
+        width = (area * aspect).sqrt().clamp(max=1)
+        height = (area / aspect).sqrt().clamp(max=1)
+    # The window stays inside the image, then moves by the shift. The grid spans -1..1.
+    x = (1 - width) * _uniform(count, -1, 1, generator)
+    y = (1 - height) * _uniform(count, -1, 1, generator)
+    x = x + 2 * recipe.shift * _uniform(count, -1, 1, generator)
+    y = y + 2 * recipe.shift * _uniform(count, -1, 1, generator)
+    if recipe.flip:
+        width = width * (torch.randint(2, (count,), generator=generator, device=device) * 2 - 1)
+    zero = torch.zeros_like(width)
+    theta = torch.stack([width, zero, x, zero, height, y], dim=1).view(count, 2, 3)
+    grid = nnf.affine_grid(theta, list(images.shape), align_corners=False)
+    # A crop's border repeats the last pixel; only a shift shows what lies outside.
+    padding = "zeros" if recipe.shift > 0 else "border"
+    return nnf.grid_sample(images, grid, padding_mode=padding, align_corners=False)
+
+
+def erase(images: Tensor, chance: float, generator: torch.Generator) -> Tensor:
+    """Blank a random rectangle in a share `chance` of the images (Zhong et al., 2020)."""
+    count = len(images)
+    area = _uniform(count, *ERASED_AREA, generator)
+    aspect = _uniform(count, math.log(ERASED_ASPECT[0]), math.log(ERASED_ASPECT[1]), generator)
+    chosen = _uniform(count, 0, 1, generator) < chance
+    inside = _rectangles(images, area, aspect.exp(), generator)
+    return images.masked_fill((inside & chosen[:, None, None])[:, None], 0)
+
+
+def mix(
+    images: Tensor, targets: Tensor, mixup: float, cutmix: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Blend every image and its target with another of the batch, by mixup or by cutmix.
+
+    One share λ is drawn a batch, as in the papers. Where a cut-out rectangle reaches over the
+    border, the targets follow the area that is really pasted.
+    """
+    count = len(images)
+    other = torch.randperm(count, generator=generator, device=images.device)
+    coin = float(_uniform(1, 0, 1, generator))
+    blend = mixup > 0 and (cutmix == 0 or coin < 0.5)
+    kept = _beta(mixup if blend else cutmix, generator)
+    if blend:
+        share = torch.full((count,), kept, device=images.device)
+        mixed = images.lerp(images[other], 1 - kept)
+    else:
+        area = torch.full((count,), 1 - kept, device=images.device)
+        inside = _rectangles(images, area, torch.ones_like(area), generator)
+        share = 1 - inside.float().mean(dim=(1, 2))
+        mixed = torch.where(inside[:, None], images[other], images)
+    share = share[:, None]
+    return mixed, share * targets + (1 - share) * targets[other]
+
+
+def _rectangles(images: Tensor, area: Tensor, aspect: Tensor, generator: torch.Generator) -> Tensor:
+    """Mark, bool [B, H, W], a rectangle an image: area as a fraction, centre anywhere."""
+    count, _, height, width = images.shape
+    y = (torch.arange(height, device=images.device) + 0.5) / height
+    x = (torch.arange(width, device=images.device) + 0.5) / width
+    half_height = (area * aspect).sqrt()[:, None] / 2
+    half_width = (area / aspect).sqrt()[:, None] / 2
+    rows = (y - _uniform(count, 0, 1, generator)[:, None]).abs() < half_height
+    columns = (x - _uniform(count, 0, 1, generator)[:, None]).abs() < half_width
+    return rows[:, :, None] & columns[:, None, :]
+
+
+def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
+    drawn = torch.rand(count, generator=generator, device=generator.device)
+    return low + (high - low) * drawn
+
+
+def _beta(alpha: float, generator: torch.Generator) -> float:
+    """Draw from Beta(a, a). Torch draws no such variate from a generator; numpy does."""
+    seed = torch.randint(2**62, (1,), generator=generator, device=generator.device)
+    return float(np.random.default_rng(int(seed)).beta(alpha, alpha))

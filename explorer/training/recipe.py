@@ -1,0 +1,199 @@
+"""What a training run is told: the model, the two phases and the downstream task.
+
+These are the parts of a protocol that belong to training. They are plain, frozen values,
+readable without torch, so that a protocol file is checked before anything heavy is imported.
+Every field states its unit and its bounds; a value outside them is refused, and so is a field
+that the other values leave without effect.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+# Tasks that torchvision fetches; `digits` comes with scikit-learn, `imagefolder` is the user's.
+TORCHVISION_TASKS = ("cifar10", "cifar100", "flowers102")
+
+
+class Recipe(BaseModel):
+    """Base of all recipes: immutable, and a misspelt key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Model(Recipe):
+    """A vision transformer of timm, built from scratch.
+
+    The number of input channels is not set here: it follows the downstream task, and grey
+    pre-training images are repeated for a colour model (see `explorer.training.models`).
+    """
+
+    name: str = Field(default="vit_tiny_patch16_224", pattern=r"^[A-Za-z0-9_.]+$", max_length=100)
+    """Name in timm's registry. It fixes width, depth and heads; the two sizes below override
+    the sizes that the name speaks of."""
+
+    image_size: int = Field(ge=4, le=1024)
+    """Side of the square input, in pixels. Proxy and downstream images are reduced to it."""
+
+    patch_size: int = Field(ge=1, le=64)
+    """Side of a patch, in pixels; divides `image_size`. The cost of a step is proportional to
+    the number of tokens, `(image_size / patch_size)²`."""
+
+    pooling: Literal["token", "average"] = "token"
+    """What the head sees: the class token, or the average over all patch tokens (no class
+    token then)."""
+
+    @model_validator(mode="after")
+    def _patches_tile_the_image(self) -> Self:
+        if self.image_size % self.patch_size:
+            raise ValueError(
+                f"patch_size {self.patch_size} does not divide image_size {self.image_size}"
+            )
+        return self
+
+
+class Augmentation(Recipe):
+    """Random changes made to every batch; all are off by default.
+
+    Labels are mixed by at most one of `mixup` and `cutmix` a batch; when both are on, each batch
+    draws one of them with equal chance.
+    """
+
+    crop: tuple[Positive, Positive] | None = None
+    """Random resized crop: low and high end of the area kept, as a fraction of the image
+    (Szegedy et al., 2015). The aspect ratio is drawn log-uniformly from 3/4 to 4/3."""
+
+    shift: Fraction = 0.0
+    """Largest shift along each axis, as a fraction of the side; zeros (the mean grey) move in."""
+
+    flip: bool = False
+    """Mirror half of the images left to right. Wrong for digits, right for most else."""
+
+    erase: Fraction = 0.0
+    """Chance that a rectangle of 2 to 33 % of the image is blanked (Zhong et al., 2020)."""
+
+    mixup: NotNegative = 0.0
+    """Pairs of images are blended by a share from Beta(mixup, mixup) (Zhang et al., 2018)."""
+
+    cutmix: NotNegative = 0.0
+    """An area from Beta(cutmix, cutmix) is pasted from a second image (Yun et al., 2019)."""
+
+    @model_validator(mode="after")
+    def _crop_is_a_range(self) -> Self:
+        if self.crop is not None and not self.crop[0] <= self.crop[1] <= 1:
+            raise ValueError(f"crop {list(self.crop)} is not a range low <= high <= 1")
+        return self
+
+
+class Phase(Recipe):
+    """What both phases share: one optimisation of one model on one set of images.
+
+    The learning rates rise linearly over the warm-up and fall along half a cosine to zero.
+    """
+
+    epochs: int = Field(ge=1, le=10_000)
+    """Passes over the images."""
+
+    batch_size: int = Field(ge=1, le=65_536)
+    """Images a step. The images of an epoch are dealt into batches of equal size, at most
+    this, so that no step is made on a small rest."""
+
+    optimiser: Literal["adamw", "muon", "sgd"] = "adamw"
+    """AdamW for everything; or Muon for the matrices of the transformer's blocks and AdamW for
+    the rest (embeddings, norms, biases, head); or SGD with momentum 0.9, which the papers
+    fine-tune with."""
+
+    learning_rate: float = Field(gt=0, le=10, allow_inf_nan=False)
+    """Peak learning rate of AdamW or SGD."""
+
+    matrix_learning_rate: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None = None
+    """Peak learning rate of Muon: the size of an update in units of an orthogonal matrix.
+    Required with `optimiser: muon`, refused without."""
+
+    weight_decay: float = Field(default=0.05, ge=0, le=10, allow_inf_nan=False)
+    """Weight decay of all matrices, none on norms, biases and embeddings. Times the learning
+    rate; decoupled from the gradient under AdamW and Muon, part of it under SGD."""
+
+    warmup: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.1
+    """Share of the steps over which the learning rates rise from zero."""
+
+    clip: Positive | None = 1.0
+    """Largest norm of the gradient over all parameters; null turns clipping off."""
+
+    label_smoothing: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
+    """Share of the target that is spread evenly over all classes (Szegedy et al., 2016)."""
+
+    augmentation: Augmentation = Augmentation()
+
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of forward and backward. `auto` is bfloat16 on CUDA and on processors with AMX
+    tiles, float32 elsewhere: without them bfloat16 is slower (101 against 171 images/s)."""
+
+    @model_validator(mode="after")
+    def _muon_has_its_rate(self) -> Self:
+        if self.optimiser == "muon" and self.matrix_learning_rate is None:
+            raise ValueError("optimiser muon needs a matrix_learning_rate (0.02 is common)")
+        if self.optimiser != "muon" and self.matrix_learning_rate is not None:
+            raise ValueError(
+                f"matrix_learning_rate has no effect with optimiser {self.optimiser}; remove it"
+            )
+        return self
+
+
+class Pretrain(Phase):
+    """Pre-training on the proxy images, with their categories as labels."""
+
+    rungs: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.25, 0.5, 1.0)
+    """Shares of the pre-training after which the model is probed, increasing."""
+
+    @model_validator(mode="after")
+    def _rungs_climb(self) -> Self:
+        if any(low >= high for low, high in pairwise(self.rungs)):
+            raise ValueError(f"rungs {list(self.rungs)} do not increase")
+        return self
+
+
+class FineTune(Phase):
+    """Fine-tuning of the whole model, under a new head, on the downstream training images.
+
+    The from-scratch arm runs this phase alone, from random weights.
+    """
+
+
+class Task(Recipe):
+    """A downstream task: real images with labels, and how they are split."""
+
+    name: Literal["digits", "imagefolder", "cifar10", "cifar100", "flowers102"]
+    """`digits` is scikit-learn's (1,797 images of 8 x 8, no network); `imagefolder` is any
+    directory with one folder a class; the others are fetched by torchvision."""
+
+    path: Path | None = None
+    """`imagefolder`: the directory, with `train/` and `val/` or with the classes themselves.
+    torchvision tasks: where the files are or are fetched to."""
+
+    train_size: Annotated[int, Field(ge=2, le=10_000_000)] | None = None
+    """Training images to keep, drawn evenly over the classes; null keeps all. The test images
+    stay the same whatever it is."""
+
+    test_fraction: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
+    """Share of every class that is kept for testing, where the task has no split of its own
+    (`digits`, a folder of classes); null is 0.2."""
+
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Seed of the split and of the choice of training images. It belongs to the task, not to
+    the trial: all arms and replicates see the same images."""
+
+    @model_validator(mode="after")
+    def _fields_have_an_effect(self) -> Self:
+        if self.name == "digits" and self.path is not None:
+            raise ValueError("path has no effect for digits, which come with scikit-learn")
+        if self.name != "digits" and self.path is None:
+            raise ValueError(f"{self.name} needs a path")
+        if self.name in TORCHVISION_TASKS and self.test_fraction is not None:
+            raise ValueError(f"test_fraction has no effect for {self.name}, which has a test set")
+        return self

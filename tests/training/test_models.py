@@ -1,0 +1,71 @@
+import pytest
+import torch
+
+from explorer.training import models
+from explorer.training.recipe import Model
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def test_is_vit_tiny():
+    model = models.build(Model(image_size=32, patch_size=8), classes=10, channels=3, seed=0)
+    assert len(model.blocks) == 12
+    assert model.embed_dim == 192
+    assert model.blocks[0].attn.num_heads == 3
+    assert model.pos_embed.shape == (1, 17, 192)
+    assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+    assert models.channels_of(model) == 3
+    assert len(models.block_matrices(model)) == 48
+
+
+def test_average_pooling_has_no_class_token(tiny):
+    model = models.build(tiny, classes=5, channels=1, seed=0)
+    assert model.cls_token is None
+    assert model.pos_embed.shape == (1, 4, 64)
+    assert models.features(model, torch.zeros(2, 1, 8, 8)).shape == (2, 64)
+
+
+def test_weights_follow_from_the_seed_alone(tiny):
+    torch.manual_seed(1)
+    first = weights(models.build(tiny, classes=5, channels=1, seed=3))
+    torch.manual_seed(2)
+    assert torch.equal(first, weights(models.build(tiny, classes=5, channels=1, seed=3)))
+    assert not torch.equal(first, weights(models.build(tiny, classes=5, channels=1, seed=4)))
+
+
+def test_weights_below_the_head_do_not_depend_on_the_classes(tiny):
+    first = models.build(tiny, classes=5, channels=1, seed=3).blocks
+    second = models.build(tiny, classes=80, channels=1, seed=3).blocks
+    assert torch.equal(weights(first), weights(second))
+
+
+def test_global_random_state_is_left_alone(tiny):
+    before = torch.get_rng_state()
+    model = models.build(tiny, classes=5, channels=1, seed=0)
+    models.replace_head(model, classes=3, seed=0)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_new_head_keeps_what_is_below(tiny):
+    model = models.build(tiny, classes=5, channels=1, seed=0)
+    blocks, old = weights(model.blocks), model.head
+    models.replace_head(model, classes=3, seed=0)
+    assert model(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
+    assert torch.equal(blocks, weights(model.blocks))
+    assert model.head is not old
+    assert 0.01 < float(model.head.weight.detach().std()) < 0.03
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("vit_tiny_patch16_24", "did you mean 'vit_tiny_patch16_224'"),
+        ("zzz", "no model named 'zzz'"),
+        ("resnet18", "'resnet18' is no plain vision transformer"),
+    ],
+)
+def test_refuses_what_it_cannot_build(name, message):
+    with pytest.raises(models.ModelError, match=message):
+        models.build(Model(name=name, image_size=8, patch_size=4), classes=2, channels=1, seed=0)

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+
+from explorer.training import models, probe
+from explorer.training.downstream import Downstream
+
+CPU = torch.device("cpu")
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def linear_problem(count, width=20, classes=4, noise=0.0):
+    """Labels that a linear map of the features gives, and features that vary in scale."""
+    x = rng(1).normal(size=(count, width)) * np.logspace(-3, 3, width)
+    scores = (x / np.logspace(-3, 3, width)) @ rng(2).normal(size=(width, classes))
+    scores += noise * rng(3).normal(size=scores.shape)
+    return x, scores.argmax(axis=1).astype(np.int64)
+
+
+def test_solves_a_linear_problem():
+    x, labels = linear_problem(600)
+    assert probe.cross_validate(x, labels, classes=4, rng=rng()) > 0.8
+
+
+def test_pure_noise_scores_chance():
+    x = rng().normal(size=(600, 20))
+    labels = rng(1).integers(0, 4, 600)
+    assert 0.17 < probe.cross_validate(x, labels, classes=4, rng=rng()) < 0.33
+
+
+def test_more_features_than_images_does_not_overfit():
+    x, labels = linear_problem(200)
+    wide = np.concatenate([x, rng(5).normal(size=(200, 300))], axis=1)
+    assert probe.cross_validate(wide, labels, classes=4, rng=rng()) > 0.4
+
+
+def test_ridge_agrees_with_scikit_learn():
+    x, labels = linear_problem(60, noise=0.5)
+    queries = linear_problem(90)[0][60:]
+    mean, std = x.mean(axis=0), x.std(axis=0)
+    z = (x - mean) / std
+    regulariser = probe.REGULARISER * (np.linalg.svd(z, compute_uv=False) ** 2).mean()
+    reference = Ridge(alpha=regulariser).fit(z, np.eye(4)[labels])
+    found = probe.ridge(x, labels, queries, classes=4)
+    assert np.allclose(found, reference.predict((queries - mean) / std))
+
+
+def test_strong_features_count_for_more_than_faint_ones():
+    """The same labels in one direction of many, or in the leading one: the probe tells them."""
+    labels = np.arange(200) % 2
+    sign = 2.0 * labels - 1
+    noise = rng(4).normal(size=(200, 150))
+    leading = noise + 1.0 * sign[:, None] * rng(5).normal(size=150)
+    faint = noise.copy()
+    faint[:, 0] += 1.5 * sign
+    assert probe.cross_validate(leading, labels, classes=2, rng=rng()) > 0.95
+    assert probe.cross_validate(faint, labels, classes=2, rng=rng()) < 0.85
+
+
+def test_constant_features_are_ignored():
+    x, labels = linear_problem(100)
+    padded = np.concatenate([x, np.full((100, 3), 7.0)], axis=1)
+    plain = probe.ridge(x, labels, x, classes=4)
+    assert np.allclose(plain, probe.ridge(padded, labels, padded, classes=4), atol=0.2)
+    assert np.isfinite(
+        probe.ridge(np.zeros((10, 3)), labels[:10], np.zeros((2, 3)), classes=4)
+    ).all()
+
+
+@pytest.fixture
+def task():
+    """Four textures, each a pattern of 2 x 2 pixels tiled, under noise."""
+    labels = np.arange(128, dtype=np.int64) % 4
+    patterns = np.array([[[1, 0], [0, 0]], [[1, 1], [0, 0]], [[1, 0], [1, 0]], [[1, 0], [0, 1]]])
+    images = np.tile(patterns, (1, 4, 4))[labels] * 120 + rng().integers(0, 120, (128, 8, 8))
+    images = images.astype(np.uint8)[:, None]
+    return Downstream("tiles", images, labels, images[:0], labels[:0], ("a", "b", "c", "d"))
+
+
+def test_scores_a_model_without_changing_it(tiny, task):
+    model = models.build(tiny, classes=9, channels=1, seed=0)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    state = torch.get_rng_state()
+    value = probe.accuracy(model, task, seed=0, device=CPU)
+    # Random features of a transformer are enough here; chance is a quarter.
+    assert 0.5 < value <= 1
+    assert value == probe.accuracy(model, task, seed=0, device=CPU)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_looks_at_a_bounded_sample(tiny, task, monkeypatch):
+    model = models.build(tiny, classes=9, channels=1, seed=0)
+    monkeypatch.setattr(probe, "MOST_IMAGES", 40)
+    seen = []
+
+    def pixels(_model, images, _standardise, *, device):
+        seen.append((len(images), device))
+        return images.reshape(len(images), -1).astype(float)
+
+    monkeypatch.setattr(probe, "extract", pixels)
+    assert probe.accuracy(model, task, seed=0, device=CPU) > 0.5
+    assert seen == [(40, CPU)]
