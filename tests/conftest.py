@@ -1,0 +1,83 @@
+"""What several tests need: a study of one's own in an empty folder, and databases."""
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from explorer import config
+
+STUDY = """\
+description: A study for a test.
+search_space: visual_atom
+protocol: smoke
+replicates: 2
+arms:
+  circles: {frequency: [0, 0]}
+  waves: {frequency: [0, 20], orbits: [1, 50]}
+"""
+
+POSTGRES = os.environ.get("EXPLORER_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty working directory with a folder ``studies``."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EXPLORER_STORAGE", raising=False)
+    (tmp_path / "studies").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def write_study(folder):
+    """Write a study file and return its path."""
+
+    def write(text: str = STUDY, name: str = "mine") -> Path:
+        path = folder / "studies" / f"{name}.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def study(write_study) -> config.Study:
+    """Two arms and the one from scratch, two replicates each."""
+    write_study()
+    return config.load_study("mine")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path) -> str:
+    return f"sqlite:///{tmp_path}/study.db"
+
+
+@pytest.fixture
+def postgres_url():
+    """A database of its own on the PostgreSQL server, dropped afterwards."""
+    server = sa.make_url(POSTGRES).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(
+        server, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5}
+    )
+    name = f"explorer_{uuid4().hex}"
+    try:
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    except sa.exc.OperationalError as error:
+        reason = f"no PostgreSQL server at {server.render_as_string()}: {error.orig}"
+        if os.environ.get("EXPLORER_REQUIRE_POSTGRES"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    yield server.set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request) -> str:
+    """Every test that takes it runs on both databases."""
+    return request.getfixturevalue(f"{request.param}_url")

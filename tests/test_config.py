@@ -1,0 +1,247 @@
+import pytest
+
+from explorer import config, files
+from explorer.errors import InputError
+from tests.conftest import STUDY
+
+
+def test_shipped_studies_load_under_every_protocol():
+    names = [name for name, _ in files.available("studies")]
+    assert "frequency_range" in names
+    for name in names:
+        for protocol, _ in files.available("protocols"):
+            study = config.load_study(name, protocol=protocol)
+            assert study.arms[config.SCRATCH] is None
+
+
+def test_frequency_range_asks_for_what_the_readme_says():
+    study = config.load_study("frequency_range")
+    assert study.name == "frequency_range"
+    assert study.varied == ("frequency",)
+    assert study.planned == 7 * 3
+    assert study.arms["best_practice"] == {"frequency": (0, 20)}
+    assert study.space.complete({})["orbits"] == (1, 200)
+
+
+def test_another_protocol_is_another_study(study):
+    assert study.name == "mine"
+    other = config.load_study("mine", protocol="laptop")
+    assert other.name == "mine@laptop"
+    assert config.load_study("mine", protocol="smoke").name == "mine"
+
+
+def test_the_working_directory_comes_before_the_package(write_study):
+    write_study(name="frequency_range")
+    assert config.load_study("frequency_range").planned == 6
+
+
+def test_a_study_can_be_named_by_its_path(write_study, tmp_path):
+    path = write_study()
+    assert config.load_study(str(path)).name == "mine"
+    with pytest.raises(InputError, match=r"no such study file"):
+        config.load_study(str(tmp_path / "absent.yaml"))
+
+
+def test_names_beside_the_study_file_may_be_paths(write_study, folder):
+    (folder / "studies" / "quick.yaml").write_text(
+        dict(files.available("protocols"))["smoke"].read_text()
+    )
+    write_study(STUDY.replace("protocol: smoke", "protocol: ./quick.yaml"))
+    assert config.load_study("mine").protocol == config.load_protocol("smoke")
+
+
+# What is wrong -> what the line must say. The file is always named first.
+WRONG = {
+    "unknown key": (
+        "replicates: 2",
+        "replicas: 2",
+        "studies/mine.yaml: replicas: 2: unknown key; did you mean 'replicates'?",
+    ),
+    "low above high": (
+        "frequency: [0, 0]",
+        "frequency: [9, 3]",
+        "arms.circles.frequency: [9, 3]: low is above high; write [3, 9]",
+    ),
+    "outside the space": (
+        "frequency: [0, 0]",
+        "frequency: [0, 5000]",
+        "arms.circles.frequency: [0, 5000]: its high end must lie in [0, 1000]",
+    ),
+    "fraction of a whole number": (
+        "frequency: [0, 0]",
+        "frequency: [0, 1.5]",
+        "arms.circles.frequency: [0, 1.5]: must be an integer",
+    ),
+    "unknown parameter": (
+        "frequency: [0, 0]",
+        "frequencies: [0, 0]",
+        "arms.circles.frequencies: no parameter of the search space visual_atom; did you mean",
+    ),
+    "one number for a range": (
+        "frequency: [0, 0]",
+        "frequency: 3",
+        "arms.circles.frequency: 3: ",
+    ),
+    "unknown search space": (
+        "search_space: visual_atom",
+        "search_space: visual_atoms",
+        "search_space: 'visual_atoms': no search space of this name; did you mean 'visual_atom'?",
+    ),
+    "unknown protocol": (
+        "protocol: smoke",
+        "protocol: smok",
+        "protocol: 'smok': no protocol of this name; did you mean 'smoke'?",
+    ),
+    "zero replicates": ("replicates: 2", "replicates: 0", "replicates: 0: input should be greater"),
+    "missing key": ("search_space: visual_atom\n", "", "search_space: is missing"),
+    "unknown baseline": (
+        "replicates: 2",
+        "baseline: wave",
+        "baseline: 'wave': no arm of this name; did you mean 'waves'?",
+    ),
+    "reserved arm": ("circles:", "scratch:", "arms.scratch: this name is taken"),
+    "bad arm name": (
+        "circles:",
+        "../circles:",
+        "arms.../circles: '../circles': a name has letters",
+    ),
+    "repeated key": (
+        "replicates: 2",
+        "replicates: 2\nreplicates: 3",
+        "line 5, column 1: duplicate",
+    ),
+    "not yaml": ("replicates: 2", "replicates: [2", "is not valid YAML"),
+    "tab": ("  circles", "\tcircles", "is not valid YAML"),
+    "unknown sampler": (
+        "arms:",
+        "sampler: {name: tpee, samples: 3}\nvary: [frequency]\narms:",
+        "sampler.name: 'tpee': unknown; did you mean 'tpe'?",
+    ),
+    "sampler without vary": (
+        "arms:",
+        "sampler: {name: tpe, samples: 3}\narms:",
+        "vary: a sampler needs the parameters that it may vary",
+    ),
+    "vary without sampler": ("arms:", "vary: [frequency]\narms:", "vary: ['frequency']: needs"),
+    "vary unknown": (
+        "arms:",
+        "sampler: {name: tpe, samples: 3}\nvary: [frequenzy]\narms:",
+        "vary.0: 'frequenzy': no parameter of the search space visual_atom; did you mean 'freq",
+    ),
+    "nested unknown key": (
+        "arms:",
+        "sampler: {name: tpe, sample: 3}\nvary: [frequency]\narms:",
+        "sampler.sample: 3: unknown key; did you mean 'samples'?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("right", "wrong", "line"), WRONG.values(), ids=WRONG)
+def test_a_wrong_study_is_one_clear_line(write_study, right, wrong, line):
+    assert right in STUDY
+    write_study(STUDY.replace(right, wrong))
+    with pytest.raises(InputError) as caught:
+        config.load_study("mine")
+    said = str(caught.value)
+    assert said.startswith("studies/mine.yaml: ")
+    assert line in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("content", ["", "- a\n- b\n", "just words\n"])
+def test_a_file_that_is_no_mapping(write_study, content):
+    write_study(content)
+    with pytest.raises(InputError, match="a mapping of keys to values is needed"):
+        config.load_study("mine")
+
+
+def test_a_study_without_arms_or_sampler_varies_nothing(write_study):
+    write_study(STUDY[: STUDY.index("arms:")])
+    with pytest.raises(InputError, match="varies nothing"):
+        config.load_study("mine")
+
+
+def test_an_unknown_study_offers_the_nearest(folder):
+    del folder
+    with pytest.raises(InputError, match="did you mean 'frequency_range'"):
+        config.load_study("frequency_rnage")
+
+
+def test_python_objects_in_yaml_are_refused(write_study, tmp_path):
+    write_study(f"description: !!python/object/apply:os.mkdir ['{tmp_path}/owned']\n")
+    with pytest.raises(InputError, match="is not valid YAML"):
+        config.load_study("mine")
+    assert not (tmp_path / "owned").exists()
+
+
+SPACE = """\
+description: A space for a test.
+formula: visual_atom
+parameters:
+  frequency: {low: [0, 60], high: [0, 60], default: [0, 20]}
+"""
+
+WRONG_SPACE = {
+    "formula": ("visual_atom", "visual_atm", "formula: 'visual_atm': unknown formula; did you"),
+    "parameter": ("frequency:", "freq:", "parameters.freq"),
+    "beyond the formula": ("high: [0, 60]", "high: [0, 60000]", "parameters.frequency.high"),
+    "bounds upside down": ("low: [0, 60]", "low: [60, 0]", "parameters.frequency: low: [60, 0]"),
+    "default outside": ("default: [0, 20]", "default: [0, 70]", "default: [0, 70]: its high end"),
+    "low beyond high": ("low: [0, 60]", "low: [0, 90]", "bounds of low must not lie above"),
+    "empty": ("  frequency: {low: [0, 60], high: [0, 60], default: [0, 20]}", "  {}", "parameters"),
+}
+
+
+@pytest.mark.parametrize(("right", "wrong", "line"), WRONG_SPACE.values(), ids=WRONG_SPACE)
+def test_a_wrong_search_space_is_one_clear_line(folder, right, wrong, line):
+    (folder / "space.yaml").write_text(SPACE.replace(right, wrong))
+    with pytest.raises(InputError) as caught:
+        config.load_search_space("./space.yaml")
+    assert str(caught.value).startswith("space.yaml: ")
+    assert line in str(caught.value)
+
+
+WRONG_PROTOCOL = {
+    "zero categories": ("categories: 8", "categories: 0", "dataset.categories: 0: "),
+    "unknown optimiser": ("optimiser: muon", "optimiser: moun", "pretrain.optimiser: 'moun'"),
+    "canvas too small": ("canvas: 64", "canvas: 8", "canvas: 8: "),
+    "unknown task": ("name: digits", "name: digit", "downstream.name: 'digit': unknown; did you"),
+    "misspelt key": ("description:", "descriptoin:", "unknown key; did you mean 'description'?"),
+    "missing key": (
+        "downstream: {name: digits",
+        "resources: {cpus: 1} #",
+        "downstream: is missing",
+    ),
+}
+
+
+@pytest.mark.parametrize(("right", "wrong", "line"), WRONG_PROTOCOL.values(), ids=WRONG_PROTOCOL)
+def test_a_wrong_protocol_is_one_clear_line(folder, right, wrong, line):
+    text = dict(files.available("protocols"))["smoke"].read_text()
+    assert right in text
+    (folder / "quick.yaml").write_text(text.replace(right, wrong))
+    with pytest.raises(InputError) as caught:
+        config.load_protocol("./quick.yaml")
+    assert str(caught.value).startswith("quick.yaml: ")
+    assert line in str(caught.value)
+
+
+def test_the_digest_of_a_protocol_is_that_of_what_changes_scores():
+    smoke = config.load_protocol("smoke")
+    prose = smoke.model_copy(update={"description": "other words"})
+    larger = smoke.model_copy(
+        update={"dataset": smoke.dataset.model_copy(update={"instances": 99})}
+    )
+    assert prose.digest() == smoke.digest()
+    assert larger.digest() != smoke.digest()
+
+
+def test_the_definition_is_plain_data_and_complete(study):
+    said = study.definition()
+    assert said["arms"] == {
+        "scratch": None,
+        "circles": {"frequency": [0.0, 0.0]},
+        "waves": {"frequency": [0.0, 20.0], "orbits": [1.0, 50.0]},
+    }
+    assert said["protocol"]["name"] == "smoke"
+    assert said["search_space"]["formula"] == "visual_atom"
