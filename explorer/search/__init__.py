@@ -1,0 +1,6 @@
+"""Where the next ranges come from: arms, replicates and samplers over an Optuna study."""
+
+from explorer.search.queue import Proposal, Queue, open_study
+from explorer.search.space import distributions, to_params, to_ranges
+
+__all__ = ["Proposal", "Queue", "distributions", "open_study", "to_params", "to_ranges"]

@@ -1,0 +1,353 @@
+"""The queue of a study: which (arm, replicate) is next, what is in flight, what was lost.
+
+The queue is the database. A *slot* is one (arm, replicate) that the study asks for; its trials
+are the attempts at it. Every method reads the truth afresh, so that a driver may die at any
+point: what it leaves RUNNING is marked as interrupted by the next one and put back with the same
+ranges and seed.
+"""
+
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+import explorer
+from explorer import storage as db
+from explorer.config import Range, Study
+from explorer.errors import InputError
+from explorer.search.samplers import make_sampler
+from explorer.search.space import distributions, to_params, to_ranges
+
+MAX_DEATHS = 3
+"""A slot whose worker dies this often is given up: it would kill every worker in turn."""
+
+UNCLAIMED_SECONDS = 30.0
+"""A RUNNING trial that no run has put its name on for so long was being taken when its driver
+died."""
+
+_ERROR, _DIED, _INTERRUPTED = "error", "worker died", "interrupted"
+
+Slot = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a worker is asked to do.
+
+    Attributes:
+        number: Number of the Optuna trial.
+        arm: Name of the arm (``sample-0007`` in a sampled study).
+        replicate: Index of the replicate, from 0.
+        seed: Seed of the replicate; all arms share it, so that they differ in nothing else.
+        attempt: 1, or more where earlier attempts were interrupted.
+        ranges: The range of every parameter of the search space; ``None`` for from scratch.
+    """
+
+    number: int
+    arm: str
+    replicate: int
+    seed: int
+    attempt: int
+    ranges: dict[str, Range] | None
+
+
+def open_study(storage: RDBStorage, study: Study) -> optuna.Study:
+    """Create a study in the database, or open it where it can be gone on with.
+
+    Arms, samples and replicates may be added to a study that is already there. What would make
+    its trials incomparable may not be changed.
+
+    Raises:
+        InputError: If the study in the database has another protocol, search space or seed, or
+            an arm of the same name with other ranges.
+    """
+    definition = study.definition()
+    if study.name not in db.study_names(storage):
+        opened = optuna.create_study(
+            study_name=study.name, storage=storage, direction="maximize", load_if_exists=True
+        )
+    else:
+        opened = db.load_study(storage, study.name)
+        earlier = opened.user_attrs.get("definition")
+        if earlier is not None:
+            _check_same(earlier, definition, study.path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        opened.set_metric_names(["accuracy"])
+    opened.set_user_attr("definition", definition)
+    opened.set_user_attr("explorer_version", explorer.__version__)
+    return opened
+
+
+def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
+    fresh = "give the study another name, or start over with --fresh (nothing is deleted)"
+    changed = {
+        "protocol": earlier["protocol"]["digest"] != now["protocol"]["digest"],
+        "seed": earlier["seed"] != now["seed"],
+        "search_space": any(
+            earlier["search_space"][key] != now["search_space"][key]
+            for key in ("formula", "parameters")
+        ),
+        "vary": earlier["vary"] != now["vary"],
+        "sampler": (earlier["sampler"] or {}).get("name") != (now["sampler"] or {}).get("name"),
+    }
+    for key, differs in changed.items():
+        if differs:
+            remedy = f"differs from the study of this name in the database; {fresh}"
+            raise InputError(path, key, None, remedy)
+    for arm, ranges in now["arms"].items():
+        if arm in earlier["arms"] and earlier["arms"][arm] != ranges:
+            remedy = f"has other ranges in the database; name it differently, or {fresh}"
+            raise InputError(path, f"arms.{arm}", None, remedy)
+
+
+class Queue:
+    """The slots of one study, as one run (process) sees them.
+
+    Args:
+        storage: The database.
+        study: What the study asks for.
+        run_id: The run that takes trials.
+    """
+
+    def __init__(self, storage: RDBStorage, study: Study, run_id: str) -> None:
+        self._storage = storage
+        self._study = study
+        self._run_id = run_id
+        self._space = distributions(study)
+        self._optuna = open_study(storage, study)
+        self._in_flight: dict[int, Trial] = {}
+
+    @property
+    def optuna_study(self) -> optuna.Study:
+        """The Optuna study underneath."""
+        return self._optuna
+
+    def recover(self, *, retry_failed: bool = False) -> list[FrozenTrial]:
+        """Take back what dead runs left in flight, and put every missing slot into the queue.
+
+        Args:
+            retry_failed: Put the slots that failed for good into the queue once more.
+
+        Returns:
+            The trials that were taken back.
+        """
+        with db.exclusive(self._storage, self._study.name, self._run_id):
+            lost = self._mark_lost()
+            self._enqueue_missing(retry_failed=retry_failed)
+        return lost
+
+    def take(self) -> Proposal | None:
+        """Take the next trial: one that waits, or a new sample; ``None`` where there is none."""
+        trial = self._pop() or self._sample()
+        if trial is None:
+            return None
+        attrs = trial.user_attrs
+        self._in_flight[trial.number] = trial
+        ranges = attrs["ranges"]
+        return Proposal(
+            number=trial.number,
+            arm=attrs["arm"],
+            replicate=attrs["replicate"],
+            seed=attrs["seed"],
+            attempt=attrs["attempt"],
+            ranges=ranges and {p: (low, high) for p, (low, high) in ranges.items()},
+        )
+
+    def finished(self) -> bool:
+        """Say whether every slot has come to its end, whoever works on it."""
+        if any(True for _ in self._trials(TrialState.WAITING, TrialState.RUNNING)):
+            return False
+        return self._missing_samples() == 0
+
+    def report(self, number: int, images_seen: int, accuracy: float) -> None:
+        """Record the value of a rung; a rung that is there already is kept."""
+        self._in_flight[number].report(accuracy, step=images_seen)
+
+    def record(self, number: int, attrs: Mapping[str, Any]) -> None:
+        """Record attributes of a trial in flight."""
+        for key, value in attrs.items():
+            self._in_flight[number].set_user_attr(key, value)
+
+    def record_epochs(self, number: int, rows: list[dict[str, Any]]) -> None:
+        """Store the epoch curves of a trial."""
+        db.add_epochs(self._storage, self._trial_id(number), rows)
+
+    def complete(self, number: int, accuracy: float) -> None:
+        """Finish a trial with its score."""
+        self._optuna.tell(self._in_flight.pop(number), accuracy)
+
+    def fail(self, number: int, reason: str) -> None:
+        """Finish a trial whose evaluation raised; the same arguments would raise again."""
+        self._fail(number, _ERROR, reason)
+
+    def die(self, number: int, reason: str) -> bool:
+        """Finish a trial whose worker died and put it back; say whether it will be tried again."""
+        slot = self._slot(self._in_flight[number].user_attrs)
+        self._fail(number, _DIED, reason)
+        with db.exclusive(self._storage, self._study.name, self._run_id):
+            self._enqueue_missing()
+        return any(self._slot(t.user_attrs) == slot for t in self._trials(TrialState.WAITING))
+
+    def release(self) -> None:
+        """Mark all that this run has in flight as interrupted; the next run takes it up."""
+        for number in list(self._in_flight):
+            self._fail(number, _INTERRUPTED, "interrupted: the run was stopped")
+
+    # -- what the database says --------------------------------------------------------------
+
+    def _trials(self, *states: TrialState) -> Iterator[FrozenTrial]:
+        yield from self._optuna.get_trials(deepcopy=False, states=states or None)
+
+    def _trial_id(self, number: int) -> int:
+        study_id = self._storage.get_study_id_from_name(self._study.name)
+        return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
+
+    @staticmethod
+    def _slot(attrs: Mapping[str, Any]) -> Slot:
+        return attrs["arm"], attrs["replicate"]
+
+    def _mark_lost(self) -> list[FrozenTrial]:
+        dead = db.dead_runs(self._storage, self._study.name)
+        lost = []
+        for trial in self._trials(TrialState.RUNNING):
+            run = trial.user_attrs.get("run")
+            started = trial.datetime_start or datetime.min  # noqa: DTZ901 - Optuna's are naive
+            unclaimed = datetime.now() - started > timedelta(seconds=UNCLAIMED_SECONDS)  # noqa: DTZ005
+            if run in dead or (run is None and unclaimed):
+                self._finish_lost(trial)
+                lost.append(trial)
+        return lost
+
+    def _finish_lost(self, trial: FrozenTrial) -> None:
+        trial_id = self._trial_id(trial.number)
+        reason = "interrupted: its run died"
+        self._storage.set_trial_user_attr(trial_id, "failure", reason)
+        self._storage.set_trial_user_attr(trial_id, "failure_kind", _INTERRUPTED)
+        self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+
+    def _fail(self, number: int, kind: str, reason: str) -> None:
+        trial = self._in_flight.pop(number)
+        trial.set_user_attr("failure", reason)
+        trial.set_user_attr("failure_kind", kind)
+        self._optuna.tell(trial, state=TrialState.FAIL)
+
+    def _attempts(self) -> dict[Slot, list[FrozenTrial]]:
+        attempts: dict[Slot, list[FrozenTrial]] = defaultdict(list)
+        for trial in self._trials():
+            # A trial without an arm died between its creation and its first attribute.
+            if "arm" in trial.user_attrs:
+                attempts[self._slot(trial.user_attrs)].append(trial)
+        return attempts
+
+    # -- putting in --------------------------------------------------------------------------
+
+    def _enqueue_missing(self, *, retry_failed: bool = False) -> None:
+        attempts = self._attempts()
+        asked = {
+            (arm, replicate): ranges
+            # Replicate by replicate, so that a study cut short has compared all of its arms.
+            for replicate in range(self._study.file.replicates)
+            for arm, ranges in [*self._study.arms.items(), *self._sampled(attempts).items()]
+        }
+        for slot, ranges in asked.items():
+            tried = attempts.get(slot, [])
+            if _wanted(tried, retry_failed=retry_failed):
+                self._enqueue(slot, ranges, tried)
+
+    def _sampled(self, attempts: Mapping[Slot, list[FrozenTrial]]) -> dict[str, dict[str, Range]]:
+        return {
+            arm: tried[0].user_attrs["ranges"]
+            for (arm, _), tried in attempts.items()
+            if arm not in self._study.arms and tried[0].user_attrs.get("sampled")
+        }
+
+    def _enqueue(
+        self, slot: Slot, ranges: Mapping[str, Range] | None, tried: list[FrozenTrial]
+    ) -> None:
+        arm, replicate = slot
+        attrs: dict[str, Any] = {
+            "arm": arm,
+            "replicate": replicate,
+            "seed": self._study.file.seed + replicate,
+            "attempt": len(tried) + 1,
+            "ranges": None if ranges is None else self._study.space.complete(ranges),
+        }
+        if arm not in self._study.arms:
+            attrs["sampled"] = True
+        if tried:
+            attrs["continues"] = tried[-1].number
+        params = {} if ranges is None else to_params(self._study, ranges)
+        self._optuna.enqueue_trial(params, user_attrs=attrs)
+
+    # -- taking out --------------------------------------------------------------------------
+
+    def _pop(self) -> Trial | None:
+        """Take a waiting trial as ``Study.ask`` does, but never create one where none waits."""
+        for frozen in self._trials(TrialState.WAITING):
+            trial_id = self._trial_id(frozen.number)
+            # Compare and set: another run may have been faster.
+            if not self._storage.set_trial_state_values(trial_id, TrialState.RUNNING):
+                continue
+            trial = Trial(self._optuna, trial_id)
+            trial.set_user_attr("run", self._run_id)
+            if trial.user_attrs["ranges"] is not None:
+                self._suggest(trial)
+            return trial
+        return None
+
+    def _suggest(self, trial: Trial) -> None:
+        for name, distribution in self._space.items():
+            if isinstance(distribution, optuna.distributions.IntDistribution):
+                trial.suggest_int(name, distribution.low, distribution.high)
+            elif isinstance(distribution, optuna.distributions.FloatDistribution):
+                trial.suggest_float(name, distribution.low, distribution.high)
+
+    def _missing_samples(self) -> int:
+        sampler = self._study.file.sampler
+        if sampler is None:
+            return 0
+        return max(0, sampler.samples - len(self._sampled(self._attempts())))
+
+    def _sample(self) -> Trial | None:
+        sampler = self._study.file.sampler
+        if sampler is None:
+            return None
+        with db.exclusive(self._storage, self._study.name, self._run_id):
+            sampled = self._sampled(self._attempts())
+            if len(sampled) >= sampler.samples:
+                return None
+            self._optuna.sampler = make_sampler(
+                sampler.name, seed=self._study.file.seed, sample=len(sampled), space=self._space
+            )
+            trial = self._optuna.ask(self._space)
+            attrs = {
+                "run": self._run_id,
+                "replicate": 0,
+                "seed": self._study.file.seed,
+                "attempt": 1,
+                "ranges": to_ranges(self._study, trial.params),
+                "sampled": True,
+                # Last: a trial counts as a sample from the moment it has its arm.
+                "arm": f"sample-{len(sampled):04d}",
+            }
+            for key, value in attrs.items():
+                trial.set_user_attr(key, value)
+            self._enqueue_missing()
+        return trial
+
+
+def _wanted(tried: list[FrozenTrial], *, retry_failed: bool) -> bool:
+    """Say whether a slot needs another attempt."""
+    if any(trial.state != TrialState.FAIL for trial in tried):
+        return False  # waiting, running or at its end
+    kinds = [trial.user_attrs.get("failure_kind") for trial in tried]
+    return retry_failed or (_ERROR not in kinds and kinds.count(_DIED) < MAX_DEATHS)

@@ -1,0 +1,253 @@
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from explorer import config
+from explorer import storage as db
+from explorer.errors import InputError
+from explorer.search import Queue, to_params, to_ranges
+from explorer.search.queue import MAX_DEATHS
+from tests.conftest import STUDY
+
+SAMPLED = STUDY.replace(
+    "arms:", "sampler: {name: random, samples: 3}\nvary: [frequency, noise]\narms:"
+)
+
+
+@pytest.fixture
+def storage(sqlite_url):
+    return db.connect(sqlite_url, create=True)
+
+
+@pytest.fixture
+def run(storage, study):
+    with db.Run(storage, study.name) as run:
+        yield run
+
+
+@pytest.fixture
+def queue(storage, study, run):
+    queue = Queue(storage, study, run.run_id)
+    queue.recover()
+    return queue
+
+
+def trials(storage, *states, name="mine"):
+    return optuna.load_study(study_name=name, storage=storage).get_trials(states=states or None)
+
+
+def slots(found):
+    return sorted((t.user_attrs["arm"], t.user_attrs["replicate"]) for t in found)
+
+
+EVERY_SLOT = [(arm, r) for arm in ("circles", "scratch", "waves") for r in (0, 1)]
+
+
+def test_every_slot_is_queued_once_replicate_by_replicate(storage, queue):
+    waiting = trials(storage, TrialState.WAITING)
+    assert slots(waiting) == EVERY_SLOT
+    assert [t.user_attrs["replicate"] for t in waiting] == [0, 0, 0, 1, 1, 1]
+    queue.recover()
+    assert len(trials(storage)) == 6
+
+
+def test_a_proposal_says_all_that_a_worker_needs(storage, queue):
+    scratch, circles, waves = (queue.take() for _ in range(3))
+    assert scratch.ranges is None
+    assert circles.ranges["frequency"] == (0, 0)
+    assert circles.ranges["orbits"] == (1, 200)
+    assert waves.ranges["orbits"] == (1, 50)
+    assert {p.seed for p in (scratch, circles, waves)} == {0}
+    stored = trials(storage, TrialState.RUNNING)
+    assert stored[0].params == {}
+    assert stored[2].params == {
+        "frequency.low": 0,
+        "frequency.high": 20,
+        "orbits.low": 1,
+        "orbits.high": 50,
+    }
+
+
+def test_replicates_have_their_own_seed_and_arms_share_it(queue):
+    taken = [queue.take() for _ in range(6)]
+    assert {(p.replicate, p.seed) for p in taken} == {(0, 0), (1, 1)}
+    assert queue.take() is None
+
+
+def test_what_is_reported_is_stored(storage, queue):
+    number = queue.take().number
+    queue.report(number, 128, 0.4)
+    queue.report(number, 256, 0.5)
+    queue.record(number, {"variety.vendi_pixels": 3.5})
+    queue.complete(number, 0.75)
+    trial = trials(storage)[number]
+    assert trial.state == TrialState.COMPLETE
+    assert trial.value == 0.75
+    assert trial.intermediate_values == {128: 0.4, 256: 0.5}
+    assert trial.user_attrs["variety.vendi_pixels"] == 3.5
+
+
+def test_an_error_is_not_tried_again_until_it_is_asked_for(storage, queue):
+    number = queue.take().number
+    queue.fail(number, "ValueError: no such luck")
+    queue.recover()
+    failed = trials(storage, TrialState.FAIL)
+    assert [t.user_attrs["failure"] for t in failed] == ["ValueError: no such luck"]
+    assert len(trials(storage)) == 6
+    queue.recover(retry_failed=True)
+    again = trials(storage, TrialState.WAITING)[-1]
+    assert again.user_attrs["continues"] == number
+    assert again.user_attrs["attempt"] == 2
+
+
+def test_a_slot_that_kills_its_workers_is_given_up(storage, queue):
+    deaths = 0
+    while (proposal := queue.take()) is not None:
+        if proposal.arm == "circles" and proposal.replicate == 0:
+            deaths += 1
+            assert proposal.attempt == deaths
+            assert queue.die(proposal.number, "worker died") == (deaths < MAX_DEATHS)
+        else:
+            queue.complete(proposal.number, 0.5)
+    assert deaths == MAX_DEATHS
+    assert queue.finished()
+    assert len(trials(storage, TrialState.COMPLETE)) == 5
+
+
+def test_what_a_stopped_run_had_in_flight_is_run_anew(storage, study, queue):
+    first = [queue.take(), queue.take()]
+    queue.complete(first[0].number, 0.5)
+    queue.release()
+    with db.Run(storage, study.name) as later:
+        other = Queue(storage, study, later.run_id)
+        assert other.recover() == []
+        taken = []
+        while (proposal := other.take()) is not None:
+            taken.append(proposal)
+            other.complete(proposal.number, 0.5)
+        assert other.finished()
+    repeated = next(p for p in taken if p.attempt == 2)
+    assert (repeated.arm, repeated.replicate) == (first[1].arm, first[1].replicate)
+    assert (repeated.ranges, repeated.seed) == (first[1].ranges, first[1].seed)
+    assert trials(storage)[repeated.number].user_attrs["continues"] == first[1].number
+    assert slots(trials(storage, TrialState.COMPLETE)) == EVERY_SLOT
+
+
+def test_what_a_dead_run_had_in_flight_is_run_anew(storage, study):
+    with db.Run(storage, study.name) as killed:
+        queue = Queue(storage, study, killed.run_id)
+        queue.recover()
+        lost = queue.take()
+    # The run has ended without a word on its trial, as after kill -9.
+    with db.Run(storage, study.name) as later:
+        other = Queue(storage, study, later.run_id)
+        assert [t.number for t in other.recover()] == [lost.number]
+        while (proposal := other.take()) is not None:
+            other.complete(proposal.number, 0.5)
+    failed = trials(storage, TrialState.FAIL)
+    assert [t.user_attrs["failure"] for t in failed] == ["interrupted: its run died"]
+    assert slots(trials(storage, TrialState.COMPLETE)) == EVERY_SLOT
+
+
+def test_a_trial_of_a_run_that_lives_is_left_alone(storage, study, queue):
+    mine = queue.take()
+    with db.Run(storage, study.name) as second:
+        other = Queue(storage, study, second.run_id)
+        assert other.recover() == []
+        taken = 0
+        while (proposal := other.take()) is not None:
+            other.complete(proposal.number, 0.5)
+            taken += 1
+        assert taken == 5
+        assert not other.finished()
+        queue.complete(mine.number, 0.5)
+        assert other.finished()
+
+
+def test_added_arms_and_replicates_are_run_and_nothing_else(storage, write_study, queue):
+    while (proposal := queue.take()) is not None:
+        queue.complete(proposal.number, 0.5)
+    write_study(STUDY.replace("replicates: 2", "replicates: 3") + "  many: {orbits: [200, 200]}\n")
+    study = config.load_study("mine")
+    with db.Run(storage, study.name) as run:
+        more = Queue(storage, study, run.run_id)
+        more.recover()
+    added = slots(trials(storage, TrialState.WAITING))
+    assert added == [
+        ("circles", 2),
+        ("many", 0),
+        ("many", 1),
+        ("many", 2),
+        ("scratch", 2),
+        ("waves", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "key"),
+    [
+        ("protocol: smoke", "protocol: laptop", "protocol"),
+        ("replicates: 2", "replicates: 2\nseed: 5", "seed"),
+        ("frequency: [0, 0]", "frequency: [0, 1]", "arms.circles"),
+    ],
+)
+def test_what_would_make_trials_incomparable_is_refused(
+    storage, write_study, queue, right, wrong, key
+):
+    del queue
+    write_study(STUDY.replace(right, wrong))
+    changed = config.load_study("mine")
+    before = len(trials(storage))
+    with pytest.raises(InputError, match=rf"studies/mine.yaml: {key}: .*--fresh"):
+        Queue(storage, changed, "run")
+    assert len(trials(storage)) == before
+
+
+def test_params_and_ranges_are_one_thing(study):
+    ranges = study.space.complete(study.arms["waves"])
+    assert to_ranges(study, to_params(study, ranges)) == ranges
+
+
+@pytest.mark.parametrize("sampler", ["random", "qmc", "tpe"])
+def test_samples_are_ordered_counted_and_replicated(database_url, write_study, sampler):
+    write_study(SAMPLED.replace("name: random, samples: 3", f"name: {sampler}, samples: 12"))
+    study = config.load_study("mine")
+    storage = db.connect(database_url, create=True)
+    with db.Run(storage, study.name) as run:
+        queue = Queue(storage, study, run.run_id)
+        queue.recover()
+        while (proposal := queue.take()) is not None:
+            queue.complete(proposal.number, proposal.number / 1000)
+        assert queue.finished()
+    done = trials(storage, TrialState.COMPLETE)
+    assert len(done) == study.planned == (3 + 12) * 2
+    sampled = [t for t in done if t.user_attrs.get("sampled")]
+    assert len({t.user_attrs["arm"] for t in sampled}) == 12
+    for trial in sampled:
+        for low, high in trial.user_attrs["ranges"].values():
+            assert low <= high
+        assert trial.params["frequency.low"] == trial.user_attrs["ranges"]["frequency"][0]
+    drawn = {tuple(t.params.values()) for t in sampled}
+    assert len(drawn) == 12
+
+
+def test_a_sampled_study_goes_on_where_it_stopped(tmp_path, write_study):
+    """A run that is stopped after every trial samples the same ranges as one that is not."""
+    write_study(SAMPLED)
+    study = config.load_study("mine")
+
+    def ranges(url, take):
+        storage = db.connect(url, create=True)
+        while True:
+            with db.Run(storage, study.name) as run:
+                queue = Queue(storage, study, run.run_id)
+                queue.recover()
+                for _ in range(take):
+                    if (proposal := queue.take()) is None:
+                        found = trials(storage, TrialState.COMPLETE)
+                        return {t.user_attrs["arm"]: t.user_attrs["ranges"] for t in found}
+                    queue.complete(proposal.number, 0.5)
+
+    straight = ranges(f"sqlite:///{tmp_path}/a.db", 1000)
+    stopped = ranges(f"sqlite:///{tmp_path}/b.db", 1)
+    assert straight == stopped
