@@ -1,0 +1,44 @@
+"""What a trial reports on its way and at its end."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """What is known part of the way through pre-training.
+
+    Attributes:
+        images_seen: Images trained on so far, repeats counted.
+        accuracy: The probe's, in [0, 1]: never of the test images.
+    """
+
+    images_seen: int
+    accuracy: float
+
+
+@dataclass(slots=True)
+class Scores:
+    """What a trial has found.
+
+    Attributes:
+        accuracy: Top-1 accuracy on the test images after fine-tuning, in [0, 1].
+        accuracies: The same for each downstream task, by name.
+        variety: Measures of the proxy images, by name; empty for the arm from scratch.
+        dataset: Digest of the proxy images; ``None`` for the arm from scratch.
+        pretrain_loss: Mean training loss of the last epoch of pre-training, in nats.
+        seconds: Wall-clock time by phase, and in all.
+        epochs: A row an epoch of either phase.
+        host: Name of the machine.
+        device: What it was trained on.
+    """
+
+    accuracy: float
+    accuracies: dict[str, float]
+    variety: dict[str, float] = field(default_factory=dict)
+    dataset: str | None = None
+    pretrain_loss: float | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    host: str = ""
+    device: str = ""
