@@ -1,0 +1,205 @@
+"""Start Ray, run a study to its end, and leave nothing behind but the database."""
+
+import logging
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from optuna.storages import RDBStorage
+
+from explorer import storage as db
+from explorer.config import Resources, Study
+from explorer.errors import InputError
+from explorer.search import Queue
+
+# Before Ray is imported: no loggers and tables of Tune's own (the database is the log), no
+# handler that swallows Ctrl-C, no figures sent home, no snapshot of state that nobody reads.
+_RAY_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000",
+}
+_MEBIBYTE = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run has ended.
+
+    Attributes:
+        interrupted: Whether it was stopped before the study was done.
+        recovered: Trials of dead runs that were taken back at the start.
+    """
+
+    interrupted: bool
+    recovered: int
+
+
+def run_study(
+    study: Study,
+    storage: RDBStorage,
+    *,
+    listener: Callable[[Queue, int], Any],
+    workers: int | None = None,
+    address: str | None = None,
+    retry_failed: bool = False,
+    evaluate: Callable[..., Any] | None = None,
+) -> Outcome:
+    """Run what a study still lacks.
+
+    Args:
+        study: What is asked for.
+        storage: The database; it decides what is still to do.
+        listener: Makes the context manager of a :class:`~explorer.runner.Listener` from the queue
+            and the number of workers.
+        workers: Trials at a time; as many as the machine or the cluster holds where ``None``.
+        address: A Ray cluster to join; a Ray of our own on this machine where ``None``.
+        retry_failed: Try again the trials that failed for good.
+        evaluate: What a trial is (:func:`explorer.evaluate.evaluate` where ``None``).
+
+    Raises:
+        InputError: If the study does not go with the one in the database, the cluster cannot be
+            reached, or no node can hold a trial of the protocol.
+    """
+    os.environ.update({k: v for k, v in _RAY_ENVIRONMENT.items() if k not in os.environ})
+    with db.Run(storage, study.name) as run:
+        queue = Queue(storage, study, run.run_id)
+        recovered = len(queue.recover(retry_failed=retry_failed))
+        if queue.finished():
+            return Outcome(interrupted=False, recovered=recovered)
+        interrupted = False
+        try:
+            with (
+                _ray(study, address, workers) as count,
+                # After Ray, which takes the signal for itself.
+                _terminate_as_interrupt(),
+                listener(queue, count) as told,
+            ):
+                _tune(study, queue, told, count, evaluate)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            queue.release()
+    return Outcome(interrupted=interrupted, recovered=recovered)
+
+
+def _tune(
+    study: Study,
+    queue: Queue,
+    listener: Any,
+    workers: int,
+    evaluate: Callable[..., Any] | None,
+) -> None:
+    from ray import tune
+
+    from explorer.runner.searcher import QueueSearcher
+    from explorer.runner.trainable import EvaluateTrainable
+
+    for name in ("ray.tune", "ray.train", "ray.air"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    resources = study.protocol.resources
+    payload = {
+        "evaluate": evaluate,
+        "formula": study.space.formula,
+        "protocol": study.protocol.model_dump(mode="json"),
+        "threads": resources.cpus,
+    }
+    searcher = QueueSearcher(queue, payload, listener)
+    scratch = tempfile.mkdtemp(prefix="explorer-tune-")
+    try:
+        tune.Tuner(
+            tune.with_resources(EvaluateTrainable, _request(resources)),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                num_samples=-1,
+                max_concurrent_trials=workers,
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(
+                name=study.name,
+                storage_path=scratch,
+                verbose=0,
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        ).fit()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _request(resources: Resources) -> dict[str, float]:
+    return {"cpu": resources.cpus, "gpu": resources.gpus}
+
+
+@contextmanager
+def _ray(study: Study, address: str | None, workers: int | None) -> Iterator[int]:
+    """Start or join Ray; yields the number of trials that run at a time."""
+    import ray
+
+    resources = study.protocol.resources
+    if address is None:
+        cpus = len(os.sched_getaffinity(0))
+        ray.init(
+            # As many trials as asked for, and at least one: cores are shared, not refused.
+            num_cpus=max(cpus, ceil((workers or 1) * resources.cpus)),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=True,
+            # Results are small and travel inline; nothing of ours lives in the object store.
+            object_store_memory=100 * _MEBIBYTE,
+        )
+    else:
+        try:
+            _knock(address)
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError("--address", None, address, f"no cluster: {reason}") from error
+    try:
+        total = ray.cluster_resources()
+        room = int(total.get("CPU", 0) // resources.cpus)
+        if resources.gpus:
+            room = min(room, int(total.get("GPU", 0) / resources.gpus + 1e-9))
+        if room < 1:
+            have = f"{total.get('CPU', 0):g} CPUs and {total.get('GPU', 0):g} GPUs"
+            need = f"{resources.cpus:g} CPUs and {resources.gpus:g} GPUs a trial"
+            remedy = f"needs {need}, here are {have}; choose another with --protocol"
+            raise InputError("protocol", None, study.protocol_name, remedy)
+        yield min(workers or room, room)
+    finally:
+        ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise ``OSError`` if nothing answers there; Ray itself would try for six minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C: what is in flight is released before the program ends."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    earlier = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)

@@ -1,0 +1,114 @@
+"""The bridge between a Tune trial and an Optuna trial."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from explorer.runner.listener import Listener
+from explorer.runner.trainable import REPORT, Failure
+from explorer.scores import Rung, Scores
+from explorer.search import Proposal, Queue
+
+RECOVER_SECONDS = 5.0
+"""How often a run that has nothing left to do looks for trials whose run has died."""
+
+_log = logging.getLogger("explorer")
+
+
+class QueueSearcher(Searcher):  # type: ignore[misc]
+    """Asks and tells the study in the database on behalf of Tune.
+
+    It keeps which Tune trial is which Optuna trial for as long as that runs, and nothing else:
+    the rest is in the :class:`~explorer.search.Queue`, which is in the database.
+
+    Args:
+        queue: The queue of the study.
+        payload: What every trial's configuration holds beside its proposal.
+        listener: Who is told.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        payload: Mapping[str, Any],
+        listener: Listener,
+    ) -> None:
+        super().__init__(metric=None, mode="max")
+        self._queue = queue
+        self._payload = dict(payload)
+        self._listener = listener
+        self._running: dict[str, tuple[Proposal, float]] = {}
+        self._recovered_at = time.monotonic()
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Hand out the next trial; ``None`` says that others still work on the last ones."""
+        proposal = self._queue.take()
+        if proposal is None:
+            if self._queue.finished():
+                return str(Searcher.FINISHED)
+            if time.monotonic() - self._recovered_at > RECOVER_SECONDS:
+                self._recovered_at = time.monotonic()
+                self._queue.recover()
+            return None
+        self._running[trial_id] = (proposal, time.monotonic())
+        self._listener.started(proposal.number, proposal.arm, proposal.replicate)
+        return {**self._payload, "ranges": proposal.ranges, "seed": proposal.seed}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Record a rung."""
+        rung = result.get(REPORT)
+        if isinstance(rung, Rung):
+            number = self._running[trial_id][0].number
+            self._queue.report(number, rung.images_seen, rung.accuracy)
+            self._listener.rung(number, rung.images_seen, rung.accuracy)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Record how a trial has ended."""
+        if trial_id not in self._running:
+            return
+        proposal, began = self._running.pop(trial_id)
+        number, seconds = proposal.number, time.monotonic() - began
+        report = None if error or result is None else result.get(REPORT)
+        if isinstance(report, Scores):
+            self._record(number, report)
+            self._queue.complete(number, report.accuracy)
+            self._listener.finished(number, "COMPLETE", report.accuracy, seconds, None)
+            return
+        if isinstance(report, Failure):
+            reason = report.reason
+            _log.error("trial %d (%s) failed\n%s", number, proposal.arm, report.traceback)
+            self._queue.fail(number, reason)
+        else:
+            reason = "worker died (killed, out of memory, or its node was lost)"
+            again = self._queue.die(number, reason)
+            reason += "; it is tried again" if again else "; given up"
+            _log.error("trial %d (%s): %s", number, proposal.arm, reason)
+        self._listener.finished(number, "FAIL", None, seconds, reason)
+
+    def _record(self, number: int, scores: Scores) -> None:
+        attrs: dict[str, Any] = {
+            "dataset": scores.dataset,
+            "pretrain_loss": scores.pretrain_loss,
+            "host": scores.host,
+            "device": scores.device,
+            **{f"accuracy.{task}": value for task, value in scores.accuracies.items()},
+            **{f"variety.{measure}": value for measure, value in scores.variety.items()},
+            **{f"seconds.{phase}": value for phase, value in scores.seconds.items()},
+        }
+        self._queue.record(number, {k: v for k, v in attrs.items() if v is not None})
+        self._queue.record_epochs(number, scores.epochs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return nothing for Tune's snapshots: the database has it all, and its password."""
+        return {}
+
+    def save(self, checkpoint_path: str) -> None:
+        """Save nothing: the database has it all."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Restore nothing: the database has it all."""
