@@ -1,0 +1,40 @@
+"""From the database to what people look at: frames, statistics, tables, status, live display.
+
+Reads studies and nothing else; it needs neither Ray nor torch.
+"""
+
+from explorer.report.figures import draw
+from explorer.report.frame import load
+from explorer.report.live import Ended, Live
+from explorer.report.screen import overview_screen, status_screen
+from explorer.report.slots import Progress
+from explorer.report.statistics import Difference, Spread, holm, spread, welch
+from explorer.report.status import StudyStatus, overview, status
+from explorer.report.summary import Arm, Replicate, StudyReport, summarise
+from explorer.report.tables import FORMATS, render, terminal, write
+
+__all__ = [
+    "FORMATS",
+    "Arm",
+    "Difference",
+    "Ended",
+    "Live",
+    "Progress",
+    "Replicate",
+    "Spread",
+    "StudyReport",
+    "StudyStatus",
+    "draw",
+    "holm",
+    "load",
+    "overview",
+    "overview_screen",
+    "render",
+    "spread",
+    "status",
+    "status_screen",
+    "summarise",
+    "terminal",
+    "welch",
+    "write",
+]

@@ -1,0 +1,88 @@
+"""A report as data: csv and json, in full precision and with nothing left out."""
+
+import csv
+import io
+import json
+import math
+from dataclasses import asdict
+from typing import Any
+
+from explorer.report.statistics import Spread
+from explorer.report.summary import Arm, StudyReport
+
+
+def to_csv(report: StudyReport) -> str:
+    """Write a report as csv (RFC 4180, but lines end in a bare newline), a row an arm.
+
+    The columns: ``arm``; ``sampled`` (0 or 1); ``<parameter>.low`` and ``<parameter>.high`` of
+    the varied parameters; ``n``; ``accuracy`` and ``accuracy.std``, and for each task
+    ``accuracy.<task>`` and ``accuracy.<task>.std``; ``gain`` over the baseline with ``gain.low``
+    and ``gain.high``, ``p``, ``p.holm`` and ``resolved`` (0 or 1); ``variety.<measure>``;
+    ``seconds``. Accuracies and gains are shares of 1. What there is not is left empty.
+    """
+    rows = [_csv_row(arm, report) for arm in report.arms]
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def to_json(report: StudyReport) -> str:
+    """Write a report as json: the fields of :class:`~explorer.report.StudyReport`, by name.
+
+    Accuracies and gains are shares of 1, what there is not is null.
+    """
+    content = asdict(report)
+    content["progress"] |= {
+        "done": report.progress.done,
+        "waiting": report.progress.waiting,
+        "finished": report.progress.finished,
+    }
+    for arm, row in zip(report.arms, content["arms"], strict=True):
+        if arm.difference:
+            row["difference"]["resolved"] = arm.difference.resolved
+    if report.lead:
+        content["lead"]["resolved"] = report.lead.resolved
+    return json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _csv_row(arm: Arm, report: StudyReport) -> dict[str, object]:
+    row: dict[str, object] = {"arm": arm.name, "sampled": int(arm.sampled)}
+    for parameter in report.varied:
+        low, high = arm.ranges.get(parameter, (None, None))
+        row |= {f"{parameter}.low": low, f"{parameter}.high": high}
+    row["n"] = len(arm.replicates)
+    row |= _spread("accuracy", arm.accuracy)
+    for task in report.tasks:
+        row |= _spread(f"accuracy.{task}", arm.tasks.get(task))
+    found = arm.difference
+    row |= {
+        "gain": found.gain if found else None,
+        "gain.low": found.low if found else None,
+        "gain.high": found.high if found else None,
+        "p": found.p if found else None,
+        "p.holm": found.p_corrected if found else None,
+        "resolved": int(found.resolved) if found else None,
+    }
+    row |= {f"variety.{measure}": arm.variety.get(measure) for measure in report.measures}
+    row["seconds"] = arm.seconds
+    return row
+
+
+def _spread(name: str, sample: Spread | None) -> dict[str, object]:
+    return {
+        name: sample.mean if sample else None,
+        f"{name}.std": sample.std if sample else None,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Replace numbers that json does not have; a study may hold them, say a diverged loss."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,136 @@
+"""From the database to one tidy pandas frame: a row a trial."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import optuna
+import pandas as pd
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from explorer.report.definition import Definition, definition, find_study
+from explorer.variety import MEASURES
+
+STATES = ("WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL")
+"""The categories of the column ``state``, in the order of a trial's life."""
+
+PHASES = ("render", "variety", "pretrain", "probe", "finetune", "total")
+"""The phases that a trial's seconds are measured for, in the order of a trial."""
+
+_BEFORE = ("number", "arm", "replicate", "seed", "state", "attempt", "continues", "rung", "probe")
+_TEXT = ("arm", "failure", "dataset", "host", "device")
+_DTYPES = {
+    "number": "int64",
+    "seed": "UInt64",
+    **dict.fromkeys(("replicate", "attempt", "continues", "rung"), "Int64"),
+    **dict.fromkeys(_TEXT, "string"),
+}
+_AFTER = ("pretrain_loss", "failure", "dataset", "host", "device", "start", "end")
+
+
+def load(study: optuna.Study | str, storage: BaseStorage | None = None) -> pd.DataFrame:
+    """Load a study as a tidy frame, a row a trial in the order of their numbers.
+
+    The columns, in this order (``<NA>`` or NaN where a trial has no such value):
+
+    ====================== ============== =====================================================
+    column                 dtype          meaning
+    ====================== ============== =====================================================
+    ``number``             int64          number of the trial in the study, from 0
+    ``arm``                string         arm that the trial belongs to
+    ``replicate``          Int64          index of the replicate, from 0
+    ``seed``               UInt64         seed of the replicate, shared by all arms
+    ``state``              category       WAITING, RUNNING, COMPLETE, PRUNED or FAIL
+    ``attempt``            Int64          1, or more where earlier attempts were lost
+    ``continues``          Int64          number of the lost trial that this one makes up for
+    ``rung``               Int64          pre-training images seen at the last rung
+    ``probe``              float64        accuracy of the probe at that rung, in [0, 1]
+    ``accuracy``           float64        value of the trial: downstream top-1, in [0, 1]
+    ``accuracy.<task>``    float64        the same for each downstream task
+    ``<parameter>.low``    float64        low end of a parameter's range; NaN from scratch
+    ``<parameter>.high``   float64        its high end
+    ``variety.<measure>``  float64        variety of the images, see ``explorer.variety``
+    ``seconds.<phase>``    float64        wall-clock seconds of a phase, and ``seconds.total``
+    ``pretrain_loss``      float64        training loss at the end of pre-training
+    ``failure``            string         why a trial failed
+    ``dataset``            string         SHA-256 of the rendered images
+    ``host``, ``device``   string         where the trial ran
+    ``start``, ``end``     datetime64[us] local time of the machine that ran it, naive
+    ====================== ============== =====================================================
+
+    The columns with a name in angle brackets are those that the study's trials have. Parameters
+    come in the order of the search space, measures in that of ``explorer.variety.MEASURES``,
+    phases in that of a trial, and whatever is unknown to these after them by name.
+
+    Args:
+        study: An Optuna study, or its name in ``storage``.
+        storage: Where a study given by its name is.
+
+    Raises:
+        InputError: If there is no study of this name; the nearest name is offered.
+    """
+    found = find_study(study, storage)
+    trials = found.get_trials(deepcopy=False)
+    return _frame(trials, definition(found))
+
+
+def _frame(trials: Sequence[FrozenTrial], said: Definition) -> pd.DataFrame:
+    rows = [_row(trial) for trial in trials]
+    seen = set().union(*rows) - {*_BEFORE, *_AFTER, "accuracy"}
+    columns = [*_BEFORE, "accuracy", *_dynamic(seen, said), *_AFTER]
+    data = {column: _typed(column, [row.get(column) for row in rows]) for column in columns}
+    return pd.DataFrame(data, columns=pd.Index(columns))
+
+
+def _row(trial: FrozenTrial) -> dict[str, Any]:
+    attrs = trial.user_attrs
+    row: dict[str, Any] = {key: attrs.get(key) for key in ("arm", "replicate", "seed")}
+    row |= {key: attrs.get(key) for key in ("attempt", "continues", "pretrain_loss", "failure")}
+    row |= {key: attrs.get(key) for key in ("dataset", "host", "device")}
+    row |= {
+        "number": trial.number,
+        "state": trial.state.name,
+        "start": trial.datetime_start,
+        "end": trial.datetime_complete,
+    }
+    if trial.intermediate_values:
+        row["rung"] = max(trial.intermediate_values)
+        row["probe"] = trial.intermediate_values[row["rung"]]
+    if trial.state == TrialState.COMPLETE:
+        (row["accuracy"], *_) = trial.values  # noqa: PD011 - a trial, not a frame
+    for key, value in attrs.items():
+        if key.startswith(("accuracy.", "variety.", "seconds.")):
+            row[key] = value
+    for parameter, ends in (attrs.get("ranges") or {}).items():
+        row[f"{parameter}.low"], row[f"{parameter}.high"] = ends
+    row |= {p: v for p, v in trial.params.items() if p.endswith((".low", ".high"))}
+    return row
+
+
+def _dynamic(seen: Iterable[str], said: Definition) -> list[str]:
+    """Order the columns that depend on the study."""
+    groups: tuple[tuple[Callable[[str], bool], list[str]], ...] = (
+        (lambda c: c.startswith("accuracy."), [f"accuracy.{said.task}"]),
+        (
+            lambda c: c.endswith((".low", ".high")) and not c.startswith("variety."),
+            [f"{p}.{end}" for p in said.defaults for end in ("low", "high")],
+        ),
+        (lambda c: c.startswith("variety."), [f"variety.{m}" for m in MEASURES]),
+        (lambda c: c.startswith("seconds."), [f"seconds.{p}" for p in PHASES]),
+    )
+    ordered: list[str] = []
+    for belongs, known in groups:
+        group = {column for column in seen if belongs(column)}
+        first = [column for column in known if column in group]
+        # "a.low" before "a.high", as everywhere else.
+        rest = sorted(group.difference(first), key=lambda c: c.replace(".high", ".~high"))
+        ordered += [*first, *rest]
+    return ordered
+
+
+def _typed(column: str, values: list[Any]) -> "pd.Series[Any]":
+    if column == "state":
+        return pd.Series(pd.Categorical(values, categories=list(STATES)))
+    if column in {"start", "end"}:
+        return pd.to_datetime(pd.Series(values, dtype="object")).astype("datetime64[us]")
+    return pd.Series(values, dtype=_DTYPES.get(column, "float64"))

@@ -1,0 +1,92 @@
+"""How numbers are written: as many digits as their uncertainty allows."""
+
+import math
+from collections.abc import Iterable, Mapping
+from statistics import median
+
+EN_DASH = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
+MISSING = EN_DASH
+
+
+def decimals(uncertainties: Iterable[float]) -> int:
+    """Return the decimals for a column of numbers that have uncertainties of their own.
+
+    Two significant digits of the median uncertainty, and the same for the whole column, so that
+    its rows can be compared: a standard deviation from few replicates is known to no more. At
+    least 0, at most 2 (a hundredth of a point is below what any test split here resolves), and 1
+    where no uncertainty is known.
+    """
+    positive = [value for value in uncertainties if value > 0]
+    if not positive:
+        return 1
+    return min(2, max(0, 1 - math.floor(math.log10(median(positive)))))
+
+
+def signed(value: float, places: int) -> str:
+    """Write a difference with its sign: ``+1.2``, ``-0.4``, ``0.0``."""
+    text = f"{abs(value):.{places}f}"
+    if not text.strip("0."):
+        return text
+    return f"{'+' if value > 0 else MINUS}{text}"
+
+
+def p_value(p: float) -> str:
+    """Write a p-value: ``<0.001``, ``0.004``, ``0.31``."""
+    if p < 0.001:
+        return "<0.001"
+    return f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Write a number with so many significant digits, never in powers of ten."""
+    if value == 0:
+        return "0"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:.{places}f}".replace("-", MINUS)
+
+
+def ranges(of: Mapping[str, tuple[float, float]]) -> str:
+    """Write ranges: ``frequency 0-20, orbits 8, position -1 to 1`` (with typographic dashes)."""
+    return ", ".join(f"{name} {_range(*ends)}" for name, ends in of.items())
+
+
+def _range(low: float, high: float) -> str:
+    if low == high:
+        return _end(low)
+    return f"{_end(low)}{' to ' if low < 0 else EN_DASH}{_end(high)}"
+
+
+def _end(value: float) -> str:
+    return f"{value:.4g}".replace("-", MINUS) if abs(value) < 1e4 else f"{value:.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in few characters: ``42 s``, ``7 min``, ``3 h 05``, ``2 d 4 h``."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02d}"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h"
+
+
+def percent(value: float, places: int = 1) -> str:
+    """Write a share of 1 in percent, without the sign."""
+    return f"{100 * value:.{places}f}"
+
+
+def mean_std(mean: float, std: float | None, places: int = 1) -> str:
+    """Write a mean and its standard deviation, both shares of 1, in percent."""
+    if std is None:
+        return percent(mean, places)
+    return f"{percent(mean, places)} ± {percent(std, places)}"
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number of things: ``1 trial``, ``3 trials``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,256 @@
+"""What a study has found: one row an arm, with its spread and its gain over the baseline."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+
+from explorer.errors import InputError
+from explorer.report.definition import Range, definition, find_study
+from explorer.report.frame import load
+from explorer.report.numerals import count
+from explorer.report.slots import Progress, progress, slots
+from explorer.report.statistics import Difference, Spread, holm, spread, welch
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Replicate:
+    """One scored trial of an arm.
+
+    Attributes:
+        number: Number of the trial.
+        replicate: Index of the replicate.
+        seed: Its seed.
+        accuracy: Downstream top-1 accuracy, in [0, 1].
+    """
+
+    number: int
+    replicate: int
+    seed: int | None
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What is known of one arm.
+
+    Attributes:
+        name: Its name.
+        sampled: Whether a sampler proposed it (else the study file names it).
+        ranges: The varied parameters and their ranges; empty for the arm from scratch.
+        replicates: Its scored trials, by replicate.
+        accuracy: Their mean and spread; ``None`` where there is none.
+        tasks: The same for each downstream task.
+        difference: Gain over the baseline; ``None`` for the baseline itself, for an arm without
+            a scored trial, and where the baseline has none.
+        variety: Mean of each variety measure over the scored trials.
+        seconds: Mean wall-clock seconds of a scored trial.
+    """
+
+    name: str
+    sampled: bool
+    ranges: Mapping[str, Range]
+    replicates: tuple[Replicate, ...]
+    accuracy: Spread | None
+    tasks: Mapping[str, Spread]
+    difference: Difference | None
+    variety: Mapping[str, float]
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyReport:
+    """What a study has found.
+
+    Attributes:
+        study: Name of the study.
+        description: What it asks.
+        protocol: Name of the protocol that it ran under.
+        version: The explorer that made it.
+        baseline: The arm that the others are compared with.
+        tasks: The downstream tasks.
+        varied: The parameters that differ between arms.
+        measures: The variety measures that the trials have.
+        arms: The named arms in the order of the study file, then the sampled ones by accuracy.
+        lead: The best arm against the second best, uncorrected; ``None`` where there are not two.
+        progress: How far the study is.
+    """
+
+    study: str
+    description: str
+    protocol: str
+    version: str
+    baseline: str | None
+    tasks: tuple[str, ...]
+    varied: tuple[str, ...]
+    measures: tuple[str, ...]
+    arms: tuple[Arm, ...]
+    lead: Difference | None
+    progress: Progress
+
+    @property
+    def ranked(self) -> list[Arm]:
+        """The arms that have a score, best first; equal ones in the order of :attr:`arms`."""
+        return sorted((arm for arm in self.arms if arm.accuracy), key=_by_accuracy)
+
+
+def summarise(study: optuna.Study | str, storage: BaseStorage | None = None) -> StudyReport:
+    """Summarise a study by arm.
+
+    Only complete trials count, and of several for the same (arm, replicate) the latest: attempts
+    are not replicates. Every arm is compared with the baseline by
+    :func:`~explorer.report.statistics.welch`, and the p-values are corrected by
+    :func:`~explorer.report.statistics.holm` over all these comparisons, shown or not.
+
+    Args:
+        study: An Optuna study, or its name in ``storage``.
+        storage: Where a study given by its name is.
+
+    Raises:
+        InputError: If there is no such study, if it has no definition (explorer did not make
+            it), if no trial has finished, or if all have failed (the reasons are counted).
+    """
+    found = find_study(study, storage)
+    said = definition(found)
+    if not said.arms and not said.samples:
+        remedy = "was not made by explorer: it has no definition of arms and baseline"
+        raise InputError("study", None, said.name, remedy)
+    frame = load(found)
+    pairs = slots(frame)
+    so_far = progress(pairs, said)
+    scored = [row for row in pairs.values() if row["accuracy"] is not None]
+    if not scored:
+        _refuse(said.name, so_far, pairs.values())
+    # Where trials carry the complete ranges, those of parameters that no arm moves are noise.
+    by_arm: dict[str, Rows] = {arm: [] for arm in said.arms}
+    for row in scored:
+        by_arm.setdefault(row["arm"], []).append(row)
+    columns = [str(column) for column in frame.columns]
+    tasks = _suffixes(columns, "accuracy.")
+    measures = _suffixes(columns, "variety.")
+    arms = []
+    for name, rows in by_arm.items():
+        ranges = (
+            None if name in said.arms and said.arms[name] is None else _ranges(rows, said.varied)
+        )
+        if ranges is not None and not rows:
+            ranges = {p: r for p, r in said.defaults.items() if p in said.varied}
+            ranges |= said.arms[name] or {}
+        arms.append(_arm(name, name not in said.arms, ranges or {}, rows, tasks, measures))
+    named = [arm for arm in arms if not arm.sampled]
+    sampled = sorted((arm for arm in arms if arm.sampled), key=_by_accuracy)
+    report = StudyReport(
+        study=said.name,
+        description=said.description,
+        protocol=said.protocol,
+        version=said.version,
+        baseline=said.baseline,
+        tasks=tasks or ((said.task,) if said.task else ()),
+        varied=said.varied,
+        measures=measures,
+        arms=_compared([*named, *sampled], said.baseline),
+        lead=None,
+        progress=so_far,
+    )
+    return replace(report, lead=_lead(report.ranked))
+
+
+def _refuse(name: str, so_far: Progress, rows: Iterable[dict[str, Any]]) -> None:
+    if so_far.failed and so_far.failed == so_far.total:
+        reasons = Counter(row["failure"] or "no reason recorded" for row in rows)
+        said = "; ".join(f"{reason} ({n} x)" for reason, n in reasons.most_common(3))
+        more = len(reasons) - 3
+        remedy = f"all {count(so_far.total, 'trial')} failed: {said}"
+        remedy += f"; and {count(more, 'other reason')}" if more > 0 else ""
+        raise InputError("study", None, name, remedy)
+    states = (
+        (so_far.running, "running"),
+        (so_far.waiting, "waiting"),
+        (so_far.pruned, "pruned"),
+        (so_far.failed, "failed"),
+    )
+    where = ", ".join(f"{n} {state}" for n, state in states if n)
+    raise InputError("study", None, name, f"has no finished trial to report on yet ({where})")
+
+
+def _arm(
+    name: str,
+    sampled: bool,
+    ranges: Mapping[str, Range],
+    rows: Rows,
+    tasks: tuple[str, ...],
+    measures: tuple[str, ...],
+) -> Arm:
+    rows = sorted(rows, key=lambda row: int(row["replicate"]))
+    seconds = _present(rows, "seconds.total")
+    return Arm(
+        name=name,
+        sampled=sampled,
+        ranges=ranges,
+        replicates=tuple(
+            Replicate(row["number"], row["replicate"], row["seed"], row["accuracy"]) for row in rows
+        ),
+        accuracy=spread([row["accuracy"] for row in rows]) if rows else None,
+        tasks={
+            task: spread(values) for task in tasks if (values := _present(rows, f"accuracy.{task}"))
+        },
+        difference=None,
+        variety={
+            measure: spread(values).mean
+            for measure in measures
+            if (values := _present(rows, f"variety.{measure}"))
+        },
+        seconds=spread(seconds).mean if seconds else None,
+    )
+
+
+def _ranges(rows: Rows, varied: tuple[str, ...]) -> dict[str, Range]:
+    """Return the varied ranges of an arm; all its trials have the same."""
+    if not rows:
+        return {}
+    row = rows[-1]
+    return {
+        p: (row[f"{p}.low"], row[f"{p}.high"])
+        for p in varied
+        if row.get(f"{p}.low") is not None and row.get(f"{p}.high") is not None
+    }
+
+
+def _compared(arms: list[Arm], baseline: str | None) -> tuple[Arm, ...]:
+    base = next((arm for arm in arms if arm.name == baseline and arm.accuracy), None)
+    if base is None:
+        return tuple(arms)
+    theirs = [r.accuracy for r in base.replicates]
+    differences = {
+        arm.name: welch([r.accuracy for r in arm.replicates], theirs)
+        for arm in arms
+        if arm.accuracy and arm.name != base.name
+    }
+    tested = {name: d.p for name, d in differences.items() if d.p is not None}
+    for name, corrected in zip(tested, holm(list(tested.values())), strict=True):
+        differences[name] = replace(differences[name], p_corrected=corrected)
+    return tuple(replace(arm, difference=differences.get(arm.name)) for arm in arms)
+
+
+def _lead(ranked: list[Arm]) -> Difference | None:
+    if len(ranked) < 2:
+        return None
+    first, second = ranked[:2]
+    return welch([r.accuracy for r in first.replicates], [r.accuracy for r in second.replicates])
+
+
+def _by_accuracy(arm: Arm) -> float:
+    return -arm.accuracy.mean if arm.accuracy else 0.0
+
+
+def _present(rows: Rows, column: str) -> list[float]:
+    return [row[column] for row in rows if row.get(column) is not None]
+
+
+def _suffixes(columns: list[str], prefix: str) -> tuple[str, ...]:
+    return tuple(column.removeprefix(prefix) for column in columns if column.startswith(prefix))

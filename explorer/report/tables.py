@@ -1,0 +1,131 @@
+"""A report in the formats that people read, and on its way to a file."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from explorer.errors import InputError, nearest
+from explorer.report.data import to_csv, to_json
+from explorer.report.latex import latex
+from explorer.report.layout import SHOWN_MEASURES, Cell, lay_out
+from explorer.report.summary import StudyReport
+
+_RICH = {"": "", "best": "bold", "second": "underline"}
+
+
+def render(report: StudyReport, format: str) -> str:  # noqa: A002 - the word of the command line
+    """Write a report as text.
+
+    Args:
+        report: What :func:`~explorer.report.summarise` returns.
+        format: One of :data:`FORMATS`: ``markdown`` and ``latex`` (booktabs) are the table of a
+            paper with its caption; ``csv`` and ``json`` have every measure in full precision.
+
+    Raises:
+        InputError: If there is no such format.
+    """
+    if format not in FORMATS:
+        raise InputError("--format", None, format, f"unknown; {nearest(format, FORMATS)}")
+    return FORMATS[format](report)
+
+
+def write(text: str, path: Path) -> None:
+    """Write a rendered report to a file, all of it or nothing.
+
+    Folders that are missing are made. A file that is there is replaced in one step.
+
+    Raises:
+        InputError: If the path cannot be written to.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(None, "is a folder; name a file in it")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_text(text, encoding="utf-8", newline="")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError("--output", None, str(path), f"cannot be written: {reason}") from error
+
+
+def terminal(report: StudyReport, *, width: int) -> RenderableType:
+    """Return the table for a terminal, with its caption below.
+
+    Args:
+        report: What :func:`~explorer.report.summarise` returns.
+        width: Columns of the terminal; as many variety measures are shown as fit.
+    """
+    for kept in range(len(SHOWN_MEASURES), -1, -1):
+        layout = lay_out(report, measures=SHOWN_MEASURES[:kept])
+        widths = [
+            max(
+                len(column.heading.split(" ")[0]),
+                len(column.heading.partition(" ")[2]),
+                *(len(row[index].text) for row in layout.rows),
+            )
+            for index, column in enumerate(layout.columns)
+        ]
+        if sum(widths) + 2 * (len(widths) - 1) + 2 <= width:
+            break
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    for column in layout.columns:
+        table.add_column(
+            Text(column.heading.replace(" ", "\n", 1)),
+            justify="left" if column.text else "right",
+            vertical="bottom" if column.text else "top",
+            no_wrap=not column.text,
+        )
+    for index, row in enumerate(layout.rows):
+        if index == layout.first_sample and index > 0:
+            table.add_section()
+        table.add_row(*[Text(cell.text, style=_RICH[cell.emphasis]) for cell in row])
+    return Group(table, Text(), Text(" ".join(layout.caption), style="dim"))
+
+
+def _markdown(report: StudyReport) -> str:
+    layout = lay_out(report)
+    columns = layout.columns
+    lines = [
+        _markdown_row([_markdown_text(column.heading) for column in columns]),
+        _markdown_row([":---" if column.text else "---:" for column in columns]),
+    ]
+    lines += [_markdown_row([_markdown_cell(cell) for cell in row]) for row in layout.rows]
+    return "\n".join([*lines, "", _markdown_text(" ".join(layout.caption))]) + "\n"
+
+
+def _markdown_row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = _markdown_text(cell.text)
+    if cell.emphasis == "best":
+        return f"**{text}**"
+    # Markdown has no underline of its own; every renderer of it knows this tag.
+    return f"<u>{text}</u>" if cell.emphasis == "second" else text
+
+
+def _markdown_text(text: str) -> str:
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join(f"\\{c}" if c in "\\`*_|[]" else c for c in text)
+
+
+def _latex(report: StudyReport) -> str:
+    return latex(lay_out(report), label=report.study)
+
+
+FORMATS: Mapping[str, Callable[[StudyReport], str]] = {
+    "markdown": _markdown,
+    "csv": to_csv,
+    "latex": _latex,
+    "json": to_json,
+}
+"""What a report can be rendered as."""
