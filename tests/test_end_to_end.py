@@ -1,0 +1,255 @@
+"""Whole studies through the real command line, Ray, torch and SQLite, and out again."""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+STUDY = """\
+description: Circles against waves.
+search_space: visual_atom
+protocol: smoke
+replicates: 2
+arms:
+  circles: {frequency: [0, 0]}
+  waves: {frequency: [0, 20]}
+"""
+SLOTS = [(arm, r) for arm in ("circles", "scratch", "waves") for r in (0, 1)]
+EXPLORER = [sys.executable, "-c", "from explorer.cli import main; main()"]
+
+pytestmark = pytest.mark.end_to_end
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*EXPLORER, *arguments],
+        cwd=folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def explorer(folder: Path, *arguments: str, code: int = 0) -> str:
+    with start(folder, *arguments) as process:
+        out, err = process.communicate(timeout=500)
+    assert process.returncode == code, f"{out}\n{err}"
+    return out if code != 2 else err
+
+
+def load(folder: Path, name: str = "mine") -> optuna.Study:
+    return optuna.load_study(study_name=name, storage=f"sqlite:///{folder}/explorer.db")
+
+
+def complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    return study.get_trials(states=(TrialState.COMPLETE,))
+
+
+def slots(trials) -> list[tuple[str, int]]:
+    return sorted((t.user_attrs["arm"], t.user_attrs["replicate"]) for t in trials)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A folder in which the study has been run; with what was printed."""
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "studies").mkdir()
+    (folder / "studies" / "mine.yaml").write_text(STUDY)
+    return folder, explorer(folder, "run-study", "mine", "--workers", "2")
+
+
+def test_the_table_and_the_places_are_printed(done):
+    folder, printed = done
+    assert re.search(r"waves +frequency 0.20 +\d", printed)
+    assert re.search(r"scratch +no pre-training +\d", printed)
+    for place in ("explorer.db", "reports/mine.md", ".explorer/logs/mine.log"):
+        assert place in printed
+        assert (folder / place).exists()
+
+
+def test_a_stock_optuna_reads_the_study(done):
+    trials = complete(load(done[0]))
+    assert slots(trials) == SLOTS
+    for trial in trials:
+        assert 0.1 < trial.value <= 1
+        assert trial.user_attrs["accuracy.digits"] == trial.value
+        assert trial.user_attrs["seconds.total"] > 0
+        if trial.user_attrs["arm"] == "scratch":
+            assert trial.params == {}
+            continue
+        assert trial.params["frequency.high"] in {0, 20}
+        # 8 categories x 32 instances, seen once, probed half-way and at the end.
+        assert list(trial.intermediate_values) == [128, 256]
+        assert trial.user_attrs["variety.vendi_pixels"] > 1
+        assert len(trial.user_attrs["dataset"]) == 64
+
+
+def test_the_dashboard_reads_the_study(done):
+    optuna_dashboard = pytest.importorskip("optuna_dashboard")
+    app = optuna_dashboard.wsgi(f"sqlite:///{done[0]}/explorer.db")
+    status = []
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/api/studies",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.url_scheme": "http",
+    }
+    body = b"".join(app(environ, lambda code, _headers, *_: status.append(code)))
+    assert status == ["200 OK"]
+    assert "mine" in body.decode()
+
+
+def test_the_same_seed_gives_the_same_score(done, tmp_path):
+    """Another run, with one worker instead of two, repeats every score to the last bit."""
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "mine.yaml").write_text(STUDY.replace("replicates: 2", "replicates: 1"))
+    explorer(tmp_path, "run-study", "mine", "--workers", "1")
+    first = {
+        (t.user_attrs["arm"], t.user_attrs["replicate"]): (t.value, t.user_attrs.get("dataset"))
+        for t in complete(load(done[0]))
+    }
+    for trial in complete(load(tmp_path)):
+        slot = (trial.user_attrs["arm"], trial.user_attrs["replicate"])
+        assert first[slot] == (trial.value, trial.user_attrs.get("dataset"))
+
+
+def test_reports_agree_with_the_database(done):
+    folder, _ = done
+    scores = {}
+    for trial in complete(load(folder)):
+        scores.setdefault(trial.user_attrs["arm"], []).append(trial.value)
+    found = json.loads(explorer(folder, "report", "mine", "--format", "json"))
+    means = {arm["name"]: arm["accuracy"]["mean"] for arm in found["arms"]}
+    assert means == {arm: pytest.approx(sum(v) / len(v)) for arm, v in scores.items()}
+    for form in ("markdown", "latex"):
+        table = explorer(folder, "report", "mine", "--format", form)
+        row = next(line for line in table.splitlines() if re.match(r"\W*waves\b", line))
+        shown = float(re.search(r"\d+\.\d+", row)[0])
+        assert shown == pytest.approx(100 * means["waves"], abs=0.1)
+    explorer(folder, "report", "mine", "--format", "csv", "--output", "reports/mine.csv")
+    with (folder / "reports" / "mine.csv").open() as file:
+        assert {row["arm"] for row in csv.DictReader(file)} == set(means)
+
+
+def test_status_list_and_doctor(done):
+    folder, _ = done
+    assert "mine" in explorer(folder, "status")
+    assert "6" in explorer(folder, "status", "mine")
+    listed = explorer(folder, "list")
+    for name in ("mine", "frequency_range", "visual_atom", "laptop"):
+        assert name in listed
+    assert "numba" in explorer(folder, "doctor")
+
+
+def test_a_finished_study_is_shown_again_and_not_run_again(done):
+    folder, printed = done
+    again = explorer(folder, "run-study", "mine")
+    assert again.splitlines()[-5:] == printed.splitlines()[-5:]
+    assert len(load(folder).trials) == 6
+
+
+def test_fresh_archives_and_deletes_nothing(done, tmp_path):
+    folder = shutil.copytree(done[0], tmp_path / "copy")
+    (folder / "studies" / "mine.yaml").write_text(STUDY.replace("replicates: 2", "replicates: 1"))
+    printed = explorer(folder, "run-study", "mine", "--fresh")
+    archived = re.search(r"Archiving mine \(6 trials\) as (mine\.archived-\w+)\.", printed)
+    assert archived is not None
+    assert len(complete(load(folder, archived[1]))) == 6
+    assert len(complete(load(folder))) == 3
+
+
+def wait_for_trials(folder: Path, process: subprocess.Popen[str], count: int) -> None:
+    """Wait until a running study has some finished trials and one in flight."""
+    while process.poll() is None:
+        time.sleep(0.2)
+        if not (folder / "explorer.db").exists():
+            continue
+        try:
+            trials = load(folder).trials
+        except (KeyError, optuna.exceptions.StorageInternalError):
+            continue
+        states = [t.state for t in trials]
+        if states.count(TrialState.COMPLETE) >= count and TrialState.RUNNING in states:
+            return
+    raise AssertionError(process.communicate())
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_study_that_was_stopped_goes_on(tmp_path, how):
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "mine.yaml").write_text(STUDY)
+    with start(tmp_path, "run-study", "mine", "--workers", "2") as process:
+        wait_for_trials(tmp_path, process, 1)
+        if how == signal.SIGKILL:
+            os.killpg(process.pid, how)  # the whole program at once
+        else:
+            process.send_signal(how)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == (-9 if how == signal.SIGKILL else 130), f"{out}\n{err}"
+    if how != signal.SIGKILL:
+        assert "the same command goes on" in err
+    before = {t.number: t.value for t in complete(load(tmp_path))}
+    assert 0 < len(before) < 6
+
+    explorer(tmp_path, "run-study", "mine", "--workers", "2")
+    study = load(tmp_path)
+    after = complete(study)
+    assert slots(after) == SLOTS
+    assert before.items() <= {t.number: t.value for t in after}.items()
+    lost = [t for t in study.trials if t.state == TrialState.FAIL]
+    assert lost
+    for trial in lost:
+        assert trial.user_attrs["failure"].startswith("interrupted")
+        again = next(t for t in after if t.user_attrs.get("continues") == trial.number)
+        for key in ("arm", "replicate", "seed", "ranges"):
+            assert again.user_attrs[key] == trial.user_attrs[key]
+
+
+WRONG = [
+    (("run-study", "frequency_rnage"), "did you mean 'frequency_range'?"),
+    (("run-study", "mine", "--protocol", "gpu"), "laptop"),
+    (("run-study", "broken"), "studies/broken.yaml: replicates: 0: "),
+    (("run-study", "mine", "--storage", "explorer.db"), "write sqlite:///FILE.db"),
+    (("report", "mine"), "there is no such database"),
+    (("status",), "there is no such database"),
+    (
+        ("render", "visual_atm", "--output", "x", "--categories", "1", "--instances", "1"),
+        "did you mean 'visual_atom'?",
+    ),
+    (("preview", "visual_atom", "--set", "frequency=20..0"), "low is above high"),
+    (("preview", "visual_atom", "--set", "frequency"), "write KEY=LOW..HIGH"),
+    (
+        ("preview", "visual_atom", "--canvas", "64", "--size", "128"),
+        "--size: 128: must be in 1..64",
+    ),
+    (("no-such-command",), "No such command"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "line"), WRONG, ids=[" ".join(w[0]) for w in WRONG])
+def test_wrong_input_is_one_line_and_writes_nothing(tmp_path, arguments, line):
+    studies = tmp_path / "studies"
+    studies.mkdir()
+    (studies / "mine.yaml").write_text(STUDY)
+    (studies / "broken.yaml").write_text(STUDY.replace("replicates: 2", "replicates: 0"))
+    said = explorer(tmp_path, *arguments, code=2)
+    assert line in said
+    assert "Traceback" not in said
+    if arguments[0] != "no-such-command":  # click adds a line of usage
+        assert len(said.strip().splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["studies"]
