@@ -1,0 +1,29 @@
+# Everything installs into .venv; delete it to start anew.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: study test check clean
+
+study: .venv/installed  ## run the main job and show its result
+	$(BIN)/explorer run-study frequency_range
+
+test: .venv/installed  ## run all tests
+	$(BIN)/pytest
+
+check: .venv/installed  ## lint, format, types, import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The exact versions that the tests passed with; pyproject.toml has the lower bounds.
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "explorer needs Python 3.11 or newer; make PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+clean:  ## remove what the tools leave behind (not the environment, not results)
+	rm -rf dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find explorer tests -name __pycache__ -prune -exec rm -rf {} +
