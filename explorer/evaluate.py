@@ -12,11 +12,11 @@ The arm from scratch does the last step only, from the same random weights. Same
 scores; what differs between two arms of a study with the same seed is the ranges and nothing else.
 """
 
+import dataclasses
 import socket
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
@@ -55,45 +55,36 @@ def evaluate(
         DownstreamError: The downstream task cannot be loaded.
         TrainingDiverged: A loss is no longer finite.
     """
-    seconds: dict[str, float] = {}
-    epochs: list[dict[str, Any]] = []
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    scores = Scores(0.0, {}, seconds=seconds, epochs=epochs, host=socket.gethostname())
-    scores.device = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    scores = Scores(host=socket.gethostname(), device=_name(device))
     size = protocol.model.image_size
 
-    with _timed(seconds, "total"):
+    with _timed(scores, "total"):
         task = downstream.load(protocol.downstream, image_size=size)
         classes = len(task.classes) if ranges is None else protocol.dataset.categories
         model = models.build(protocol.model, classes=classes, channels=task.channels, seed=seed)
 
         if ranges is not None:
-            with _timed(seconds, "render"):
-                proxy = render_dataset(
-                    formula, ranges, **protocol.dataset.model_dump(), size=size, seed=seed
-                )
-            with _timed(seconds, "variety"):
+            with _timed(scores, "render"):
+                sizes = protocol.dataset.model_dump()
+                proxy = render_dataset(formula, ranges, **sizes, size=size, seed=seed)
+                scores.dataset = proxy.digest
+            with _timed(scores, "variety"):
                 scores.variety = variety.measure(proxy.images, proxy.labels, seed=seed)
-            scores.dataset = proxy.digest
             training = engine.Training(
                 model,
                 proxy.images,
                 proxy.labels,
                 protocol.pretrain,
-                classes=protocol.dataset.categories,
+                classes=classes,
                 seed=seed,
                 device=device,
                 phase="pretrain",
             )
-            for event in training.run():
-                if isinstance(event, engine.Epoch):
-                    _add(seconds, "pretrain", event.seconds)
-                    scores.pretrain_loss = event.loss
-                    epochs.append(_row("pretrain", event))
-                else:
-                    with _timed(seconds, "probe"):
-                        accuracy = probe.accuracy(model, task, seed=seed, device=device)
-                    yield Rung(event.images_seen, accuracy)
+            for reached in _train(training, scores):
+                with _timed(scores, "probe"):
+                    accuracy = probe.accuracy(model, task, seed=seed, device=device)
+                yield Rung(reached.images_seen, accuracy)
             models.replace_head(model, classes=len(task.classes), seed=seed)
 
         training = engine.Training(
@@ -106,11 +97,9 @@ def evaluate(
             device=device,
             phase="finetune",
         )
-        for event in training.run():
-            if isinstance(event, engine.Epoch):
-                _add(seconds, "finetune", event.seconds)
-                epochs.append(_row("finetune", event))
-        with _timed(seconds, "test"):
+        for _ in _train(training, scores):
+            pass  # no rungs on the way
+        with _timed(scores, "test"):
             guessed = engine.predict(model, task.test_images, training.standardise, device=device)
         scores.accuracy = float(np.mean(guessed == task.test_labels))
         scores.accuracies = {task.name: scores.accuracy}
@@ -131,25 +120,30 @@ def check(protocol: Protocol) -> None:
     models.build(protocol.model, classes=len(task.classes), channels=task.channels, seed=0)
 
 
-def _row(phase: str, event: engine.Epoch) -> dict[str, Any]:
-    return {
-        "phase": phase,
-        "epoch": event.epoch,
-        "images_seen": event.images_seen,
-        "loss": event.loss,
-        "accuracy": event.accuracy,
-        "seconds": event.seconds,
-    }
-
-
-def _add(seconds: dict[str, float], phase: str, spent: float) -> None:
-    seconds[phase] = seconds.get(phase, 0.0) + spent
+def _train(training: engine.Training, scores: Scores) -> Iterator[engine.Rung]:
+    """Train to the end, record the epochs, and yield at the rungs."""
+    for event in training.run():
+        if isinstance(event, engine.Rung):
+            yield event
+            continue
+        scores.epochs.append({"phase": training.phase, **dataclasses.asdict(event)})
+        _spend(scores, training.phase, event.seconds)
+        if training.phase == "pretrain":
+            scores.pretrain_loss = event.loss
 
 
 @contextmanager
-def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
+def _timed(scores: Scores, phase: str) -> Iterator[None]:
     began = time.perf_counter()
     try:
         yield
     finally:
-        _add(seconds, phase, time.perf_counter() - began)
+        _spend(scores, phase, time.perf_counter() - began)
+
+
+def _spend(scores: Scores, phase: str, seconds: float) -> None:
+    scores.seconds[phase] = scores.seconds.get(phase, 0.0) + seconds
+
+
+def _name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,5 +1,6 @@
 """What a trial reports on its way and at its end."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,8 +34,8 @@ class Scores:
         device: What it was trained on.
     """
 
-    accuracy: float
-    accuracies: dict[str, float]
+    accuracy: float = math.nan
+    accuracies: dict[str, float] = field(default_factory=dict)
     variety: dict[str, float] = field(default_factory=dict)
     dataset: str | None = None
     pretrain_loss: float | None = None

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import timedelta
 
 import optuna
 import pytest
@@ -11,6 +12,8 @@ import sqlalchemy as sa
 
 from explorer import storage as db
 from explorer.errors import InputError
+from explorer.storage import tables
+from explorer.storage.runs import SILENT_SECONDS
 
 
 def test_a_database_is_made_only_on_request(sqlite_url, tmp_path):
@@ -53,7 +56,7 @@ def test_a_password_is_never_said():
 def test_a_newer_schema_is_refused(sqlite_url):
     storage = db.connect(sqlite_url, create=True)
     with storage.engine.begin() as connection:
-        connection.execute(sa.insert(db.schema).values(version=db.SCHEMA_VERSION + 1))
+        connection.execute(sa.insert(tables.schema).values(version=tables.SCHEMA_VERSION + 1))
     with pytest.raises(InputError, match="newer explorer"):
         db.connect(sqlite_url)
 
@@ -87,7 +90,7 @@ def test_epochs_are_stored_once(database_url):
     db.add_epochs(storage, 7, rows[:1])
     db.add_epochs(storage, 7, rows)
     with storage.engine.connect() as connection:
-        stored = connection.execute(sa.select(db.epochs).order_by(db.epochs.c.epoch)).all()
+        stored = connection.execute(sa.select(tables.epochs).order_by(tables.epochs.c.epoch)).all()
     assert [(r.trial_id, r.epoch, r.images_seen) for r in stored] == [(7, 1, 9), (7, 2, 18)]
 
 
@@ -97,7 +100,7 @@ def test_a_run_is_alive_for_as_long_as_its_process(database_url):
         assert db.dead_runs(storage, "mine") == set()
         assert db.live_runs(storage, "mine") == {run.run_id}
         with storage.engine.connect() as connection:
-            row = connection.execute(sa.select(db.runs)).one()
+            row = connection.execute(sa.select(tables.runs)).one()
         assert json.loads(row.provenance)["optuna"] == optuna.__version__
     assert db.dead_runs(storage, "mine") == {run.run_id}
     assert db.live_runs(storage, "mine") == set()
@@ -118,7 +121,7 @@ def test_the_run_of_a_killed_process_is_dead_at_once(sqlite_url):
 def test_a_process_number_that_is_used_again_is_another_run(sqlite_url):
     storage = db.connect(sqlite_url, create=True)
     with db.Run(storage, "mine") as run:
-        reused = sa.update(db.runs).values(process=f"{os.getpid()}@1")
+        reused = sa.update(tables.runs).values(process=f"{os.getpid()}@1")
         with storage.engine.begin() as connection:
             connection.execute(reused)
         assert db.dead_runs(storage, "mine") == {run.run_id}
@@ -127,15 +130,15 @@ def test_a_process_number_that_is_used_again_is_another_run(sqlite_url):
 def test_a_silent_run_on_another_host_is_dead(sqlite_url):
     storage = db.connect(sqlite_url, create=True)
     with db.Run(storage, "mine") as run:
-        elsewhere = sa.update(db.runs).values(host="elsewhere/boot")
+        elsewhere = sa.update(tables.runs).values(host="elsewhere/boot")
         with storage.engine.begin() as connection:
             connection.execute(elsewhere)
         assert db.dead_runs(storage, "mine") == set()
-        long_ago = db.runs.c.seen_at
+        long_ago = tables.runs.c.seen_at
         with storage.engine.begin() as connection:
             seen = connection.execute(sa.select(long_ago)).scalar_one()
-            earlier = seen - db.timedelta(seconds=db.SILENT_SECONDS + 1)
-            connection.execute(sa.update(db.runs).values(seen_at=earlier))
+            earlier = seen - timedelta(seconds=SILENT_SECONDS + 1)
+            connection.execute(sa.update(tables.runs).values(seen_at=earlier))
         assert db.dead_runs(storage, "mine") == {run.run_id}
 
 
@@ -173,5 +176,5 @@ def test_the_lock_of_a_dead_run_is_passed_over(sqlite_url):
         holding.__enter__()
     with db.Run(storage, "mine") as run, db.exclusive(storage, "mine", run.run_id):
         with storage.engine.connect() as connection:
-            holder = connection.execute(sa.select(db.locks.c.run_id)).scalar_one()
+            holder = connection.execute(sa.select(tables.locks.c.run_id)).scalar_one()
         assert holder == run.run_id

@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 from explorer import storage as db
 from explorer.errors import InputError
 from explorer.runner import run_study
+from explorer.storage import tables
 
 
 @dataclass
@@ -110,7 +111,7 @@ def test_a_study_runs_to_its_end_in_workers_that_are_used_again(study, storage, 
     # Six trials, but never more than two processes (one, if it is done before the other starts).
     assert len({t.user_attrs["host"] for t in trials}) <= 2
     with storage.engine.connect() as connection:
-        assert len(connection.execute(sa.select(db.epochs)).all()) == 6
+        assert len(connection.execute(sa.select(tables.epochs)).all()) == 6
     assert len(told.of("started")) == len(told.of("finished")) == 6
     assert len(told.of("rung")) == 12
 

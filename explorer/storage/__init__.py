@@ -1,0 +1,28 @@
+"""The database: Optuna's tables, and beside them the runs and epoch curves that are ours.
+
+Optuna's own tables hold everything that a trial is and reports, so that any Optuna tool can read
+a study. Ours hold what Optuna has no place for: which process works on a study (and whether it
+is still alive), and a row an epoch.
+"""
+
+from explorer.storage.connection import DEFAULT_URL, connect, default_url, disposing, masked
+from explorer.storage.runs import Run, dead_runs, exclusive, live_runs, provenance
+from explorer.storage.studies import add_epochs, archive_name, load_study, rename, study_names
+
+__all__ = [
+    "DEFAULT_URL",
+    "Run",
+    "add_epochs",
+    "archive_name",
+    "connect",
+    "dead_runs",
+    "default_url",
+    "disposing",
+    "exclusive",
+    "live_runs",
+    "load_study",
+    "masked",
+    "provenance",
+    "rename",
+    "study_names",
+]

@@ -1,0 +1,182 @@
+"""Runs: the processes at work on a study, and whether they are still alive."""
+
+import json
+import os
+import platform
+import shlex
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy as sa
+from optuna.storages import RDBStorage
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+import explorer
+from explorer.storage.tables import locks, runs
+
+HEARTBEAT_SECONDS = 10.0
+SILENT_SECONDS = 60.0
+"""A run on another host that has not been heard of for so long is taken to be dead."""
+
+
+class Run:
+    """One process at work on a study: its provenance, and the sign that it is alive.
+
+    Trials carry the ``run`` that took them, so that another process can tell a trial in flight
+    from one whose process has died. Use as a context manager; a thread renews the sign.
+    """
+
+    def __init__(self, storage: RDBStorage, study_name: str) -> None:
+        self.run_id = uuid.uuid4().hex
+        self._storage = storage
+        self._study_name = study_name
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="explorer-heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        now = _now()
+        with self._storage.engine.begin() as connection:
+            connection.execute(
+                sa.insert(runs).values(
+                    run_id=self.run_id,
+                    study_name=self._study_name,
+                    host=_host(),
+                    process=_process(os.getpid()) or str(os.getpid()),
+                    command=shlex.join(["explorer", *sys.argv[1:]]),
+                    provenance=json.dumps(provenance()),
+                    started_at=now,
+                    seen_at=now,
+                )
+            )
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._mark(ended_at=_now())
+
+    def _beat(self) -> None:
+        while not self._stop.wait(HEARTBEAT_SECONDS):
+            try:
+                self._mark(seen_at=_now())
+            except SQLAlchemyError:
+                # A database that is away for a moment: the next beat will do.
+                continue
+
+    def _mark(self, **values: datetime) -> None:
+        with self._storage.engine.begin() as connection:
+            connection.execute(sa.update(runs).where(runs.c.run_id == self.run_id).values(**values))
+
+
+def dead_runs(storage: RDBStorage, study_name: str) -> set[str]:
+    """Return the runs of a study that have ended or died.
+
+    On this host a run is as alive as its process (told from a later process of the same number
+    by its start time); on another host it is dead after :data:`SILENT_SECONDS` of silence.
+    """
+    return {run for run, alive in _signs_of_life(storage, study_name).items() if not alive}
+
+
+def live_runs(storage: RDBStorage, study_name: str) -> set[str]:
+    """Return the runs that are at work on a study; see :func:`dead_runs`."""
+    return {run for run, alive in _signs_of_life(storage, study_name).items() if alive}
+
+
+def _signs_of_life(storage: RDBStorage, study_name: str) -> dict[str, bool]:
+    query = sa.select(runs).where(runs.c.study_name == study_name)
+    with storage.engine.connect() as connection:
+        return {row.run_id: _alive(row) for row in connection.execute(query)}
+
+
+def _alive(run: sa.Row[Any]) -> bool:
+    if run.ended_at is not None:
+        return False
+    if run.host == _host():
+        pid = int(run.process.partition("@")[0])
+        return bool(_process(pid) == run.process)
+    return bool(_now() - run.seen_at <= timedelta(seconds=SILENT_SECONDS))
+
+
+@contextmanager
+def exclusive(storage: RDBStorage, study_name: str, run_id: str) -> Iterator[None]:
+    """Let one run at a time decide what a study's next trials are.
+
+    The lock is a row that names its holder. One that died holding it is passed over.
+    """
+    with storage.engine.begin() as connection:
+        there = connection.execute(sa.select(locks).where(locks.c.study_name == study_name))
+        if there.first() is None:
+            # Two runs may insert at once: the loser finds the row on its first try below.
+            with suppress(IntegrityError), connection.begin_nested():
+                connection.execute(sa.insert(locks).values(study_name=study_name))
+    mine = sa.update(locks).where(locks.c.study_name == study_name)
+    while True:
+        dead = dead_runs(storage, study_name)
+        free = sa.or_(locks.c.run_id.is_(None), locks.c.run_id.in_(dead))
+        with storage.engine.begin() as connection:
+            if connection.execute(mine.where(free).values(run_id=run_id)).rowcount == 1:
+                break
+        time.sleep(0.05)
+    try:
+        yield
+    finally:
+        with storage.engine.begin() as connection:
+            connection.execute(mine.where(locks.c.run_id == run_id).values(run_id=None))
+
+
+def provenance() -> Mapping[str, str | None]:
+    """Return what a result depends on beside its arguments: versions, commit and machine."""
+    packages = ("numpy", "numba", "torch", "timm", "optuna", "ray", "scikit-learn")
+    return {
+        "explorer": explorer.__version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{name: version(name) for name in packages},
+    }
+
+
+def _commit() -> str | None:
+    """Return the commit of the checkout that this package is run from, or ``None``."""
+    git = Path(explorer.__file__).parents[1] / ".git"
+    try:
+        head = (git / "HEAD").read_text().strip()
+        if not head.startswith("ref: "):
+            return head
+        return (git / head.removeprefix("ref: ")).read_text().strip()
+    except OSError:
+        return None
+
+
+def _host() -> str:
+    """Name this machine and boot: after a reboot every process of before it is gone."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        boot = ""
+    return f"{socket.gethostname()}/{boot}"
+
+
+def _process(pid: int) -> str | None:
+    """Name a live process by its number and start time, or ``None`` if there is none."""
+    try:
+        # Field 22 of /proc/PID/stat; the second field may hold blanks and ends with ")".
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    state, started = fields[0], fields[19]
+    return None if state == "Z" else f"{pid}@{started}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

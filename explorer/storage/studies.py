@@ -1,0 +1,59 @@
+"""Studies as a whole, and the epoch curves of their trials."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import optuna
+import sqlalchemy as sa
+from optuna.storages import RDBStorage
+
+from explorer.errors import InputError, nearest
+from explorer.storage.tables import epochs, runs
+
+
+def study_names(storage: RDBStorage) -> list[str]:
+    """Return the names of all studies in a database, sorted."""
+    return sorted(optuna.get_all_study_names(storage))
+
+
+def load_study(storage: RDBStorage, name: str) -> optuna.Study:
+    """Return a study that exists.
+
+    Raises:
+        InputError: If there is none of this name; the nearest name is offered.
+    """
+    names = study_names(storage)
+    if name not in names:
+        raise InputError("study", None, name, f"not in this database; {nearest(name, names)}")
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def archive_name(name: str) -> str:
+    """Return a name under which a study can be kept while another takes its own."""
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    return f"{name}.archived-{moment}"
+
+
+def rename(storage: RDBStorage, name: str, new_name: str) -> None:
+    """Give a study another name; everything else of it stays.
+
+    Optuna cannot rename a study; copying it and deleting the original could lose trials when
+    interrupted, one transaction of UPDATEs cannot.
+    """
+    studies = sa.table("studies", sa.column("study_name"))
+    with storage.engine.begin() as connection:
+        for table in (studies, runs):
+            statement = sa.update(table).where(table.c.study_name == name)
+            connection.execute(statement.values(study_name=new_name))
+
+
+def add_epochs(storage: RDBStorage, trial_id: int, rows: list[dict[str, Any]]) -> None:
+    """Store rows of a trial's epoch curves; a row that is already there is kept."""
+    if not rows:
+        return
+    keys = sa.select(epochs.c.phase, epochs.c.epoch).where(epochs.c.trial_id == trial_id)
+    with storage.engine.begin() as connection:
+        there = {tuple(row) for row in connection.execute(keys)}
+        new = [{"trial_id": trial_id, **r} for r in rows if (r["phase"], r["epoch"]) not in there]
+        if new:
+            connection.execute(sa.insert(epochs), new)
