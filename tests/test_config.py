@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from explorer import config, files
@@ -245,3 +248,14 @@ def test_the_definition_is_plain_data_and_complete(study):
     }
     assert said["protocol"]["name"] == "smoke"
     assert said["search_space"]["formula"] == "visual_atom"
+
+
+def test_the_studies_in_the_readme_are_right(write_study):
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    arms, sampler = re.findall(r"```yaml\n(.*?)```", readme, flags=re.DOTALL)[:2]
+    write_study(arms, name="noise")
+    study = config.load_study("noise")
+    assert study.planned == 4 * 3
+    assert study.varied == ("orbits", "noise")
+    write_study(arms + sampler, name="noise")
+    assert config.load_study("noise").planned == (4 + 40) * 3
