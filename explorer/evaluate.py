@@ -55,7 +55,7 @@ def evaluate(
         DownstreamError: The downstream task cannot be loaded.
         TrainingDiverged: A loss is no longer finite.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if protocol.resources.gpus else "cpu")
     scores = Scores(host=socket.gethostname(), device=_name(device))
     size = protocol.model.image_size
 
