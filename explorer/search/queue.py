@@ -7,35 +7,23 @@ ranges and seed.
 """
 
 import warnings
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 import explorer
 from explorer import storage as db
 from explorer.config import Range, Study
 from explorer.errors import InputError
 from explorer.search.samplers import make_sampler
+from explorer.search.slots import DIED, ERROR, INTERRUPTED, Slot, attempts, slot_of, wanted
 from explorer.search.space import distributions, to_params, to_ranges
-
-MAX_DEATHS = 3
-"""A slot whose worker dies this often is given up: it would kill every worker in turn."""
-
-UNCLAIMED_SECONDS = 30.0
-"""A RUNNING trial that no run has put its name on for so long was being taken when its driver
-died."""
-
-_ERROR, _DIED, _INTERRUPTED = "error", "worker died", "interrupted"
-
-Slot = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,20 +175,20 @@ class Queue:
 
     def fail(self, number: int, reason: str) -> None:
         """Finish a trial whose evaluation raised; the same arguments would raise again."""
-        self._fail(number, _ERROR, reason)
+        self._fail(number, ERROR, reason)
 
     def die(self, number: int, reason: str) -> bool:
         """Finish a trial whose worker died and put it back; say whether it will be tried again."""
-        slot = self._slot(self._in_flight[number].user_attrs)
-        self._fail(number, _DIED, reason)
+        slot = slot_of(self._in_flight[number].user_attrs)
+        self._fail(number, DIED, reason)
         with db.exclusive(self._storage, self._study.name, self._run_id):
             self._enqueue_missing()
-        return any(self._slot(t.user_attrs) == slot for t in self._trials(TrialState.WAITING))
+        return any(slot_of(t.user_attrs) == slot for t in self._trials(TrialState.WAITING))
 
     def release(self) -> None:
         """Mark all that this run has in flight as interrupted; the next run takes it up."""
         for number in list(self._in_flight):
-            self._fail(number, _INTERRUPTED, "interrupted: the run was stopped")
+            self._fail(number, INTERRUPTED, "interrupted: the run was stopped")
 
     # -- what the database says --------------------------------------------------------------
 
@@ -211,18 +199,11 @@ class Queue:
         study_id = self._storage.get_study_id_from_name(self._study.name)
         return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
 
-    @staticmethod
-    def _slot(attrs: Mapping[str, Any]) -> Slot:
-        return attrs["arm"], attrs["replicate"]
-
     def _mark_lost(self) -> list[FrozenTrial]:
         dead = db.dead_runs(self._storage, self._study.name)
         lost = []
         for trial in self._trials(TrialState.RUNNING):
-            run = trial.user_attrs.get("run")
-            started = trial.datetime_start or datetime.min  # noqa: DTZ901 - Optuna's are naive
-            unclaimed = datetime.now() - started > timedelta(seconds=UNCLAIMED_SECONDS)  # noqa: DTZ005
-            if run in dead or (run is None and unclaimed):
+            if trial.user_attrs.get("run") in dead:
                 self._finish_lost(trial)
                 lost.append(trial)
         return lost
@@ -231,7 +212,7 @@ class Queue:
         trial_id = self._trial_id(trial.number)
         reason = "interrupted: its run died"
         self._storage.set_trial_user_attr(trial_id, "failure", reason)
-        self._storage.set_trial_user_attr(trial_id, "failure_kind", _INTERRUPTED)
+        self._storage.set_trial_user_attr(trial_id, "failure_kind", INTERRUPTED)
         self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
 
     def _fail(self, number: int, kind: str, reason: str) -> None:
@@ -240,33 +221,25 @@ class Queue:
         trial.set_user_attr("failure_kind", kind)
         self._optuna.tell(trial, state=TrialState.FAIL)
 
-    def _attempts(self) -> dict[Slot, list[FrozenTrial]]:
-        attempts: dict[Slot, list[FrozenTrial]] = defaultdict(list)
-        for trial in self._trials():
-            # A trial without an arm died between its creation and its first attribute.
-            if "arm" in trial.user_attrs:
-                attempts[self._slot(trial.user_attrs)].append(trial)
-        return attempts
-
     # -- putting in --------------------------------------------------------------------------
 
     def _enqueue_missing(self, *, retry_failed: bool = False) -> None:
-        attempts = self._attempts()
+        tries = attempts(self._trials())
         asked = {
             (arm, replicate): ranges
             # Replicate by replicate, so that a study cut short has compared all of its arms.
             for replicate in range(self._study.file.replicates)
-            for arm, ranges in [*self._study.arms.items(), *self._sampled(attempts).items()]
+            for arm, ranges in [*self._study.arms.items(), *self._sampled(tries).items()]
         }
         for slot, ranges in asked.items():
-            tried = attempts.get(slot, [])
-            if _wanted(tried, retry_failed=retry_failed):
+            tried = tries.get(slot, [])
+            if wanted(tried, retry_failed=retry_failed):
                 self._enqueue(slot, ranges, tried)
 
-    def _sampled(self, attempts: Mapping[Slot, list[FrozenTrial]]) -> dict[str, dict[str, Range]]:
+    def _sampled(self, tries: Mapping[Slot, list[FrozenTrial]]) -> dict[str, dict[str, Range]]:
         return {
             arm: tried[0].user_attrs["ranges"]
-            for (arm, _), tried in attempts.items()
+            for (arm, _), tried in tries.items()
             if arm not in self._study.arms and tried[0].user_attrs.get("sampled")
         }
 
@@ -294,11 +267,9 @@ class Queue:
         """Take a waiting trial as ``Study.ask`` does, but never create one where none waits."""
         for frozen in self._trials(TrialState.WAITING):
             trial_id = self._trial_id(frozen.number)
-            # Compare and set: another run may have been faster.
-            if not self._storage.set_trial_state_values(trial_id, TrialState.RUNNING):
+            if not db.claim(self._storage, trial_id, self._run_id):
                 continue
             trial = Trial(self._optuna, trial_id)
-            trial.set_user_attr("run", self._run_id)
             if trial.user_attrs["ranges"] is not None:
                 self._suggest(trial)
             return trial
@@ -315,39 +286,35 @@ class Queue:
         sampler = self._study.file.sampler
         if sampler is None:
             return 0
-        return max(0, sampler.samples - len(self._sampled(self._attempts())))
+        return max(0, sampler.samples - len(self._sampled(attempts(self._trials()))))
 
     def _sample(self) -> Trial | None:
         sampler = self._study.file.sampler
         if sampler is None:
             return None
         with db.exclusive(self._storage, self._study.name, self._run_id):
-            sampled = self._sampled(self._attempts())
+            sampled = self._sampled(attempts(self._trials()))
             if len(sampled) >= sampler.samples:
                 return None
             self._optuna.sampler = make_sampler(
                 sampler.name, seed=self._study.file.seed, sample=len(sampled), space=self._space
             )
-            trial = self._optuna.ask(self._space)
+            # Not Study.ask: that would take a waiting trial if another run has just queued one.
             attrs = {
                 "run": self._run_id,
                 "replicate": 0,
                 "seed": self._study.file.seed,
                 "attempt": 1,
-                "ranges": to_ranges(self._study, trial.params),
                 "sampled": True,
-                # Last: a trial counts as a sample from the moment it has its arm.
-                "arm": f"sample-{len(sampled):04d}",
             }
-            for key, value in attrs.items():
-                trial.set_user_attr(key, value)
+            begun = create_trial(state=TrialState.RUNNING, user_attrs=attrs)
+            study_id = self._storage.get_study_id_from_name(self._study.name)
+            trial_id = self._storage.create_new_trial(study_id, begun)
+            self._optuna.get_trials(deepcopy=False)  # Optuna's cache learns of the new one
+            trial = Trial(self._optuna, trial_id)
+            self._suggest(trial)
+            trial.set_user_attr("ranges", to_ranges(self._study, trial.params))
+            # Last: a trial counts as a sample from the moment it has its arm.
+            trial.set_user_attr("arm", f"sample-{len(sampled):04d}")
             self._enqueue_missing()
         return trial
-
-
-def _wanted(tried: list[FrozenTrial], *, retry_failed: bool) -> bool:
-    """Say whether a slot needs another attempt."""
-    if any(trial.state != TrialState.FAIL for trial in tried):
-        return False  # waiting, running or at its end
-    kinds = [trial.user_attrs.get("failure_kind") for trial in tried]
-    return retry_failed or (_ERROR not in kinds and kinds.count(_DIED) < MAX_DEATHS)

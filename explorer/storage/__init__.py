@@ -7,13 +7,21 @@ is still alive), and a row an epoch.
 
 from explorer.storage.connection import DEFAULT_URL, connect, default_url, disposing, masked
 from explorer.storage.runs import Run, dead_runs, exclusive, live_runs, provenance
-from explorer.storage.studies import add_epochs, archive_name, load_study, rename, study_names
+from explorer.storage.studies import (
+    add_epochs,
+    archive_name,
+    claim,
+    load_study,
+    rename,
+    study_names,
+)
 
 __all__ = [
     "DEFAULT_URL",
     "Run",
     "add_epochs",
     "archive_name",
+    "claim",
     "connect",
     "dead_runs",
     "default_url",

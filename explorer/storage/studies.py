@@ -1,14 +1,31 @@
 """Studies as a whole, and the epoch curves of their trials."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import optuna
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
+from optuna.trial import TrialState
 
 from explorer.errors import InputError, nearest
 from explorer.storage.tables import epochs, runs
+
+# The few columns of Optuna's tables that are written here because Optuna has no call for it.
+_studies = sa.table("studies", sa.column("study_name"))
+_trials = sa.table(
+    "trials",
+    sa.column("trial_id"),
+    sa.column("state", sa.Enum(TrialState, name="trialstate")),
+    sa.column("datetime_start", sa.DateTime),
+)
+_trial_attrs = sa.table(
+    "trial_user_attributes",
+    sa.column("trial_id"),
+    sa.column("key"),
+    sa.column("value_json"),
+)
 
 
 def study_names(storage: RDBStorage) -> list[str]:
@@ -40,11 +57,28 @@ def rename(storage: RDBStorage, name: str, new_name: str) -> None:
     Optuna cannot rename a study; copying it and deleting the original could lose trials when
     interrupted, one transaction of UPDATEs cannot.
     """
-    studies = sa.table("studies", sa.column("study_name"))
     with storage.engine.begin() as connection:
-        for table in (studies, runs):
+        for table in (_studies, runs):
             statement = sa.update(table).where(table.c.study_name == name)
             connection.execute(statement.values(study_name=new_name))
+
+
+def claim(storage: RDBStorage, trial_id: int, run_id: str) -> bool:
+    """Take a waiting trial for a run; ``False`` where another run was faster.
+
+    The trial is RUNNING and carries the name of its run, both or neither. Optuna's own
+    ``set_trial_state_values`` reads before it writes; on SQLite, which has no row locks, two
+    processes can then take the same trial.
+    """
+    waiting = sa.and_(_trials.c.trial_id == trial_id, _trials.c.state == TrialState.WAITING)
+    # Optuna's times are naive and local.
+    values = {"state": TrialState.RUNNING, "datetime_start": datetime.now()}  # noqa: DTZ005
+    with storage.engine.begin() as connection:
+        if connection.execute(sa.update(_trials).where(waiting).values(values)).rowcount != 1:
+            return False
+        row = {"trial_id": trial_id, "key": "run", "value_json": json.dumps(run_id)}
+        connection.execute(sa.insert(_trial_attrs), row)
+    return True
 
 
 def add_epochs(storage: RDBStorage, trial_id: int, rows: list[dict[str, Any]]) -> None:

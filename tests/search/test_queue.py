@@ -1,3 +1,6 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import optuna
 import pytest
 from optuna.trial import TrialState
@@ -6,7 +9,7 @@ from explorer import config
 from explorer import storage as db
 from explorer.errors import InputError
 from explorer.search import Queue, to_params, to_ranges
-from explorer.search.queue import MAX_DEATHS
+from explorer.search.slots import MAX_DEATHS
 from tests.conftest import STUDY
 
 SAMPLED = STUDY.replace(
@@ -251,3 +254,31 @@ def test_a_sampled_study_goes_on_where_it_stopped(tmp_path, write_study):
     straight = ranges(f"sqlite:///{tmp_path}/a.db", 1000)
     stopped = ranges(f"sqlite:///{tmp_path}/b.db", 1)
     assert straight == stopped
+
+
+def test_runs_that_start_at_once_share_the_work(database_url, write_study):
+    """Every slot and every sample is run once, whoever gets there first."""
+    write_study(SAMPLED.replace("samples: 3", "samples: 5"))
+    study = config.load_study("mine")
+    db.connect(database_url, create=True)
+    start = threading.Barrier(3)
+
+    def work() -> int:
+        storage = db.connect(database_url)
+        done = 0
+        with db.Run(storage, study.name) as run:
+            start.wait()
+            queue = Queue(storage, study, run.run_id)
+            queue.recover()
+            while not queue.finished():
+                if (proposal := queue.take()) is not None:
+                    queue.complete(proposal.number, 0.5)
+                    done += 1
+        return done
+
+    with ThreadPoolExecutor(3) as pool:
+        done = sum(f.result() for f in [pool.submit(work) for _ in range(3)])
+    finished = trials(db.connect(database_url))
+    assert done == len(finished) == study.planned == (3 + 5) * 2
+    assert len(set(slots(finished))) == study.planned
+    assert {t.state for t in finished} == {TrialState.COMPLETE}
