@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import optuna
@@ -178,3 +179,16 @@ def test_the_lock_of_a_dead_run_is_passed_over(sqlite_url):
         with storage.engine.connect() as connection:
             holder = connection.execute(sa.select(tables.locks.c.run_id)).scalar_one()
         assert holder == run.run_id
+
+
+def test_several_may_make_a_database_at_once(database_url):
+    start = threading.Barrier(4)
+
+    def make() -> list[str]:
+        start.wait()
+        return db.study_names(db.connect(database_url, create=True))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [f.result() for f in [pool.submit(make) for _ in range(4)]] == [[]] * 4
+    with db.connect(database_url).engine.connect() as connection:
+        assert connection.execute(sa.select(tables.schema.c.version)).scalars().all() == [1]

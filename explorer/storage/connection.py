@@ -1,6 +1,7 @@
 """Opening a database, or saying in one line why that cannot be done."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -9,6 +10,7 @@ from typing import Any
 
 import optuna
 import sqlalchemy as sa
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,6 +18,8 @@ from explorer.errors import InputError
 from explorer.storage.tables import SCHEMA_VERSION, metadata, schema
 
 DEFAULT_URL = "sqlite:///explorer.db"
+_ATTEMPTS = 20
+_PAUSE_SECONDS = 0.1
 
 
 def default_url() -> str:
@@ -49,21 +53,34 @@ def connect(url: str, *, create: bool = False, source: str = "--storage") -> RDB
         engine_kwargs["connect_args"] = {"timeout": 60}
     else:
         engine_kwargs["pool_pre_ping"] = True
-    try:
-        storage = RDBStorage(
-            parsed.render_as_string(hide_password=False), engine_kwargs=engine_kwargs
-        )
-        if parsed.get_backend_name() == "sqlite":
-            with storage.engine.connect() as connection:
-                # Readers (the dashboard, status) and the writer do not block one another.
-                connection.execute(sa.text("PRAGMA journal_mode=WAL"))
-        _create_tables(storage, source, shown)
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise InputError(source, None, shown, f"cannot be opened: {reason}") from error
-    except RuntimeError as error:  # Optuna's word for a schema that is not its own
-        raise InputError(source, None, shown, str(error).splitlines()[0]) from error
+    for attempts_left in reversed(range(_ATTEMPTS)):
+        try:
+            return _open(parsed, engine_kwargs, source, shown)
+        except (SQLAlchemyError, StorageInternalError) as error:
+            if attempts_left and _made_at_once(error):
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+            raise InputError(source, None, shown, f"cannot be opened: {reason}") from error
+        except RuntimeError as error:  # Optuna's word for a schema that is not its own
+            raise InputError(source, None, shown, str(error).splitlines()[0]) from error
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _open(url: sa.URL, engine_kwargs: dict[str, Any], source: str, shown: str) -> RDBStorage:
+    storage = RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=engine_kwargs)
+    if url.get_backend_name() == "sqlite":
+        with storage.engine.connect() as connection:
+            # Readers (the dashboard, status) and the writer do not block one another.
+            connection.execute(sa.text("PRAGMA journal_mode=WAL"))
+    _create_tables(storage, source, shown)
     return storage
+
+
+def _made_at_once(error: Exception) -> bool:
+    """Say whether another process was making the same tables at the same moment."""
+    said = str(error).lower()
+    return "already exists" in said or "unique" in said
 
 
 def _checked_url(url: str, source: str, *, create: bool) -> sa.URL:

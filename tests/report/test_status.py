@@ -94,11 +94,11 @@ def test_a_finished_study(study):
 
 def test_trials_of_dead_runs_wait(make_study, tmp_path):
     storage = db.connect(f"sqlite:///{tmp_path / 'a.db'}", create=True)
-    with db.Run(storage, "frequency_range") as alive, db.Run(storage, "frequency_range") as dead:
-        trials = [running("none", 0, run=dead.run_id), running("none", 1, run=alive.run_id)]
-        study = make_study(trials, storage=storage)
-        assert status(study, storage).progress.running == 2
-        dead._mark(ended_at=db._now())
+    with db.Run(storage, "frequency_range") as alive:
+        with db.Run(storage, "frequency_range") as dead:
+            trials = [running("none", 0, run=dead.run_id), running("none", 1, run=alive.run_id)]
+            study = make_study(trials, storage=storage)
+            assert status(study, storage).progress.running == 2
         found = status(study, storage)
         assert [trial.number for trial in found.running] == [1]
         assert found.progress.waiting == 11
