@@ -175,17 +175,14 @@ def test_fresh_archives_and_deletes_nothing(done, tmp_path):
 
 def wait_for_trials(folder: Path, process: subprocess.Popen[str], count: int) -> None:
     """Wait until a running study has some finished trials and one in flight."""
+    for line in process.stdout:
+        if "trials done" in line:  # from here on there is a database
+            break
     while process.poll() is None:
-        time.sleep(0.2)
-        if not (folder / "explorer.db").exists():
-            continue
-        try:
-            trials = load(folder).trials
-        except (KeyError, optuna.exceptions.StorageInternalError):
-            continue
-        states = [t.state for t in trials]
+        states = [trial.state for trial in load(folder).trials]
         if states.count(TrialState.COMPLETE) >= count and TrialState.RUNNING in states:
             return
+        time.sleep(0.2)
     raise AssertionError(process.communicate())
 
 
