@@ -2,6 +2,10 @@
 
 from explorer.errors import nearest
 from explorer.formulas.base import MAX_CANVAS, Formula, Parameter, RangeError, Ranges
+from explorer.formulas.exfractal import ExFractal
+from explorer.formulas.fractal import ContractiveFractal, Fractal
+from explorer.formulas.perlin import Perlin
+from explorer.formulas.rcdb import RadialContours
 from explorer.formulas.streams import MAX_SEED
 from explorer.formulas.visual_atom import VisualAtom
 
@@ -17,7 +21,15 @@ __all__ = [
     "names",
 ]
 
-_REGISTRY: dict[str, Formula] = {formula.name: formula for formula in (VisualAtom(),)}
+_FORMULAS: tuple[Formula, ...] = (
+    VisualAtom(),
+    RadialContours(),
+    Perlin(),
+    Fractal(),
+    ContractiveFractal(),
+    ExFractal(),
+)
+_REGISTRY = {formula.name: formula for formula in _FORMULAS}
 
 
 class UnknownFormula(ValueError):  # noqa: N818  (it reads as what it says)

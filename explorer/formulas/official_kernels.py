@@ -61,13 +61,16 @@ def words(state: Any, out: Any) -> None:
 
 
 @kernel
-def byte(state: Any) -> Any:
-    """Draw ``random.randint(0, 255)``: nine random bits, drawn again while above 255."""
+def integer(state: Any, high: Any) -> Any:
+    """Draw ``random.randint(0, high)``, high < 2**31: random bits, drawn again while above it."""
+    values, bits = high + 1, 0
+    while values >> bits:
+        bits += 1
     word = np.empty(1, np.uint32)
     words(state, word)
-    while word[0] >> u32(23) > u32(255):
+    while np.int64(word[0]) >> (32 - bits) > high:
         words(state, word)
-    return np.uint8(word[0] >> u32(23))
+    return np.int64(word[0]) >> (32 - bits)
 
 
 @kernel
@@ -95,7 +98,7 @@ def _gradient(hashed: Any, x: Any) -> Any:
 
 
 @kernel
-def atom(
+def grow(
     canvas: Any,
     work: Any,
     state: Any,
@@ -106,9 +109,14 @@ def atom(
     waves: Any,
     orbits: Any,
     level: Any,
+    gain: Any,
     width: Any,
+    x: Any,
+    y: Any,
+    background: Any,
+    grey_high: Any,
 ) -> None:
-    """Draw the orbits of one VisualAtom instance.
+    """Draw the orbits of one instance of VisualAtom or of radial contours.
 
     Args:
         canvas: From ``raster.canvas_array``, cleared here.
@@ -121,28 +129,35 @@ def atom(
         waves: float64 ``[2, q]``, ½ sin(n1 θ_i) and ½ sin(n2 θ_i).
         orbits: Number of orbits K.
         level: Noise level η.
+        gain: The noise is the Perlin value times η times this, less η.
         width: Line width l.
+        x: Moves what is drawn, but not the vertices.
+        y: Likewise.
+        background: uint8, what the canvas is cleared to.
+        grey_high: The grey of an orbit is drawn from 0 to this and clipped to 255.
     """
-    canvas[:] = 0
+    canvas[:] = background
     count = len(xs)
     drawn = np.empty(4 * count, np.uint32)
     for _ in range(orbits):
-        grey = byte(state)
+        grey = np.uint8(min(integer(state, grey_high), 255))
         words(state, drawn)
         for i in range(count):
-            pushed = pnoise1(10000.0 * unit(drawn[2 * i], drawn[2 * i + 1])) * level - level
+            p = pnoise1(10000.0 * unit(drawn[2 * i], drawn[2 * i + 1]))
+            pushed = p * level * gain - level
             xs[i] -= cosine[i] * (pushed - waves[0, i] - waves[1, i] - width)
         for i in range(count):
             j = 2 * (count + i)
-            pushed = pnoise1(10000.0 * unit(drawn[j], drawn[j + 1])) * level - level
+            p = pnoise1(10000.0 * unit(drawn[j], drawn[j + 1]))
+            pushed = p * level * gain - level
             ys[i] -= sine[i] * (pushed - waves[0, i] - waves[1, i] - width)
         # The raster takes so many corners at a time; the closing segment of a part is not drawn.
         for first in range(0, count, MAX_VERTICES - 1):
             segments = min(MAX_VERTICES - 1, count - first)
             for i in range(segments + 1):
                 corner = (first + i) % count
-                work[X + i] = np.int32(xs[corner])
-                work[Y + i] = np.int32(ys[corner])
+                work[X + i] = np.int32(xs[corner] + x)
+                work[Y + i] = np.int32(ys[corner] + y)
                 work[LINK + i] = np.int32(-1)
             work[LINK + segments] = np.int32(0)
             raster.polygon(canvas, work, segments + 1, grey)

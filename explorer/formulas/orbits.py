@@ -62,8 +62,9 @@ def draw(
     steps: Integers,
     grey_low: float,
     grey_high: float,
+    background: int = 0,
 ) -> None:
-    """Draw instances of one category on black.
+    """Draw instances of one category.
 
     No vertex may come farther than 2**19 px, where int32 overflows; the legal ranges see to that.
 
@@ -78,6 +79,7 @@ def draw(
         steps: ``[4096]``, rising: equally likely values of the noise; units of 2**-12 px.
         grey_low: Least grey of an orbit.
         grey_high: Greatest grey of an orbit.
+        background: Grey of what no orbit covers.
     """
     side = images.shape[1]
     if getattr(_scratch, "side", None) != side:
@@ -95,6 +97,7 @@ def draw(
         steps.astype(np.int32),
         int(grey_low),
         int(grey_high),
+        int(background),
         _scratch.canvas,
         _scratch.work,
     )
@@ -143,6 +146,7 @@ def _draw(
     steps: Any,
     grey_low: Any,
     grey_high: Any,
+    background: Any,
     canvas: Any,
     work: Any,
 ) -> None:
@@ -160,7 +164,7 @@ def _draw(
             work[_GROWTH + i] = growth[i]
             work[_HASH + i] = i32(_mix(np.uint64(i)))
             work[LINK + i] = i32(-1)
-        canvas[:] = 0
+        canvas[:] = np.uint8(background)
         live = count
         for orbit in range(orbits):
             word = _mix(keys[number] + np.uint64(orbit + 1) * np.uint64(streams.GOLDEN))

@@ -8,8 +8,9 @@ A range does not enter the hash. Two arms of a study that differ in one range th
 same positions in every other range, which makes their comparison sharper.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ GOLDEN = 0x9E3779B97F4A7C15
 """2**64 divided by the golden ratio: the increment of SplitMix64."""
 
 MAX_SEED = 2**63 - 1
+
+_INSTANCES = 2**32  # purpose of the hash that instances start from
 
 
 def mix(word: Words) -> Words:
@@ -77,3 +80,36 @@ def floats(word: Words, low: float, high: float) -> npt.NDArray[np.float64]:
     """Turn uniform words into uniform numbers of low..high."""
     unit = (word >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return np.minimum(low + unit * (high - low), high)
+
+
+def rows(
+    key: Words,
+    draws: Sequence[tuple[str, str, type]],
+    ranges: Mapping[str, tuple[float, float]],
+) -> npt.NDArray[Any]:
+    """Draw one row of numbers for every key.
+
+    Args:
+        key: ``[n]``, the keys.
+        draws: What to draw, in the order of the hash's purposes: field of the row, its parameter,
+            ``np.int64`` or ``np.float64``.
+        ranges: Parameter -> (low, high).
+
+    Returns:
+        Structured array ``[n]``.
+    """
+    drawn = np.empty(len(key), [(field, kind) for field, _, kind in draws])
+    word = words(key, range(len(draws)))
+    for purpose, (field, parameter, kind) in enumerate(draws):
+        low, high = ranges[parameter]
+        if kind is np.int64:
+            drawn[field] = integers(word[:, purpose], int(low), int(high))
+        else:
+            drawn[field] = floats(word[:, purpose], low, high)
+    return drawn
+
+
+def instance_keys(category_key: Words, instances: Sequence[int] | range) -> Words:
+    """Return the keys ``[len(instances)]`` of some instances of the category of that one key."""
+    start = words(category_key, [_INSTANCES])[:, 0]
+    return absorb(start, np.asarray(instances, dtype=np.uint64))

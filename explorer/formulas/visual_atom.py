@@ -25,7 +25,6 @@ _DRAWS = (
     ("oval_y", "oval_rate", np.float64),
 )
 _FREQUENCY_2 = 6
-_INSTANCES = 2**32  # purpose of the hash that instances start from
 _REDRAW = 2**33  # added to a purpose for every further attempt
 
 
@@ -199,9 +198,7 @@ class VisualAtom(Formula):
         category_key = streams.keys(self.name, seed, [category])
         row = self._draw(full, category_key)[0]
 
-        key = streams.absorb(
-            streams.words(category_key, [_INSTANCES])[:, 0], np.asarray(instances, dtype=np.uint64)
-        )
+        key = streams.instance_keys(category_key, instances)
         low, high = (orbits.fixed(canvas / 2 * (1 + end)) for end in full["position"])
         starts = np.empty((len(instances), 4), np.int64)
         starts[:, :2] = streams.integers(streams.words(key, range(2)), low, high)
@@ -220,14 +217,7 @@ class VisualAtom(Formula):
         return images
 
     def _draw(self, full: Mapping[str, tuple[float, float]], key: streams.Words) -> Rows:
-        rows = np.empty(len(key), [(field, kind) for field, _, kind in _DRAWS])
-        words = streams.words(key, range(len(_DRAWS)))
-        for purpose, (field, parameter, kind) in enumerate(_DRAWS):
-            low, high = full[parameter]
-            if kind is np.int64:
-                rows[field] = streams.integers(words[:, purpose], int(low), int(high))
-            else:
-                rows[field] = streams.floats(words[:, purpose], low, high)
+        rows = streams.rows(key, _DRAWS, full)
         low, high = full["frequency_2"]
         purpose = _FREQUENCY_2
         while low < high and (again := _same_frequency(rows)).any():

@@ -1,7 +1,7 @@
 """The image families in plain Python, after the papers and the authors' definition.
 
 Slow and simple: every orbit is computed and every line drawn, by Pillow. An oracle for the
-compiled kernels, and what ``benchmarks/render.py`` compares them with.
+compiled kernels, and what ``explorer bench render`` compares them with.
 """
 
 import math
@@ -62,6 +62,46 @@ def official_visual_atom(a: dict) -> Iterator[tuple[np.ndarray, int]]:
             y0, x0 = position(), position()
 
 
+def official_rcdb(a: dict) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield the image and the number of segments of every instance, for the authors' arguments."""
+    rng = random.Random(a["thread_num"] + 1)
+    side = a["image_size"]
+
+    def position() -> float:
+        return (side + rng.randint(-a["start_pos"], a["start_pos"])) / 2
+
+    for _ in range(a["numof_classes"] // a["numof_thread"]):
+        q = int(rng.expovariate(1 / 100))
+        while q <= 2 or q > a["vertex_num"]:
+            q = int(rng.expovariate(1 / 100))
+        orbits = rng.randint(a["line_num_min"], a["line_num_min"] + 199)
+        level = rng.uniform(a["perlin_min"], a["perlin_min"] + 4)
+        width = rng.uniform(0.0, a["line_width"])
+        radius = rng.randint(a["radius_min"], a["radius_min"] + 100)
+        oval_x, oval_y = rng.uniform(1, a["oval_rate"]), rng.uniform(1, a["oval_rate"])
+        y0, x0 = position(), position()
+        angle = math.pi * 2 / q
+        for _ in range(a["numof_instances"]):
+            image = Image.new("L", (side, side), 255)
+            draw = ImageDraw.Draw(image)
+            xs = [math.cos(angle * i) * radius * oval_x for i in range(q)]
+            ys = [math.sin(angle * i) * radius * oval_y for i in range(q)]
+            for _ in range(orbits):
+                grey = min(rng.randint(0, side // 2), 255)
+                along_x, along_y = (
+                    [p * level * 2 - level for p in _pnoise1(positions)]
+                    for positions in ([rng.uniform(0, 10000) for _ in range(q)] for _ in range(2))
+                )
+                for i in range(q):
+                    xs[i] -= math.cos(angle * i) * (along_x[i] - width)
+                    ys[i] -= math.sin(angle * i) * (along_y[i] - width)
+                polygon(draw, [x + x0 for x in xs], [y + y0 for y in ys], grey)
+            yield np.asarray(image), q * orbits
+            oval_x, oval_y = rng.uniform(1, a["oval_rate"]), rng.uniform(1, a["oval_rate"])
+            radius = rng.randint(a["radius_min"], a["radius_min"] + 100)
+            y0, x0 = position(), position()
+
+
 def polygon(draw: ImageDraw.ImageDraw, xs: list, ys: list, grey: int) -> None:
     """Draw the segments of a closed polygon one by one."""
     for i in range(len(xs)):
@@ -70,7 +110,7 @@ def polygon(draw: ImageDraw.ImageDraw, xs: list, ys: list, grey: int) -> None:
 
 
 def draw_orbits(
-    images, keys, starts, orbits, cosine, sine, growth, steps, grey_low, grey_high
+    images, keys, starts, orbits, cosine, sine, growth, steps, grey_low, grey_high, background=0
 ) -> None:
     """Do what ``orbits.draw`` does, with its arguments, without pruning or clipping."""
     q = len(growth)
@@ -79,7 +119,7 @@ def draw_orbits(
     side = images.shape[1]
     for number in range(len(images)):
         x, y, a, b = (np.full(q, value) for value in starts[number])
-        image = Image.new("L", (side, side))
+        image = Image.new("L", (side, side), background)
         draw = ImageDraw.Draw(image)
         for orbit in range(orbits):
             count = np.array([orbit + 1], np.uint64) * np.uint64(streams.GOLDEN)
@@ -100,3 +140,123 @@ def _pnoise1(positions: list[float]) -> list[float]:
     x = np.array(positions, np.float32)
     floor = np.floor(x)
     return noise.value(floor.astype(np.int64), x - floor).tolist()
+
+
+def gradient_noise(images, keys, steps, weights, contrast) -> None:
+    """Do what ``gradient_noise.draw`` does, with its arguments, in float64."""
+    side = images.shape[1]
+    pixel = np.arange(side, dtype=np.uint64)
+    for number in range(len(images)):
+        total = np.zeros((side, side))
+        for octave in range(len(weights)):
+            count = np.array([octave + 1], np.uint64) * np.uint64(streams.GOLDEN)
+            key = streams.mix(keys[number] + count)
+            x = streams.mix(key + np.uint64(1)) + pixel * steps[octave, 0]
+            y = streams.mix(key + np.uint64(2)) + pixel * steps[octave, 1]
+            total += _perlin(key, x[None, :], y[:, None]) * (weights[octave] / 2**14)
+        images[number] = np.clip(np.floor(128 + total * contrast / 2**14), 0, 255)
+
+
+def _perlin(key: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    cell_x, cell_y = x >> np.uint64(32), y >> np.uint64(32)
+    u, v = (x & np.uint64(2**32 - 1)) / 2**32, (y & np.uint64(2**32 - 1)) / 2**32
+
+    def corner(right: int, below: int) -> np.ndarray:
+        column = cell_x + np.uint64(right) & np.uint64(2**32 - 1)
+        row = cell_y + np.uint64(below) & np.uint64(2**32 - 1)
+        angle = (streams.mix(streams.mix(key + row) + column) >> np.uint64(56)) * 2 * np.pi / 256
+        return np.cos(angle) * (u - right) + np.sin(angle) * (v - below)
+
+    fade_u, fade_v = (t**3 * (t * (6 * t - 15) + 10) for t in (u, v))
+    upper = corner(0, 0) + fade_u * (corner(1, 0) - corner(0, 0))
+    lower = corner(0, 1) + fade_u * (corner(1, 1) - corner(0, 1))
+    return upper + fade_v * (lower - upper)
+
+
+def walk(points, system, key) -> int:
+    """Do what ``iterated.walk`` does."""
+    count = points.shape[1]
+    maps = system.tolist()
+    volumes = []
+    for a, b, c, d, e, f, g, h, i, *_ in maps:
+        det = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+        volumes.append(abs(det) + (volumes[-1] if volumes else 0.0))
+    if volumes[-1] == 0:
+        volumes = [float(k + 1) for k in range(len(maps))]
+    borders = [int(volume / volumes[-1] * 2**31) for volume in volumes]
+    counter = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(streams.GOLDEN)
+    words = (streams.mix(key + counter) >> np.uint64(33)).tolist()
+    x = y = z = 0.0
+    for number, word in enumerate(words):
+        a, b, c, d, e, f, g, h, i, p, q, r = maps[
+            next((k for k, border in enumerate(borders[:-1]) if word < border), len(maps) - 1)
+        ]
+        x, y, z = (
+            (a * x + b * y) + (c * z + p),
+            (d * x + e * y) + (f * z + q),
+            (g * x + h * y) + (i * z + r),
+        )
+        points[:, number] = x, y, z
+        looks = (number + 1) % 256 == 0 or number + 1 == count
+        if looks and not abs(x) + abs(y) + abs(z) < 1e100:
+            return number // 256 * 256
+    return count
+
+
+def _orbit(points, system, weighted, key):
+    count = walk(points, weighted, key)
+    if count < points.shape[1]:
+        count = walk(points, system, key)
+    return points[:, :count].tolist(), count
+
+
+def draw_flat(images, keys, system, weighted, points, patches, greys) -> None:
+    """Do what ``iterated.draw_flat`` does."""
+    side = images.shape[1]
+    margin = side * 6 // 512
+    for number, image in enumerate(images):
+        image[:] = 0
+        (xs, ys, _), count = _orbit(points, system, weighted[number], keys[number])
+        pixels = []
+        for values in (xs, ys) if count else ():
+            least = min(values)
+            extent = max(values) - least
+            scale = (side - 1 - 2 * margin) / extent if extent > 1e-100 else 0.0
+            pixels.append([margin + int((value - least) * scale) for value in values])
+        width = patches.shape[1]
+        patch = np.argwhere(patches[number]).tolist()
+        for x, y in zip(*pixels, strict=True):
+            for down, across in patch:
+                row, column = y + down - width // 2, x + across - width // 2
+                if 0 <= row < side and 0 <= column < side:
+                    image[row, column] = greys[number]
+
+
+def draw_solid(images, keys, system, weighted, points, views, greys) -> None:
+    """Do what ``iterated.draw_solid`` does."""
+    side = images.shape[1]
+    for number, image in enumerate(images):
+        image[:] = 0
+        axes, count = _orbit(points, system, weighted[number], keys[number])
+        if not count:
+            continue
+        least, most = min(map(min, axes)), max(map(max, axes))
+        scale = 1 / ((most - least) / 2) if most - least > 2e-100 else 0.0
+        axes = [[(value - least) * scale - 1 for value in axis] for axis in axes]
+        means = [sum_in_order(axis) / count for axis in axes]
+        axes = [[value - mean for value in axis] for axis, mean in zip(axes, means, strict=True)]
+        cosine, sine = views[number].tolist()
+        for x, y, z in zip(*axes, strict=True):
+            seen = (4 - (cosine * z - sine * x)) * (math.sqrt(2) - 1)
+            column = (1 + (cosine * x + sine * z) / seen) * (side / 2)
+            row = (1 - y / seen) * (side / 2)
+            if 0 <= row < side and 0 <= column < side:
+                image[int(row), int(column)] = greys[number]
+
+
+def sum_in_order(values: list[float]) -> float:
+    """Sum from the first to the last, each partial sum rounded; ``sum`` may compensate."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total

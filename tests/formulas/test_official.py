@@ -25,7 +25,7 @@ SMALL = {
 
 
 @pytest.mark.parametrize(
-    "case", GOLDEN, ids=lambda case: f"thread{case['arguments']['thread_num']}"
+    "case", GOLDEN, ids=lambda case: f"{case['formula']}-{case['arguments']['thread_num']}"
 )
 def test_pixels_are_the_authors(case):
     images = list(official.render(case["formula"], case["arguments"]))
@@ -62,6 +62,25 @@ def test_pixels_are_those_of_the_definition(given):
         assert np.array_equal(image, wanted)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"line_num_min": 0},
+        {"vertex_num": 3, "radius_min": 20},
+        {"vertex_num": 20_000, "numof_classes": 1},
+        {"perlin_min": 3, "line_width": 2.5, "oval_rate": 1, "start_pos": 0},
+        {"image_size": 900, "numof_classes": 1},
+        {"numof_classes": 6, "numof_thread": 3, "thread_num": 1},
+    ],
+)
+def test_radial_contours_are_those_of_the_definition(given):
+    given = {"numof_classes": 2, "numof_instances": 2, "image_size": 64, "start_pos": 50, **given}
+    images = [image for _, image in official.render("rcdb", given)]
+    expected = reference.official_rcdb({**official.arguments("rcdb"), **given})
+    for image, (wanted, _) in zip(images, expected, strict=True):
+        assert np.array_equal(image, wanted)
+
+
 def test_a_process_draws_its_share_of_the_categories():
     given = {**SMALL, "numof_classes": 7, "numof_thread": 3, "thread_num": 2, "start_class": 100}
     names = [name for name, _ in official.render("visual_atom", given)]
@@ -93,11 +112,11 @@ def test_words_continue_the_generator_of_cpython():
     assert tuple(state.tolist()) == rng.getstate()[1]
 
 
-def test_bytes_and_doubles_are_those_of_cpython():
+def test_integers_and_doubles_are_those_of_cpython():
     rng = random.Random(12)
     state = np.array(rng.getstate()[1], np.uint32)
-    for _ in range(700):
-        assert official_kernels.byte(state) == rng.randint(0, 255)
+    for high in [255, 256, 1, 2, 3, 127, 2048, 2**31 - 1] * 100:
+        assert official_kernels.integer(state, high) == rng.randint(0, high)
         pair = np.empty(2, np.uint32)
         official_kernels.words(state, pair)
         assert official_kernels.unit(pair[0], pair[1]) == rng.random()
@@ -128,6 +147,23 @@ def test_arguments_are_the_recommended_ones():
 def test_arguments_that_cannot_work_are_refused_at_once(given, message):
     with pytest.raises(RangeError, match=message):
         official.render("visual_atom", given)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"vertex_num": 2}, "vertex_num: 2: must be at least 3"),
+        ({"image_size": 65}, "image_size: 65: must be even"),
+        ({"image_size": 5000}, "image_size: 5000: must be at most 4096"),
+        ({"line_num_min": -1}, "line_num_min: -1: must be at least 0"),
+        ({"numof_thread": 0}, "numof_thread: 0: must be at least 1"),
+        ({"start_pos": -1}, "start_pos: -1: must be at least 0"),
+        ({"nami_1_min": 1}, "nami_1_min: unknown argument"),
+    ],
+)
+def test_arguments_that_radial_contours_cannot_work_with_are_refused(given, message):
+    with pytest.raises(RangeError, match=message):
+        official.render("rcdb", given)
 
 
 def test_a_formula_without_official_stream_is_refused():

@@ -1,0 +1,110 @@
+"""Radial contours in the counter stream."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from explorer import formulas
+from explorer.formulas import official, orbits
+from tests.formulas import reference
+
+rcdb = formulas.get("rcdb")
+
+QUIET = {
+    "noise": (0, 0),
+    "line_width": (0, 0),
+    "oval_rate": (1, 1),
+    "position": (0, 0),
+    "grey": (0, 0),
+}
+
+
+def one(ranges=None, *, seed=0, category=0, instance=0, canvas=64) -> np.ndarray:
+    instances = range(instance, instance + 1)
+    return rcdb.render(ranges, seed=seed, category=category, instances=instances, canvas=canvas)[0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    quantization=st.tuples(st.integers(3, 60), st.integers(3, 60)).map(sorted),
+    orbit=st.integers(0, 60),
+    noise=st.floats(0, 9),
+    canvas=st.integers(16, 160),
+    seed=st.integers(0, 2**63 - 1),
+)
+def test_pixels_are_those_of_the_plain_definition(quantization, orbit, noise, canvas, seed):
+    ranges = {"quantization": quantization, "orbits": (orbit, orbit), "noise": (noise, noise)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(orbits, "draw", reference.draw_orbits)
+        expected = one(ranges, seed=seed, canvas=canvas)
+    assert np.array_equal(one(ranges, seed=seed, canvas=canvas), expected)
+
+
+def test_no_orbit_is_white():
+    assert (one({"orbits": (0, 0)}) == 255).all()
+
+
+def test_contours_wholly_off_the_canvas_are_white():
+    assert (one({"position": (4, 4), "orbits": (1, 5)}, canvas=512) == 255).all()
+
+
+def test_one_quiet_orbit_is_one_circle():
+    ranges = {**QUIET, "orbits": (1, 1), "radius": (20, 20), "quantization": (400, 400)}
+    y, x = np.nonzero(one(ranges) == 0)
+    assert np.abs(np.hypot(x + 0.5 - 32, y + 0.5 - 32) - 20).max() < 1.5
+    assert len(x) > 100
+
+
+def test_line_width_and_noise_push_orbits_outward():
+    nine = {**QUIET, "orbits": (9, 9), "radius": (5, 5), "quantization": (90, 90)}
+    y, x = np.nonzero(one({**nine, "line_width": (2, 2)}) == 0)
+    assert abs(np.hypot(x + 0.5 - 32, y + 0.5 - 32).max() - (5 + 9 * 2)) < 1.5
+    y, x = np.nonzero(one({**nine, "noise": (2, 2)}) == 0)
+    # The mean step is η, as the noise has mean zero, and single steps are up to 2.92 η.
+    assert 14 < np.hypot(x + 0.5 - 32, y + 0.5 - 32).mean() < 30
+
+
+def test_instances_of_a_category_differ_in_centre_and_axes():
+    ranges = {**QUIET, "orbits": (1, 1), "quantization": (60, 60), "radius": (20, 40)}
+    del ranges["oval_rate"], ranges["position"]
+    ranges["position"] = (-0.2, 0.2)
+    boxes = set()
+    for instance in range(8):
+        y, x = np.nonzero(one(ranges, instance=instance, canvas=256) == 0)
+        boxes.add((np.ptp(x), np.ptp(y), x.min(), y.min()))
+    assert len({box[:2] for box in boxes}) > 6
+    assert len({box[2:] for box in boxes}) > 6
+
+
+@pytest.mark.parametrize("ends", [(3, 200), (3, 4), (50, 400), (9, 9), (4000, 4096)])
+def test_quantization_is_a_truncated_exponential(ends):
+    low, high = ends
+    drawn = rcdb.categories({"quantization": ends}, seed=0, categories=range(8_000))
+    counts = np.bincount(drawn["quantization"] - low, minlength=high - low + 1)
+    chance = np.exp(-np.arange(low, high + 1) / 100)
+    assert len(counts) == len(chance)
+    expected = 8_000 * chance / chance.sum()
+    # Chi-square wants a few in every bin: neighbours are merged.
+    bins = np.minimum(np.cumsum(expected) // 20, expected.sum() // 20 - 1).astype(int)
+    counts, expected = np.bincount(bins, counts), np.bincount(bins, expected)
+    counts, expected = counts[expected > 0], expected[expected > 0]
+    assert len(counts) == 1 or stats.chisquare(counts, expected).pvalue > 1e-4
+
+
+def describe(image: np.ndarray) -> list[float]:
+    """Ink coverage, mean grey of the ink, ink in the upper half, ink at the border."""
+    ink = image < 255
+    border = np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
+    grey = image[ink].mean() if ink.any() else 255.0
+    return [ink.mean(), grey, ink[: len(ink) // 2].mean(), border.mean()]
+
+
+def test_both_streams_draw_from_one_distribution():
+    count = 300
+    theirs = official.rcdb(numof_classes=count, numof_instances=1, thread_num=40)
+    theirs = np.array([describe(image) for _, image in theirs])
+    ours = np.array([describe(one(seed=40, category=i, canvas=512)) for i in range(count)])
+    for statistic in range(theirs.shape[1]):
+        assert stats.ks_2samp(theirs[:, statistic], ours[:, statistic]).pvalue > 0.005
