@@ -3,11 +3,15 @@
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
+
 from explorer.dataset.render import Images
 from explorer.errors import InputError
 
 PART = ".part"
 """Suffix of a file that is being written."""
+
+_LEVEL = 2  # of zlib: less than half the time of Pillow's usual 6, files a twentieth larger
 
 
 def encode(image: Images) -> bytes:
@@ -15,8 +19,19 @@ def encode(image: Images) -> bytes:
     from PIL import Image
 
     buffer = BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG")
+    Image.fromarray(image).save(buffer, format="PNG", compress_level=_LEVEL)
     return buffer.getvalue()
+
+
+def decode(content: bytes) -> Images | None:
+    """Return the pixels of a grey PNG file, or ``None`` for anything else."""
+    from PIL import Image
+
+    try:
+        with Image.open(BytesIO(content)) as file:
+            return np.asarray(file) if (file.format, file.mode) == ("PNG", "L") else None
+    except (OSError, SyntaxError):  # Pillow raises either for a damaged file
+        return None
 
 
 def write(path: Path, content: bytes) -> None:

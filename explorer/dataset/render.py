@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,9 @@ from explorer.formulas import Formula, RangeError, Ranges
 
 Images = npt.NDArray[np.uint8]
 Progress = Callable[[int], None]
+Job = tuple[int, range]
+"""A category and some of its instances."""
+T = TypeVar("T")
 
 _CHUNK = 16  # instances rendered by one job
 
@@ -92,9 +96,14 @@ class Plan:
         return self.family.resolve(self.ranges)
 
     @property
+    def total(self) -> int:
+        """Number of images."""
+        return self.categories * self.instances
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Shape of all images."""
-        return self.categories * self.instances, self.size, self.size
+        return self.total, self.size, self.size
 
     def draw(self, category: int, instances: range) -> Images:
         """Render uint8 ``[len(instances), size, size]``."""
@@ -113,6 +122,18 @@ class Plan:
         area.average(images, reduced)
         return reduced
 
+    def digest(self) -> "hashlib._Hash":
+        """Return the hash that the bytes of all images, in order, make the dataset's digest."""
+        return hashlib.sha256(str(self.shape).encode())
+
+    def each(self, work: Callable[[int, range], T]) -> Iterator[tuple[Job, T]]:
+        """Call ``work(category, instances)`` for all images in threads.
+
+        Yields:
+            The job and its result, in the order of the images; at most a few are in memory.
+        """
+        return _in_order(work, self._jobs(), self.workers or cores())
+
     def run(self, draw: Callable[[int, range], Images], progress: Progress | None = None) -> str:
         """Call ``draw(category, instances)`` for all images in threads, a few at a time.
 
@@ -123,18 +144,22 @@ class Plan:
         Returns:
             The digest of all images that ``draw`` returned.
         """
-        workers = self.workers or len(os.sched_getaffinity(0))
-        digest = hashlib.sha256(str(self.shape).encode())
-        for images in _in_order(draw, self._jobs(), workers):
+        digest = self.digest()
+        for _, images in self.each(draw):
             digest.update(images.data)
             if progress is not None:
                 progress(len(images))
         return digest.hexdigest()
 
-    def _jobs(self) -> Iterator[tuple[int, range]]:
+    def _jobs(self) -> Iterator[Job]:
         for category in range(self.categories):
             for first in range(0, self.instances, _CHUNK):
                 yield category, range(first, min(first + _CHUNK, self.instances))
+
+
+def cores() -> int:
+    """Number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def render_dataset(
@@ -181,17 +206,18 @@ def render_dataset(
 
 
 def _in_order(
-    draw: Callable[[int, range], Images], jobs: Iterator[tuple[int, range]], workers: int
-) -> Iterator[Images]:
-    """Yield the results in the order of the jobs, with at most a few of them in memory."""
-    waiting: deque[Future[Images]] = deque()
+    work: Callable[[int, range], T], jobs: Iterator[Job], workers: int
+) -> Iterator[tuple[Job, T]]:
+    waiting: deque[tuple[Job, Future[T]]] = deque()
     pool = ThreadPoolExecutor(max_workers=workers)
     try:
         for job in jobs:
-            waiting.append(pool.submit(draw, *job))
+            waiting.append((job, pool.submit(work, *job)))
             if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
+                done, future = waiting.popleft()
+                yield done, future.result()
         while waiting:
-            yield waiting.popleft().result()
+            done, future = waiting.popleft()
+            yield done, future.result()
     finally:
         pool.shutdown(cancel_futures=True)

@@ -138,10 +138,11 @@ def test_an_export_holds_the_images_and_says_what_they_are(tmp_path):
     assert said["digest"] == data.digest
     assert said["formula"] == "visual_atom"
     assert said["stream"] == "counter"
+    assert said["layout"] == "imagefolder"
     assert said["ranges"]["orbits"] == [1, 30]
     assert said["ranges"]["noise"] == [0.0, 4.0]
     assert {key: said[key] for key in SMALL} == SMALL
-    assert set(said["versions"]) == {"python", "numpy", "pillow"}
+    assert set(said["versions"]) == {"python", "numpy", "zlib"}
 
 
 def test_workers_do_not_change_an_export(tmp_path):
@@ -249,7 +250,7 @@ def test_a_full_disk_is_an_input_error_and_nothing_is_lost(tmp_path, monkeypatch
     monkeypatch.undo()
     assert len(files(tmp_path)) == 6
     exported(tmp_path)
-    assert dataset.verify_imagefolder(tmp_path) == ()
+    assert dataset.Stored(tmp_path).verify() == ()
 
 
 # --- comparing a folder with its manifest ---------------------------------------------------------
@@ -257,7 +258,7 @@ def test_a_full_disk_is_an_input_error_and_nothing_is_lost(tmp_path, monkeypatch
 
 def test_verify_names_every_missing_or_changed_file(tmp_path):
     exported(tmp_path)
-    assert dataset.verify_imagefolder(tmp_path) == ()
+    assert dataset.Stored(tmp_path).verify() == ()
     (tmp_path / ALL[2]).unlink()
     (tmp_path / ALL[5]).write_bytes((tmp_path / ALL[6]).read_bytes())
     (tmp_path / ALL[7]).write_bytes(b"no image")
@@ -265,7 +266,7 @@ def test_verify_names_every_missing_or_changed_file(tmp_path):
     with Image.open(tmp_path / ALL[11]) as file:
         colour = file.convert("RGB")
     colour.save(tmp_path / ALL[11])
-    assert dataset.verify_imagefolder(tmp_path, workers=1) == (
+    assert dataset.Stored(tmp_path, workers=1).verify() == (
         f"missing {ALL[2]}",
         f"changed {ALL[5]}",
         f"changed {ALL[7]}",
@@ -277,7 +278,7 @@ def test_verify_names_every_missing_or_changed_file(tmp_path):
 def test_verify_notices_a_digest_that_does_not_fit(tmp_path):
     manifest = exported(tmp_path)
     manifest.write_text(manifest.read_text().replace('"digest": "', '"digest": "0'))
-    assert dataset.verify_imagefolder(tmp_path) == ("changed dataset.json",)
+    assert dataset.Stored(tmp_path).verify() == ("changed dataset.json",)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +295,7 @@ def test_verify_refuses_what_is_no_manifest(tmp_path, content, message):
     if content is not None:
         (tmp_path / "dataset.json").write_text(content)
     with pytest.raises(InputError, match=message):
-        dataset.verify_imagefolder(tmp_path)
+        dataset.Stored(tmp_path)
 
 
 # --- on a sheet -----------------------------------------------------------------------------------

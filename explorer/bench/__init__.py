@@ -1,0 +1,1 @@
+"""How fast explorer is on this machine, measured beside what it replaces."""

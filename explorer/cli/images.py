@@ -1,0 +1,281 @@
+"""Commands on images: render, preview, measure."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from explorer.cli.options import (
+    INTERRUPTED,
+    OK,
+    SOMETHING_FAILED,
+    console,
+    progress,
+    refusals,
+    seed_option,
+    set_option,
+)
+from explorer.errors import InputError, nearest
+
+
+@click.command()
+@click.argument("formula", required=False)
+@click.option("--output", type=click.Path(path_type=Path), help="New directory.")
+@click.option("--categories", type=click.IntRange(1))
+@click.option("--instances", type=click.IntRange(1), help="Images a category.")
+@click.option(
+    "--canvas",
+    type=click.IntRange(16, 4096),
+    help="Side that the formula draws on, in pixels; default 512.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(1, 4096),
+    help="Side of the images after area averaging; default the canvas.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    help="Default 0. Official stream: the number given to random.seed, one process only.",
+)
+@click.option(
+    "--set",
+    "settings",
+    metavar="KEY=LOW..HIGH",
+    multiple=True,
+    help="Range of a parameter, or in the official stream NAME=VALUE; may be repeated.",
+)
+@click.option("--layout", metavar="NAME", help="imagefolder (default), webdataset or npz.")
+@click.option("--stream", metavar="NAME", help="counter (default), or official: the authors'.")
+@click.option("--preset", metavar="NAME", help="Official: visualatom-1k or visualatom-21k.")
+@click.option("--verify", metavar="DIR", type=click.Path(path_type=Path), help="Only compare DIR.")
+@click.option("--workers", type=click.IntRange(1), help="Threads; default one a core.")
+def render(formula: str | None, verify: Path | None, **options: Any) -> int:
+    """Render a dataset of FORMULA.
+
+    The counter stream draws --categories times --instances images from the ranges of --set, as PNG
+    files with a folder a category, as webdataset's tar shards, or as one file of NumPy arrays. The
+    official stream draws the authors' images: their arguments by name in --set, or a --preset; all
+    numof_thread processes side by side, with seeds 1, 2, ..., or the one of --seed.
+
+    With --verify DIR nothing is written: every file of DIR that is missing or not as its
+    dataset.json says is named.
+    """
+    from explorer import config
+
+    given = {name: value for name, value in options.items() if value not in {None, ()}}
+    if verify is not None:
+        given = {**given, "formula": formula} if formula else given
+        remedy = "does not go with --verify, which reads it in dataset.json"
+        _refuse_options(given, dict.fromkeys(given.keys() - {"workers"}, remedy))
+        return _verify(verify, given.get("workers"))
+    stream = given.pop("stream", "official" if "preset" in given else "counter")
+    if stream not in _OF_OTHER_STREAM:
+        raise InputError("--stream", None, stream, f"unknown; {nearest(stream, _OF_OTHER_STREAM)}")
+    _refuse_options(given, _OF_OTHER_STREAM[stream])
+    preset = _preset(given.pop("preset", None), formula)
+    formula = formula or preset[0]
+    if not formula:
+        raise InputError("FORMULA", None, None, "is missing; explorer list names the formulas")
+    config.parse_ranges(formula, ())
+    if "output" not in given:
+        raise InputError("--output", None, None, "is missing; name a new directory")
+    try:
+        if stream == "official":
+            return _render_official(formula, preset[1], **given)
+        return _render_counter(formula, **given)
+    except KeyboardInterrupt:
+        click.echo("Interrupted; the same command goes on.", err=True)
+        return INTERRUPTED
+
+
+_OF_OTHER_STREAM = {
+    "counter": {"preset": "belongs to the official stream; leave --stream counter out"},
+    "official": {
+        "categories": "belongs to the counter stream; write --set numof_classes=...",
+        "instances": "belongs to the counter stream; write --set numof_instances=...",
+        "canvas": "belongs to the counter stream; write --set image_size=...",
+        "size": "belongs to the counter stream; the authors' images are not reduced",
+        "layout": "belongs to the counter stream; the authors' images keep their file names",
+    },
+}
+
+
+def _refuse_options(given: dict[str, Any], refused: dict[str, str]) -> None:
+    for name in given:
+        if name in refused:
+            option = {"formula": "FORMULA", "settings": "--set"}.get(name, f"--{name}")
+            raise InputError(option, None, None, refused[name])
+
+
+def _preset(name: str | None, formula: str | None) -> tuple[str | None, Mapping[str, float]]:
+    if name is None:
+        return None, {}
+    from explorer import dataset
+
+    if name not in dataset.PRESETS:
+        raise InputError("--preset", None, name, f"unknown; {nearest(name, dataset.PRESETS)}")
+    family, arguments = dataset.PRESETS[name]
+    if formula not in {None, family}:
+        raise InputError("--preset", None, name, f"is a dataset of {family}, not of {formula}")
+    return family, arguments
+
+
+def _render_counter(
+    formula: str,
+    *,
+    output: Path,
+    settings: tuple[str, ...] = (),
+    layout: str = "imagefolder",
+    canvas: int = 512,
+    **arguments: Any,
+) -> int:
+    from explorer import config, dataset
+
+    if layout not in dataset.LAYOUTS:
+        raise InputError("--layout", None, layout, f"unknown; {nearest(layout, dataset.LAYOUTS)}")
+
+    ranges = config.parse_ranges(formula, settings)
+    for name in ("categories", "instances"):
+        if name not in arguments:
+            raise InputError(f"--{name}", None, None, "is missing; say how many")
+    arguments = {"size": canvas, "seed": 0, **arguments, "canvas": canvas}
+    total = arguments["categories"] * arguments["instances"]
+    with refusals(), progress("rendering", total) as advance:
+        dataset.LAYOUTS[layout](formula, ranges, output, **arguments, progress=advance)
+    click.echo(f"{total} images in {output}")
+    return OK
+
+
+def _render_official(
+    formula: str,
+    preset: Mapping[str, float],
+    *,
+    output: Path,
+    settings: tuple[str, ...] = (),
+    seed: int | None = None,
+    workers: int | None = None,
+) -> int:
+    from explorer import dataset
+
+    given = {**preset, **_numbers(settings)}
+    with refusals("--set"):
+        plan = dataset.OfficialPlan(formula, given, seed, workers)
+    with progress("rendering", plan.total) as advance:
+        dataset.export_official(plan, output, progress=advance)
+    click.echo(f"{plan.total} images in {output}")
+    return OK
+
+
+def _numbers(settings: tuple[str, ...]) -> dict[str, float]:
+    numbers = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        try:
+            numbers[name] = float(value)
+        except ValueError:
+            numbers[name] = math.nan
+        if not math.isfinite(numbers[name]):
+            raise InputError("--set", None, setting, "write NAME=VALUE in the official stream")
+    return numbers
+
+
+def _verify(directory: Path, workers: int | None) -> int:
+    from explorer import dataset
+
+    stored = dataset.Stored(directory, workers)
+    with progress("comparing", stored.total) as advance:
+        wrong = stored.verify(advance)
+    for line in wrong:
+        click.echo(line)
+    if wrong:
+        return SOMETHING_FAILED
+    click.echo(f"{stored.total} images in {directory} are as {directory / 'dataset.json'} says")
+    return OK
+
+
+@click.command()
+@click.argument("formula")
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=Path("sheet.png"), show_default=True
+)
+@click.option("--categories", type=click.IntRange(1, 100), default=6, show_default=True)
+@click.option("--instances", type=click.IntRange(1, 100), default=8, show_default=True)
+@click.option(
+    "--canvas",
+    type=click.IntRange(16, 4096),
+    default=512,
+    show_default=True,
+    help="Side that the formula draws on, in pixels.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(16, 1024),
+    help="Side of an image on the sheet; default 128, or the canvas where that is smaller.",
+)
+@seed_option
+@set_option
+def preview(formula: str, output: Path, settings: tuple[str, ...], **arguments: Any) -> int:
+    """Draw one contact sheet of FORMULA: categories are rows, instances columns."""
+    from explorer import config, dataset
+
+    ranges = config.parse_ranges(formula, settings)
+    arguments["size"] = arguments["size"] or min(128, arguments["canvas"])
+    with refusals():
+        sheet = dataset.contact_sheet(formula, ranges, **arguments)
+    dataset.write_png(sheet, output)
+    click.echo(f"{output}")
+    return OK
+
+
+@click.command()
+@click.argument("formula")
+@click.option("--categories", type=click.IntRange(2), default=32, show_default=True)
+@click.option("--instances", type=click.IntRange(2), default=32, show_default=True)
+@click.option("--canvas", type=click.IntRange(16, 4096), default=512, show_default=True)
+@click.option("--size", type=click.IntRange(8, 4096), default=64, show_default=True)
+@seed_option
+@set_option
+def variety(formula: str, settings: tuple[str, ...], seed: int, **arguments: Any) -> int:
+    """Measure how different the images of FORMULA are."""
+    from explorer import catalogue, config, dataset
+    from explorer import variety as room
+
+    ranges = config.parse_ranges(formula, settings)
+    with refusals():
+        proxy = dataset.render_dataset(formula, ranges, **arguments, seed=seed)
+    values = room.measure(proxy.images, proxy.labels, seed=seed)
+    console().print(catalogue.variety_screen(values))
+    return OK
+
+
+@click.group()
+def bench() -> None:
+    """Measure how fast explorer is on this machine."""
+
+
+@bench.command("render")
+@click.argument("formula", default="visual_atom")
+@click.option(
+    "--official-script",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The authors' script, to be measured beside ours.",
+)
+@click.option(
+    "--images",
+    type=click.IntRange(10),
+    default=100,
+    show_default=True,
+    help="Images that each of the slow ways draws, about 8 a second.",
+)
+def bench_render(formula: str, official_script: Path | None, images: int) -> int:
+    """Measure how fast FORMULA (visual_atom) is drawn, against plain Python in the same run."""
+    from explorer.bench import render as room
+
+    with progress("measuring", room.STEPS) as advance:
+        found = room.measure(formula, images=images, script=official_script, progress=advance)
+    console().print(room.screen(found))
+    return OK

@@ -1,0 +1,145 @@
+"""A proxy dataset as tar shards in the format of the webdataset library."""
+
+import tarfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from explorer.dataset import manifest, png
+from explorer.dataset.render import Images, Plan, Progress
+from explorer.formulas import Ranges
+
+LAYOUT = "webdataset"
+
+_IMAGES = 1000  # a shard: some tens of MB at 512 x 512
+
+
+def export_webdataset(
+    formula: str,
+    ranges: Ranges | None,
+    directory: str | Path,
+    *,
+    categories: int,
+    instances: int,
+    canvas: int,
+    size: int,
+    seed: int,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a proxy dataset as tar shards of 1,000 images.
+
+    ``directory/shard-000000.tar`` holds the first images, category by category; instance 17 of
+    category 3 is the member ``00003_00017.png``, followed by ``00003_00017.cls``, the category in
+    digits. The bytes of a shard depend on the images and the version of zlib only. A shard has its
+    name only when it is complete, so an interrupted export is continued by the same call. A bounded
+    number of images is held in memory.
+
+    Args, return value and errors are those of :func:`export_imagefolder`.
+    """
+    plan = Plan(formula, ranges, categories, instances, canvas, size, seed, workers)
+    root, what = Path(directory), manifest.identity(plan, LAYOUT)
+    names = [_shard_name(first // _IMAGES) for first in range(0, plan.total, _IMAGES)]
+
+    with manifest.writing(root):
+        manifest.prepare(root, what, set(names).__contains__)
+        missing = {number for number, name in enumerate(names) if not (root / name).exists()}
+
+        def draw(category: int, numbers: range) -> tuple[Images, list[bytes | None]]:
+            images = plan.draw(category, numbers)
+            places = (category * instances + number for number in numbers)
+            return images, [
+                png.encode(image) if place // _IMAGES in missing else None
+                for place, image in zip(places, images, strict=True)
+            ]
+
+        digest = plan.digest()
+        with ExitStack() as stack:  # closes the shard of an export that fails
+            place = 0
+            for (category, numbers), (images, encoded) in plan.each(draw):
+                digest.update(images.data)
+                for number, content in zip(numbers, encoded, strict=True):
+                    path = root / names[place // _IMAGES]
+                    if content is not None:
+                        if place % _IMAGES == 0:
+                            shard = stack.enter_context(_create(path))
+                        _add(shard, f"{category:05d}_{number:05d}.png", content)
+                        _add(shard, f"{category:05d}_{number:05d}.cls", str(category).encode())
+                    place += 1
+                    if content is not None and (place % _IMAGES == 0 or place == plan.total):
+                        stack.close()
+                        _part(path).replace(path)
+                if progress is not None:
+                    progress(len(images))
+        return manifest.write(root, what, digest.hexdigest())
+
+
+def compare(root: Path, plan: Plan, progress: Progress | None) -> tuple[list[str], str]:
+    """Render the images again and compare the shards with them.
+
+    Returns:
+        ``"missing NAME"`` or ``"changed NAME"`` of every shard, in order, and the images' digest.
+    """
+    wrong: dict[str, str] = {}
+    digest, place = plan.digest(), 0
+    shard: Iterator[tuple[str, bytes]] = iter(())
+    for (category, numbers), images in plan.each(plan.draw):
+        digest.update(images.data)
+        for number, image in zip(numbers, images, strict=True):
+            name = _shard_name(place // _IMAGES)
+            if place % _IMAGES == 0:
+                shard = _members(root / name)
+            place += 1
+            last = place % _IMAGES == 0 or place == plan.total
+            if name not in wrong:
+                state = _state(shard, f"{category:05d}_{number:05d}", category, image, last)
+                if state:
+                    wrong[name] = state
+        if progress is not None:
+            progress(len(images))
+    return [f"{state} {name}" for name, state in wrong.items()], digest.hexdigest()
+
+
+def _state(
+    shard: Iterator[tuple[str, bytes]], key: str, category: int, image: Images, last: bool
+) -> str:
+    """Say whether the next members of a shard are an image and its label, or what is wrong."""
+    try:
+        (name, content), label = next(shard), next(shard)
+        more = last and next(shard, None) is not None
+    except FileNotFoundError:
+        return "missing"
+    except (OSError, tarfile.TarError, StopIteration):
+        return "changed"
+    found = png.decode(content)
+    same = found is not None and np.array_equal(found, image)
+    named = name == f"{key}.png" and label == (f"{key}.cls", str(category).encode())
+    return "" if same and named and not more else "changed"
+
+
+def _members(path: Path) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(path) as shard:
+        for member in shard:
+            file = shard.extractfile(member)
+            yield member.name, file.read() if file else b""
+
+
+def _create(path: Path) -> tarfile.TarFile:
+    return tarfile.open(_part(path), "w", format=tarfile.USTAR_FORMAT)
+
+
+def _add(shard: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)  # of no owner, and made in 1970: the same bytes at every export
+    member.size = len(content)
+    shard.addfile(member, BytesIO(content))
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + png.PART)
+
+
+def _shard_name(number: int) -> str:
+    return f"shard-{number:06d}.tar"
