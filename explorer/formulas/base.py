@@ -133,24 +133,6 @@ class Formula(ABC):
                 full[member] = known[member].check(given, ends)
         return full
 
-    def canvases(self, instances: range, canvas: int, out: Images | None) -> Images:
-        """Check the shape of a render and return the array to draw into.
-
-        Raises:
-            RangeError: If the canvas is too small or too large or an instance is negative.
-            ValueError: If ``out`` is not a C-contiguous uint8 array of the right shape.
-        """
-        if not 1 <= canvas <= MAX_CANVAS:
-            raise RangeError("canvas", canvas, f"must be in 1..{MAX_CANVAS} (px)")
-        if len(instances) and min(instances) < 0:
-            raise RangeError("instances", min(instances), "must not be negative")
-        shape = (len(instances), canvas, canvas)
-        if out is None:
-            return np.empty(shape, np.uint8)
-        if out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
-            raise ValueError(f"out must be a C-contiguous uint8 array of shape {shape}")
-        return out
-
     @abstractmethod
     def categories(
         self, ranges: Ranges | None, *, seed: int, categories: Sequence[int] | range
@@ -166,7 +148,6 @@ class Formula(ABC):
             Structured array ``[len(categories)]``, one field a drawn parameter.
         """
 
-    @abstractmethod
     def render(
         self,
         ranges: Ranges | None,
@@ -190,4 +171,42 @@ class Formula(ABC):
 
         Returns:
             ``out``, or a new array of that shape.
+
+        Raises:
+            RangeError: If a range is not legal, the canvas is too small or too large, or an
+                instance is negative.
+            ValueError: If ``out`` is not a C-contiguous uint8 array of the right shape.
         """
+        full = self.resolve(ranges)
+        images = _canvases(instances, canvas, out)
+        self.draw_into(images, full, seed=seed, category=category, instances=instances)
+        return images
+
+    @abstractmethod
+    def draw_into(
+        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
+    ) -> None:
+        """Draw some instances of one category: what a family has to provide.
+
+        Args:
+            images: Where to draw, uint8 ``[len(instances), canvas, canvas]``, C-contiguous; its
+                old content is to be overwritten.
+            full: Range of every parameter, as :meth:`resolve` returns it.
+            seed: As for :meth:`render`.
+            category: Category number.
+            instances: Instance numbers.
+        """
+
+
+def _canvases(instances: range, canvas: int, out: Images | None) -> Images:
+    """Check the shape of a render and return the array to draw into."""
+    if not 1 <= canvas <= MAX_CANVAS:
+        raise RangeError("canvas", canvas, f"must be in 1..{MAX_CANVAS} (px)")
+    if len(instances) and min(instances) < 0:
+        raise RangeError("instances", min(instances), "must not be negative")
+    shape = (len(instances), canvas, canvas)
+    if out is None:
+        return np.empty(shape, np.uint8)
+    if out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
+        raise ValueError(f"out must be a C-contiguous uint8 array of shape {shape}")
+    return out

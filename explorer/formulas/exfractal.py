@@ -98,21 +98,12 @@ class ExFractal(Formula):
         ]
         return with_systems(rows, systems, 12)
 
-    def render(
-        self,
-        ranges: Ranges | None,
-        *,
-        seed: int,
-        category: int,
-        instances: range,
-        canvas: int,
-        out: Images | None = None,
-    ) -> Images:
-        """Draw some instances of one category; see :class:`Formula`."""
+    def draw_into(
+        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
+    ) -> None:
+        """Draw some instances of one category; see :meth:`Formula.draw_into`."""
         from explorer.formulas import iterated, orbits
 
-        full = self.resolve(ranges)
-        images = self.canvases(instances, canvas, out)
         category_key = streams.keys(self.name, seed, [category])
         row = streams.rows(category_key, _DRAWS, full)[0]
         system = _system(full, row, seed, category)
@@ -133,7 +124,6 @@ class ExFractal(Formula):
             np.ascontiguousarray((orbits.sines(_ANGLES)[:, turn] * 2.0**-orbits.TURN).T),
             greys.astype(np.uint8),
         )
-        return images
 
 
 def _system(

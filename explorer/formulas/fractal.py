@@ -105,21 +105,12 @@ class _Fractal(Formula):
     ) -> Rows:
         return streams.rows(streams.keys(self.name, seed, categories), self.draws, full)
 
-    def render(
-        self,
-        ranges: Ranges | None,
-        *,
-        seed: int,
-        category: int,
-        instances: range,
-        canvas: int,
-        out: Images | None = None,
-    ) -> Images:
-        """Draw some instances of one category; see :class:`Formula`."""
+    def draw_into(
+        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
+    ) -> None:
+        """Draw some instances of one category; see :meth:`Formula.draw_into`."""
         from explorer.formulas import iterated
 
-        full = self.resolve(ranges)
-        images = self.canvases(instances, canvas, out)
         row = self._draw(full, seed, [category])[0]
         system = self.system(full, row, seed, category)
         key = streams.instance_keys(streams.keys(self.name, seed, [category]), instances)
@@ -146,7 +137,6 @@ class _Fractal(Formula):
                 image[:] = image[:, ::-1].copy()
             if flip & np.uint64(2):
                 image[:] = image[::-1].copy()
-        return images
 
 
 class Fractal(_Fractal):

@@ -109,21 +109,12 @@ class Perlin(Formula):
         key = streams.keys(self.name, seed, categories)
         return streams.rows(key, _DRAWS, self.resolve(ranges))
 
-    def render(
-        self,
-        ranges: Ranges | None,
-        *,
-        seed: int,
-        category: int,
-        instances: range,
-        canvas: int,
-        out: Images | None = None,
-    ) -> Images:
-        """Draw some instances of one category; see :class:`Formula`."""
+    def draw_into(
+        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
+    ) -> None:
+        """Draw some instances of one category; see :meth:`Formula.draw_into`."""
         from explorer.formulas import gradient_noise
 
-        full = self.resolve(ranges)
-        images = self.canvases(instances, canvas, out)
         category_key = streams.keys(self.name, seed, [category])
         row = streams.rows(category_key, _DRAWS, full)[0]
         # By repeated products, each rounded as IEEE 754 says: a library's power may differ.
@@ -135,7 +126,10 @@ class Perlin(Formula):
         for amplitude in amplitudes:
             squares += amplitude * amplitude
         norm = (1 << gradient_noise.DIGITS) / math.sqrt(squares)
-        cells = [float(row[field]) * 2.0**32 / canvas for field in ("frequency_x", "frequency_y")]
+        cells = [
+            float(row[field]) * 2.0**32 / images.shape[1]
+            for field in ("frequency_x", "frequency_y")
+        ]
         gradient_noise.draw(
             images,
             streams.instance_keys(category_key, instances),
@@ -143,4 +137,3 @@ class Perlin(Formula):
             np.array([round(amplitude * norm) for amplitude in amplitudes], np.int32),
             round(float(row["contrast"]) * 256 * (1 << gradient_noise.DIGITS)),
         )
-        return images

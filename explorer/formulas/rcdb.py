@@ -76,29 +76,20 @@ class RadialContours(Formula):
         """Draw q, K, η and l of some categories."""
         return _draw(self.resolve(ranges), streams.keys(self.name, seed, categories))
 
-    def render(
-        self,
-        ranges: Ranges | None,
-        *,
-        seed: int,
-        category: int,
-        instances: range,
-        canvas: int,
-        out: Images | None = None,
-    ) -> Images:
-        """Draw some instances of one category; see :class:`Formula`."""
+    def draw_into(
+        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
+    ) -> None:
+        """Draw some instances of one category; see :meth:`Formula.draw_into`."""
         from explorer.formulas import orbits
 
-        full = self.resolve(ranges)
-        images = self.canvases(instances, canvas, out)
         category_key = streams.keys(self.name, seed, [category])
         row = _draw(full, category_key)[0]
         key = streams.instance_keys(category_key, instances)
         drawn = streams.rows(key, _INSTANCE, full)
         starts = np.empty((len(instances), 4), np.int64)
         for i, one in enumerate(drawn):
-            starts[i, 0] = orbits.fixed(canvas / 2 * (1 + one["x"]))
-            starts[i, 1] = orbits.fixed(canvas / 2 * (1 + one["y"]))
+            starts[i, 0] = orbits.fixed(images.shape[1] / 2 * (1 + one["x"]))
+            starts[i, 1] = orbits.fixed(images.shape[1] / 2 * (1 + one["y"]))
             starts[i, 2] = orbits.fixed(one["radius"] * one["oval_x"])
             starts[i, 3] = orbits.fixed(one["radius"] * one["oval_y"])
 
@@ -108,7 +99,6 @@ class RadialContours(Formula):
         orbits.draw(
             images, key, starts, row["orbits"], cosine, sine, growth, steps, *full["grey"], 255
         )
-        return images
 
 
 def _draw(full: Mapping[str, tuple[float, float]], key: streams.Words) -> Rows:

@@ -180,26 +180,17 @@ class VisualAtom(Formula):
         """Draw q, K, η, l, r, n1, n2, λ1, λ2, ox and oy of some categories."""
         return self._draw(self.resolve(ranges), streams.keys(self.name, seed, categories))
 
-    def render(
-        self,
-        ranges: Ranges | None,
-        *,
-        seed: int,
-        category: int,
-        instances: range,
-        canvas: int,
-        out: Images | None = None,
-    ) -> Images:
-        """Draw some instances of one category; see :class:`Formula`."""
+    def draw_into(
+        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
+    ) -> None:
+        """Draw some instances of one category; see :meth:`Formula.draw_into`."""
         from explorer.formulas import orbits
 
-        full = self.resolve(ranges)
-        images = self.canvases(instances, canvas, out)
         category_key = streams.keys(self.name, seed, [category])
         row = self._draw(full, category_key)[0]
 
         key = streams.instance_keys(category_key, instances)
-        low, high = (orbits.fixed(canvas / 2 * (1 + end)) for end in full["position"])
+        low, high = (orbits.fixed(images.shape[1] / 2 * (1 + end)) for end in full["position"])
         starts = np.empty((len(instances), 4), np.int64)
         starts[:, :2] = streams.integers(streams.words(key, range(2)), low, high)
         starts[:, 2] = orbits.fixed(row["radius"] * row["oval_x"])
@@ -214,7 +205,6 @@ class VisualAtom(Formula):
             growth += orbits.times(amplitude, sine[row["frequency_" + n] * vertex % len(vertex)])
         steps = orbits.times(orbits.fixed(row["noise"]), noise.quantiles())
         orbits.draw(images, key, starts, row["orbits"], cosine, sine, growth, steps, *full["grey"])
-        return images
 
     def _draw(self, full: Mapping[str, tuple[float, float]], key: streams.Words) -> Rows:
         rows = streams.rows(key, _DRAWS, full)
