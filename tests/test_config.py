@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer import config, files
+from explorer import config, files, formulas
 from explorer.errors import InputError
 from tests.conftest import STUDY
 
@@ -259,3 +259,12 @@ def test_the_studies_in_the_readme_are_right(write_study):
     assert study.varied == ("orbits", "noise")
     write_study(arms + sampler, name="noise")
     assert config.load_study("noise").planned == (4 + 40) * 3
+
+
+def test_shipped_search_spaces_have_their_formulas_defaults():
+    names = [name for name, _ in files.available("search_spaces")]
+    assert {"visual_atom", "rcdb", "perlin", "exfractal"} <= set(names)
+    for name in names:
+        space = config.load_search_space(name)
+        formula = formulas.get(space.formula)
+        assert formula.resolve(space.complete({})) == formula.resolve()
