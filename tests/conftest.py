@@ -22,6 +22,17 @@ arms:
 POSTGRES = os.environ.get("EXPLORER_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """Torch on one thread, as in a worker: sums in one order, so the same bits."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty working directory with a folder ``studies``."""

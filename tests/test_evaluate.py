@@ -8,13 +8,7 @@ from explorer.evaluate import check, evaluate
 from explorer.scores import Rung, Scores
 from explorer.variety import MEASURES
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,7 @@ def run_study(
         screen.print(f"Archiving {planned.name} ({trials} trials) as {archived}.")
         db.rename(database, planned.name, archived)
     log = _log_to(Path(".explorer") / "logs" / f"{planned.name}.log")
-    outcome = runner.run_study(
+    interrupted = runner.run_study(
         planned,
         database,
         listener=lambda queue, count: report.Live.resume(
@@ -75,7 +75,7 @@ def run_study(
         screen.print(f"report    {page}", soft_wrap=True, highlight=False)
     screen.print(f"database  {db.masked(url)}", soft_wrap=True, highlight=False)
     screen.print(f"log       {log}", soft_wrap=True, highlight=False)
-    if outcome.interrupted:
+    if interrupted:
         left = state.total - state.done - state.failed
         click.echo(f"Interrupted with {left} trials to go; the same command goes on.", err=True)
         return INTERRUPTED

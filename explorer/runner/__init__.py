@@ -1,6 +1,6 @@
 """Ray Tune drives trials; the Optuna study in the database says which."""
 
-from explorer.runner.driver import Outcome, run_study
+from explorer.runner.driver import run_study
 from explorer.runner.listener import Listener
 
-__all__ = ["Listener", "Outcome", "run_study"]
+__all__ = ["Listener", "run_study"]

@@ -8,7 +8,6 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -36,19 +35,6 @@ _RAY_ENVIRONMENT = {
 _MEBIBYTE = 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run has ended.
-
-    Attributes:
-        interrupted: Whether it was stopped before the study was done.
-        recovered: Trials of dead runs that were taken back at the start.
-    """
-
-    interrupted: bool
-    recovered: int
-
-
 def run_study(
     study: Study,
     storage: RDBStorage,
@@ -58,7 +44,7 @@ def run_study(
     address: str | None = None,
     retry_failed: bool = False,
     evaluate: Callable[..., Any] | None = None,
-) -> Outcome:
+) -> bool:
     """Run what a study still lacks.
 
     Args:
@@ -71,6 +57,9 @@ def run_study(
         retry_failed: Try again the trials that failed for good.
         evaluate: What a trial is (:func:`explorer.evaluate.evaluate` where ``None``).
 
+    Returns:
+        Whether it was interrupted before the study was done.
+
     Raises:
         InputError: If the study does not go with the one in the database, the cluster cannot be
             reached, or no node can hold a trial of the protocol.
@@ -78,9 +67,9 @@ def run_study(
     os.environ.update({k: v for k, v in _RAY_ENVIRONMENT.items() if k not in os.environ})
     with db.Run(storage, study.name) as run:
         queue = Queue(storage, study, run.run_id)
-        recovered = len(queue.recover(retry_failed=retry_failed))
+        queue.recover(retry_failed=retry_failed)
         if queue.finished():
-            return Outcome(interrupted=False, recovered=recovered)
+            return False
         interrupted = False
         try:
             with (
@@ -94,7 +83,7 @@ def run_study(
             interrupted = True
         finally:
             queue.release()
-    return Outcome(interrupted=interrupted, recovered=recovered)
+    return interrupted
 
 
 def _tune(

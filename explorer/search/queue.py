@@ -112,6 +112,7 @@ class Queue:
         self._run_id = run_id
         self._space = distributions(study)
         self._optuna = open_study(storage, study)
+        self._study_id = storage.get_study_id_from_name(study.name)
         self._in_flight: dict[int, Trial] = {}
 
     @property
@@ -196,8 +197,7 @@ class Queue:
         yield from self._optuna.get_trials(deepcopy=False, states=states or None)
 
     def _trial_id(self, number: int) -> int:
-        study_id = self._storage.get_study_id_from_name(self._study.name)
-        return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
     def _mark_lost(self) -> list[FrozenTrial]:
         dead = db.dead_runs(self._storage, self._study.name)
@@ -290,7 +290,8 @@ class Queue:
 
     def _sample(self) -> Trial | None:
         sampler = self._study.file.sampler
-        if sampler is None:
+        # Looked at before the lock too: a run that only waits for others must not write.
+        if sampler is None or self._missing_samples() == 0:
             return None
         with db.exclusive(self._storage, self._study.name, self._run_id):
             sampled = self._sampled(attempts(self._trials()))
@@ -308,8 +309,7 @@ class Queue:
                 "sampled": True,
             }
             begun = create_trial(state=TrialState.RUNNING, user_attrs=attrs)
-            study_id = self._storage.get_study_id_from_name(self._study.name)
-            trial_id = self._storage.create_new_trial(study_id, begun)
+            trial_id = self._storage.create_new_trial(self._study_id, begun)
             self._optuna.get_trials(deepcopy=False)  # Optuna's cache learns of the new one
             trial = Trial(self._optuna, trial_id)
             self._suggest(trial)

@@ -5,8 +5,8 @@ a study. Ours hold what Optuna has no place for: which process works on a study 
 is still alive), and a row an epoch.
 """
 
-from explorer.storage.connection import DEFAULT_URL, connect, default_url, disposing, masked
-from explorer.storage.runs import Run, dead_runs, exclusive, live_runs, provenance
+from explorer.storage.connection import connect, default_url, disposing, masked
+from explorer.storage.runs import Run, dead_runs, exclusive, live_runs
 from explorer.storage.studies import (
     add_epochs,
     archive_name,
@@ -17,7 +17,6 @@ from explorer.storage.studies import (
 )
 
 __all__ = [
-    "DEFAULT_URL",
     "Run",
     "add_epochs",
     "archive_name",
@@ -30,7 +29,6 @@ __all__ = [
     "live_runs",
     "load_study",
     "masked",
-    "provenance",
     "rename",
     "study_names",
 ]

@@ -53,18 +53,18 @@ def connect(url: str, *, create: bool = False, source: str = "--storage") -> RDB
         engine_kwargs["connect_args"] = {"timeout": 60}
     else:
         engine_kwargs["pool_pre_ping"] = True
-    for attempts_left in reversed(range(_ATTEMPTS)):
+    attempt = 1
+    while True:
         try:
             return _open(parsed, engine_kwargs, source, shown)
         except (SQLAlchemyError, StorageInternalError) as error:
-            if attempts_left and _made_at_once(error):
-                time.sleep(_PAUSE_SECONDS)
-                continue
-            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-            raise InputError(source, None, shown, f"cannot be opened: {reason}") from error
+            if attempt == _ATTEMPTS or not _made_at_once(error):
+                reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+                raise InputError(source, None, shown, f"cannot be opened: {reason}") from error
         except RuntimeError as error:  # Optuna's word for a schema that is not its own
             raise InputError(source, None, shown, str(error).splitlines()[0]) from error
-    raise AssertionError("the last attempt returns or raises")
+        attempt += 1
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _open(url: sa.URL, engine_kwargs: dict[str, Any], source: str, shown: str) -> RDBStorage:

@@ -96,8 +96,8 @@ def make_evaluate(tmp_path):
 
 
 def test_a_study_runs_to_its_end_in_workers_that_are_used_again(study, storage, told, tmp_path):
-    outcome = run(study, storage, told, make_evaluate(tmp_path), workers=2)
-    assert not outcome.interrupted
+    interrupted = run(study, storage, told, make_evaluate(tmp_path), workers=2)
+    assert not interrupted
     trials = optuna.load_study(study_name="mine", storage=storage).get_trials()
     assert [t.state for t in trials] == [TrialState.COMPLETE] * 6
     by_slot = {(t.user_attrs["arm"], t.user_attrs["replicate"]): t for t in trials}

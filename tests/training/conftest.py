@@ -1,16 +1,12 @@
 import numpy as np
 import pytest
-import torch
 
 from explorer.training.recipe import Model
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread(one_thread):
+    """All of training is tested on one thread."""
 
 
 @pytest.fixture(scope="session")
