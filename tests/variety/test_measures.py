@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from explorer import variety
+from explorer.variety import contours, pixels
 
 
 def blank(n: int = 4, side: int = 16, grey: int = 0) -> np.ndarray:
@@ -136,12 +137,10 @@ def test_spread_with_one_category_and_with_single_instances():
 def test_reduction_is_exact_area_averaging():
     images = noise(3, 64)
     expected = images.reshape(3, 32, 2, 32, 2).mean(axis=(2, 4)) / 255
-    np.testing.assert_allclose(variety._reduced(images), expected.reshape(3, -1))
+    np.testing.assert_allclose(pixels.reduced(images), expected.reshape(3, -1))
     # 48 is no multiple of 32: every pixel still counts with its area.
     uneven = noise(2, 48)
-    np.testing.assert_allclose(
-        variety._reduced(uneven).mean(axis=1), uneven.mean(axis=(1, 2)) / 255
-    )
+    np.testing.assert_allclose(pixels.reduced(uneven).mean(axis=1), uneven.mean(axis=(1, 2)) / 255)
 
 
 # -- spectrum ------------------------------------------------------------------------------------
@@ -226,7 +225,7 @@ def test_orientation_is_an_image_s_own_affair():
     crossed = blank(1, 64)
     crossed[:, :32] = 255
     crossed[:, :, :32] ^= 255
-    expected = math.log(2) / math.log(variety.ORIENTATIONS)
+    expected = math.log(2) / math.log(contours.ORIENTATIONS)
     assert variety.orientation_entropy(crossed) == pytest.approx(expected, abs=0.03)
 
 
