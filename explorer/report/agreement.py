@@ -1,0 +1,186 @@
+"""How well a cheap measurement orders things as an expensive one does, and how sure that is."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.report.statistics import CONFIDENCE
+
+RESAMPLES = 2000
+"""Bootstrap resamples; the ends of an interval are then stable to about a hundredth."""
+
+_SEED = 0
+
+Values = Sequence[float] | NDArray[np.float64]
+Sample = Mapping[str, Values]
+"""Name of an arm -> its values, one a replicate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its 95 % confidence interval.
+
+    Attributes:
+        value: The estimate.
+        low: Low end of the interval; ``None`` where there is none.
+        high: Its high end.
+        n: Number of arms or trials that it rests on.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+def intraclass(sample: Sample) -> Estimate | None:
+    """Return the share of the variance of single trials that is between arms.
+
+    The intraclass correlation ICC(1) of a one-way random-effects analysis of variance, with its
+    exact interval from the F distribution (Shrout and Fleiss, Psychological Bulletin 1979, p. 424);
+    for arms of unequal size, which makes the interval approximate, the mean size n0 of Searle et
+    al. (Variance Components, 1992, section 3.6). 1: replicates agree perfectly and arms differ.
+    0: arms differ no more than replicates; the estimate can fall below 0.
+
+    Args:
+        sample: The values of at least two arms, of which at least one has two.
+
+    Returns:
+        The estimate; ``None`` where there are too few values, or no two differ.
+    """
+    from scipy.stats import f as fisher
+
+    groups = [np.asarray(values, np.float64) for values in sample.values() if len(values)]
+    arms, total = len(groups), sum(map(len, groups))
+    if arms < 2 or total <= arms:
+        return None
+    mean = np.concatenate(groups).mean()
+    between = sum(len(g) * (g.mean() - mean) ** 2 for g in groups) / (arms - 1)
+    within = sum(float(((g - g.mean()) ** 2).sum()) for g in groups) / (total - arms)
+    size = (total - sum(len(g) ** 2 for g in groups) / total) / (arms - 1)
+    if within == 0:
+        return Estimate(1.0, 1.0, 1.0, arms) if between > 0 else None
+    ratio = float(between / within)
+    tail = (1 + CONFIDENCE) / 2
+    low = ratio / float(fisher.ppf(tail, arms - 1, total - arms))
+    high = ratio * float(fisher.ppf(tail, total - arms, arms - 1))
+
+    def share(f: float) -> float:
+        return (f - 1) / (f + size - 1)
+
+    return Estimate(share(ratio), share(low), share(high), arms)
+
+
+def kendall(x: Values, y: Values) -> float:
+    """Return Kendall's tau-b (1945) of two lists of numbers; 0 where either does not vary."""
+    from scipy.stats import kendalltau
+
+    return _defined(kendalltau(x, y).statistic)
+
+
+def spearman(x: Values, y: Values) -> float:
+    """Return Spearman's rho (1904) of two lists of numbers; 0 where either does not vary."""
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(values) for values in (x, y)]
+    deviations = [rank - rank.mean() for rank in ranks]
+    scale = float(np.sqrt(np.prod([(d**2).sum() for d in deviations])))
+    return float((deviations[0] * deviations[1]).sum()) / scale if scale > 0 else 0.0
+
+
+def correlate(x: Values, y: Values) -> Estimate:
+    """Correlate two measurements of the same trials or arms.
+
+    Returns:
+        Spearman's rho with the percentile interval of a seeded bootstrap over the pairs (Efron and
+        Tibshirani, 1993, chapter 13); no interval for fewer than four pairs.
+    """
+    pairs = np.column_stack([np.asarray(x, np.float64), np.asarray(y, np.float64)])
+    value = spearman(pairs[:, 0], pairs[:, 1])
+    if len(pairs) < 4:
+        return Estimate(value, None, None, len(pairs))
+    random = np.random.default_rng(_SEED)
+    drawn = [
+        spearman(*pairs[random.integers(len(pairs), size=len(pairs))].T) for _ in range(RESAMPLES)
+    ]
+    return Estimate(value, *_interval(drawn), len(pairs))
+
+
+def rank_agreement(
+    sample: Sample,
+    reference: Sample,
+    statistic: Callable[[Values, Values], float],
+) -> Estimate | None:
+    """Return how well the mean values of arms agree in order with those of a reference.
+
+    The interval is that of a bootstrap over the replicates within every arm, of both sides alike:
+    it says what other seeds would have given for *these* arms, not what other arms would.
+
+    Args:
+        sample: Values by arm.
+        reference: Values by arm; only the arms that both have are compared.
+        statistic: :func:`kendall` or :func:`spearman`.
+
+    Returns:
+        The estimate; ``None`` for fewer than three common arms.
+    """
+    arms = [arm for arm in sample if sample[arm] and reference.get(arm)]
+    if len(arms) < 3:
+        return None
+    sides = [[np.asarray(side[arm], np.float64) for arm in arms] for side in (sample, reference)]
+    value = statistic(*([float(values.mean()) for values in side] for side in sides))
+    random = np.random.default_rng(_SEED)
+    drawn = [
+        statistic(
+            *([float(_resampled(values, random).mean()) for values in side] for side in sides)
+        )
+        for _ in range(RESAMPLES)
+    ]
+    return Estimate(value, *_interval(drawn), len(arms))
+
+
+def chance_of_best(sample: Sample, reference: Sample) -> float | None:
+    """Return the chance that one trial an arm picks the arm that is best in the reference.
+
+    Every arm shows one of its replicates, all combinations alike likely, and the arm that shows
+    the highest value is picked; of equal ones any.
+
+    Returns:
+        A number in [0, 1]; ``None`` where the best arm of the reference has no value here.
+    """
+    best = best_arm({arm: reference[arm] for arm in reference if sample.get(arm)})
+    if best is None:
+        return None
+    # Over the values that the best arm can show: is each of the others below, equal or above?
+    others = [np.asarray(sample[arm]) for arm in sample if arm != best and sample[arm]]
+    return float(np.mean([_chance_above(shown, others) for shown in sample[best]]))
+
+
+def best_arm(sample: Sample) -> str | None:
+    """Return the arm of the highest mean, the first of equal ones."""
+    means = {arm: float(np.mean(values)) for arm, values in sample.items() if len(values)}
+    return max(means, key=means.__getitem__) if means else None
+
+
+def _chance_above(shown: float, others: Sequence[NDArray[np.float64]]) -> float:
+    # Distribution of the number of others that tie, given that none is above.
+    ties = np.ones(1)
+    for values in others:
+        below, equal = float((values < shown).mean()), float((values == shown).mean())
+        ties = np.convolve(ties, [below, equal])
+    return float((ties / np.arange(1, len(ties) + 1)).sum())
+
+
+def _resampled(values: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
+    return values[random.integers(len(values), size=len(values))]
+
+
+def _interval(drawn: Sequence[float]) -> tuple[float, float]:
+    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def _defined(value: float) -> float:
+    return float(value) if np.isfinite(value) else 0.0

@@ -1,0 +1,109 @@
+"""Agreement statistics against values known by hand, by a textbook, or by simulation."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from explorer.report import agreement
+
+# Shrout and Fleiss (1979), table 2: six targets, four judges; ICC(1,1) = .17 (p. 423).
+JUDGED = {
+    "1": [9, 2, 5, 8],
+    "2": [6, 1, 3, 2],
+    "3": [8, 4, 6, 8],
+    "4": [7, 1, 2, 6],
+    "5": [10, 5, 6, 9],
+    "6": [6, 2, 4, 7],
+}
+
+
+def test_intraclass_correlation_of_the_textbook():
+    found = agreement.intraclass(JUDGED)
+    assert found.value == pytest.approx(0.166, abs=5e-4)
+    # As reported for these data by R's psych::ICC.
+    assert found.low == pytest.approx(-0.13, abs=5e-3)
+    assert found.high == pytest.approx(0.72, abs=5e-3)
+    assert found.n == 6
+
+
+def test_intraclass_interval_covers_the_truth_of_unequal_arms():
+    random = np.random.default_rng(0)
+    covered, values = 0, []
+    for _ in range(300):
+        arms = {
+            str(i): random.normal(random.normal(0, 2), 1, size=random.integers(2, 6))
+            for i in range(12)
+        }
+        found = agreement.intraclass(arms)
+        covered += found.low <= 0.8 <= found.high
+        values.append(found.value)
+    assert covered / 300 > 0.9
+    assert np.mean(values) == pytest.approx(0.8, abs=0.05)
+
+
+def test_intraclass_at_its_ends():
+    assert agreement.intraclass({"a": [1, 1], "b": [2, 2]}).value == 1
+    assert agreement.intraclass({"a": [1, 1], "b": [1, 1]}) is None
+    assert agreement.intraclass({"a": [1, 3], "b": [3, 1]}).value < 0
+    assert agreement.intraclass({"a": [1], "b": [2]}) is None
+    assert agreement.intraclass({"a": [1, 2]}) is None
+
+
+def test_rank_correlations():
+    assert agreement.kendall([1, 2, 3, 4], [1, 3, 2, 4]) == pytest.approx(4 / 6)
+    assert agreement.spearman([1, 2, 3, 4], [1, 3, 2, 4]) == pytest.approx(0.8)
+    assert agreement.spearman([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
+    assert agreement.kendall([1, 1, 1], [1, 2, 3]) == agreement.spearman([1, 1], [1, 2]) == 0
+
+
+def test_bootstrap_interval_of_a_correlation():
+    random = np.random.default_rng(1)
+    x = random.normal(size=200)
+    found = agreement.correlate(x, x + random.normal(size=200))
+    assert found.low < found.value < found.high
+    assert found.value == pytest.approx(0.69, abs=0.08)
+    assert 0.1 < found.high - found.low < 0.25
+    none = agreement.correlate(x, random.normal(size=200))
+    assert none.low < 0 < none.high
+    assert found.n == 200
+    assert agreement.correlate([1, 2, 3], [1, 2, 3]).low is None
+
+
+def test_agreement_with_a_reference_uses_the_arms_that_both_have():
+    sample = {"a": [1.0, 1.2], "b": [2.0, 2.1], "c": [3.0, 3.3], "only here": [9.0], "empty": []}
+    reference = {"c": [30.0], "b": [20.0], "a": [10.0], "only there": [1.0], "empty": [1.0]}
+    found = agreement.rank_agreement(sample, reference, agreement.kendall)
+    assert (found.value, found.low, found.high, found.n) == (1, 1, 1, 3)
+    assert agreement.rank_agreement({"a": [1], "b": [2]}, reference, agreement.kendall) is None
+
+
+def test_noisy_replicates_widen_the_interval_of_agreement():
+    random = np.random.default_rng(2)
+    reference = {str(i): [float(i)] * 3 for i in range(8)}
+    sharp = {arm: list(values + random.normal(0, 0.1, 3)) for arm, values in reference.items()}
+    noisy = {arm: list(values + random.normal(0, 4, 3)) for arm, values in reference.items()}
+    one = agreement.rank_agreement(sharp, reference, agreement.spearman)
+    other = agreement.rank_agreement(noisy, reference, agreement.spearman)
+    assert one.value == 1
+    assert one.low == 1
+    assert other.high - other.low > 0.2
+
+
+def test_chance_of_best_is_that_of_all_combinations():
+    random = np.random.default_rng(3)
+    sample = {arm: list(random.integers(0, 6, 3).astype(float)) for arm in "abcd"}
+    reference = {"a": [1.0], "b": [3.0], "c": [2.0], "d": [0.0]}
+    hits = []
+    for shown in itertools.product(*sample.values()):
+        top = [arm for arm, value in zip(sample, shown, strict=True) if value == max(shown)]
+        hits.append(("b" in top) / len(top))
+    assert agreement.chance_of_best(sample, reference) == pytest.approx(np.mean(hits))
+
+
+def test_chance_of_best_at_its_ends():
+    apart = {"a": [1.0, 2.0], "b": [3.0, 4.0]}
+    assert agreement.chance_of_best(apart, apart) == 1
+    assert agreement.chance_of_best({"a": [1.0], "b": [1.0]}, apart) == 0.5
+    assert agreement.chance_of_best({"a": [5.0], "b": [1.0]}, apart) == 0
+    assert agreement.chance_of_best({"a": []}, apart) is None
