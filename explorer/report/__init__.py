@@ -3,6 +3,8 @@
 Reads studies and nothing else; it needs neither Ray nor torch.
 """
 
+from explorer.report.agreement import Estimate
+from explorer.report.fidelity import Fidelity, FidelityReport, fidelity, members
 from explorer.report.figures import draw
 from explorer.report.frame import load
 from explorer.report.live import Ended, Live
@@ -18,6 +20,9 @@ __all__ = [
     "Arm",
     "Difference",
     "Ended",
+    "Estimate",
+    "Fidelity",
+    "FidelityReport",
     "Live",
     "Progress",
     "Replicate",
@@ -25,8 +30,10 @@ __all__ = [
     "StudyReport",
     "StudyStatus",
     "draw",
+    "fidelity",
     "holm",
     "load",
+    "members",
     "overview",
     "overview_screen",
     "render",

@@ -13,7 +13,8 @@ RESAMPLES = 2000
 
 _SEED = 0
 
-Values = Sequence[float] | NDArray[np.float64]
+Floats = NDArray[np.float64]
+Values = Sequence[float] | Floats
 Sample = Mapping[str, Values]
 """Name of an arm -> its values, one a replicate."""
 
@@ -54,14 +55,14 @@ def intraclass(sample: Sample) -> Estimate | None:
 
     groups = [np.asarray(values, np.float64) for values in sample.values() if len(values)]
     arms, total = len(groups), sum(map(len, groups))
-    if arms < 2 or total <= arms:
+    if arms < 2 or total <= arms or np.ptp(np.concatenate(groups)) == 0:
         return None
     mean = np.concatenate(groups).mean()
     between = sum(len(g) * (g.mean() - mean) ** 2 for g in groups) / (arms - 1)
     within = sum(float(((g - g.mean()) ** 2).sum()) for g in groups) / (total - arms)
     size = (total - sum(len(g) ** 2 for g in groups) / total) / (arms - 1)
     if within == 0:
-        return Estimate(1.0, 1.0, 1.0, arms) if between > 0 else None
+        return Estimate(1.0, 1.0, 1.0, arms)
     ratio = float(between / within)
     tail = (1 + CONFIDENCE) / 2
     low = ratio / float(fisher.ppf(tail, arms - 1, total - arms))
@@ -73,21 +74,28 @@ def intraclass(sample: Sample) -> Estimate | None:
     return Estimate(share(ratio), share(low), share(high), arms)
 
 
-def kendall(x: Values, y: Values) -> float:
-    """Return Kendall's tau-b (1945) of two lists of numbers; 0 where either does not vary."""
-    from scipy.stats import kendalltau
+def kendall(x: Values, y: Values) -> Floats:
+    """Return Kendall's tau-b (1945) along the last axis; 0 where either does not vary.
 
-    return _defined(kendalltau(x, y).statistic)
+    Args:
+        x: Numbers [..., n].
+        y: The same.
+
+    Returns:
+        float64 [...].
+    """
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    first, second = np.triu_indices(x.shape[-1], 1)
+    steps = [np.sign(values[..., first] - values[..., second]) for values in (x, y)]
+    return _cosine(*steps)
 
 
-def spearman(x: Values, y: Values) -> float:
-    """Return Spearman's rho (1904) of two lists of numbers; 0 where either does not vary."""
+def spearman(x: Values, y: Values) -> Floats:
+    """Return Spearman's rho (1904) along the last axis, as :func:`kendall` does."""
     from scipy.stats import rankdata
 
-    ranks = [rankdata(values) for values in (x, y)]
-    deviations = [rank - rank.mean() for rank in ranks]
-    scale = float(np.sqrt(np.prod([(d**2).sum() for d in deviations])))
-    return float((deviations[0] * deviations[1]).sum()) / scale if scale > 0 else 0.0
+    ranks = [rankdata(values, axis=-1) for values in (x, y)]
+    return _cosine(*(rank - rank.mean(axis=-1, keepdims=True) for rank in ranks))
 
 
 def correlate(x: Values, y: Values) -> Estimate:
@@ -97,21 +105,18 @@ def correlate(x: Values, y: Values) -> Estimate:
         Spearman's rho with the percentile interval of a seeded bootstrap over the pairs (Efron and
         Tibshirani, 1993, chapter 13); no interval for fewer than four pairs.
     """
-    pairs = np.column_stack([np.asarray(x, np.float64), np.asarray(y, np.float64)])
-    value = spearman(pairs[:, 0], pairs[:, 1])
-    if len(pairs) < 4:
-        return Estimate(value, None, None, len(pairs))
-    random = np.random.default_rng(_SEED)
-    drawn = [
-        spearman(*pairs[random.integers(len(pairs), size=len(pairs))].T) for _ in range(RESAMPLES)
-    ]
-    return Estimate(value, *_interval(drawn), len(pairs))
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    value = float(spearman(x, y))
+    if len(x) < 4:
+        return Estimate(value, None, None, len(x))
+    chosen = np.random.default_rng(_SEED).integers(len(x), size=(RESAMPLES, len(x)))
+    return Estimate(value, *_interval(spearman(x[chosen], y[chosen])), len(x))
 
 
 def rank_agreement(
     sample: Sample,
     reference: Sample,
-    statistic: Callable[[Values, Values], float],
+    statistic: Callable[[Values, Values], Floats],
 ) -> Estimate | None:
     """Return how well the mean values of arms agree in order with those of a reference.
 
@@ -126,36 +131,34 @@ def rank_agreement(
     Returns:
         The estimate; ``None`` for fewer than three common arms.
     """
-    arms = [arm for arm in sample if sample[arm] and reference.get(arm)]
+    arms = [arm for arm in sample if len(sample[arm]) and len(reference.get(arm, ()))]
     if len(arms) < 3:
         return None
     sides = [[np.asarray(side[arm], np.float64) for arm in arms] for side in (sample, reference)]
-    value = statistic(*([float(values.mean()) for values in side] for side in sides))
+    value = float(statistic(*(np.array([arm.mean() for arm in side]) for side in sides)))
     random = np.random.default_rng(_SEED)
-    drawn = [
-        statistic(
-            *([float(_resampled(values, random).mean()) for values in side] for side in sides)
-        )
-        for _ in range(RESAMPLES)
-    ]
-    return Estimate(value, *_interval(drawn), len(arms))
+    drawn = [np.stack([_resampled(arm, random) for arm in side], axis=-1) for side in sides]
+    return Estimate(value, *_interval(statistic(*drawn)), len(arms))
 
 
-def chance_of_best(sample: Sample, reference: Sample) -> float | None:
-    """Return the chance that one trial an arm picks the arm that is best in the reference.
+def chances_of_pick(sample: Sample) -> dict[str, float]:
+    """Return the chance of every arm to be picked by one trial an arm.
 
     Every arm shows one of its replicates, all combinations alike likely, and the arm that shows
     the highest value is picked; of equal ones any.
 
     Returns:
-        A number in [0, 1]; ``None`` where the best arm of the reference has no value here.
+        A number in [0, 1] by arm, for the arms that have a value; they sum to 1.
     """
-    best = best_arm({arm: reference[arm] for arm in reference if sample.get(arm)})
-    if best is None:
-        return None
-    # Over the values that the best arm can show: is each of the others below, equal or above?
-    others = [np.asarray(sample[arm]) for arm in sample if arm != best and sample[arm]]
-    return float(np.mean([_chance_above(shown, others) for shown in sample[best]]))
+    shown = {arm: np.asarray(values, np.float64) for arm, values in sample.items() if len(values)}
+    return {
+        arm: float(
+            np.mean(
+                [_chance_above(v, [o for name, o in shown.items() if name != arm]) for v in own]
+            )
+        )
+        for arm, own in shown.items()
+    }
 
 
 def best_arm(sample: Sample) -> str | None:
@@ -164,7 +167,7 @@ def best_arm(sample: Sample) -> str | None:
     return max(means, key=means.__getitem__) if means else None
 
 
-def _chance_above(shown: float, others: Sequence[NDArray[np.float64]]) -> float:
+def _chance_above(shown: float, others: Sequence[Floats]) -> float:
     # Distribution of the number of others that tie, given that none is above.
     ties = np.ones(1)
     for values in others:
@@ -173,14 +176,19 @@ def _chance_above(shown: float, others: Sequence[NDArray[np.float64]]) -> float:
     return float((ties / np.arange(1, len(ties) + 1)).sum())
 
 
-def _resampled(values: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
-    return values[random.integers(len(values), size=len(values))]
+def _resampled(values: Floats, random: np.random.Generator) -> Floats:
+    """Return the means of resamples, float64 [RESAMPLES]."""
+    chosen = random.integers(len(values), size=(RESAMPLES, len(values)))
+    means: Floats = values[chosen].mean(axis=1)
+    return means
 
 
-def _interval(drawn: Sequence[float]) -> tuple[float, float]:
+def _cosine(x: Floats, y: Floats) -> Floats:
+    scale = np.sqrt((x**2).sum(axis=-1) * (y**2).sum(axis=-1))
+    products = (x * y).sum(axis=-1)
+    return np.asarray(np.divide(products, scale, out=np.zeros_like(products), where=scale > 0))
+
+
+def _interval(drawn: Floats) -> tuple[float, float]:
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
-
-
-def _defined(value: float) -> float:
-    return float(value) if np.isfinite(value) else 0.0

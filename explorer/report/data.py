@@ -4,9 +4,11 @@ import csv
 import io
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
+from explorer.report.agreement import Estimate
+from explorer.report.fidelity import FidelityReport
 from explorer.report.statistics import Spread
 from explorer.report.summary import Arm, StudyReport
 
@@ -20,7 +22,40 @@ def to_csv(report: StudyReport) -> str:
     and ``gain.high``, ``p``, ``p.holm`` and ``resolved`` (0 or 1); ``variety.<measure>``;
     ``seconds``. Accuracies and gains are shares of 1. What there is not is left empty.
     """
-    rows = [_csv_row(arm, report) for arm in report.arms]
+    return _csv([_csv_row(arm, report) for arm in report.arms])
+
+
+def fidelity_to_csv(report: FidelityReport) -> str:
+    """Write the fidelity of a study as csv, a row a measurement.
+
+    The columns are the fields of :class:`~explorer.report.Fidelity`; those with an interval come
+    with ``<field>.low`` and ``<field>.high``. What there is not is left empty.
+    """
+    rows = []
+    for found in report.rows:
+        row: dict[str, object] = {}
+        for field in fields(found):
+            value = getattr(found, field.name)
+            if field.name in _WITH_INTERVAL:
+                known = value or _UNKNOWN
+                row |= {field.name: known.value if value else None}
+                row |= {f"{field.name}.low": known.low, f"{field.name}.high": known.high}
+            else:
+                row[field.name] = value
+        rows.append(row)
+    return _csv(rows)
+
+
+def fidelity_to_json(report: FidelityReport) -> str:
+    """Write the fidelity of a study as json: its fields by name; what there is not is null."""
+    return _json(asdict(report))
+
+
+_WITH_INTERVAL = ("intraclass", "kendall", "spearman")
+_UNKNOWN = Estimate(math.nan, None, None, 0)
+
+
+def _csv(rows: list[dict[str, object]]) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -44,6 +79,10 @@ def to_json(report: StudyReport) -> str:
             row["difference"]["resolved"] = arm.difference.resolved
     if report.lead:
         content["lead"]["resolved"] = report.lead.resolved
+    return _json(content)
+
+
+def _json(content: dict[str, Any]) -> str:
     return json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

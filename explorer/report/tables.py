@@ -9,19 +9,25 @@ from rich.table import Table
 from rich.text import Text
 
 from explorer.errors import InputError, nearest
-from explorer.report.data import to_csv, to_json
+from explorer.report.data import fidelity_to_csv, fidelity_to_json, to_csv, to_json
+from explorer.report.fidelity import FidelityReport
+from explorer.report.fidelity_layout import lay_out_fidelity
 from explorer.report.latex import latex
-from explorer.report.layout import SHOWN_MEASURES, Cell, lay_out
+from explorer.report.layout import SHOWN_MEASURES, Cell, Layout, lay_out
 from explorer.report.summary import StudyReport
 
 _RICH = {"": "", "best": "bold", "second": "underline"}
 
 
-def render(report: StudyReport, format: str) -> str:  # noqa: A002 - the word of the command line
+def render(
+    report: StudyReport | FidelityReport,
+    format: str,  # noqa: A002 - the word of the command line
+) -> str:
     """Write a report as text.
 
     Args:
-        report: What :func:`~explorer.report.summarise` returns.
+        report: What :func:`~explorer.report.summarise` or :func:`~explorer.report.fidelity`
+            returns.
         format: One of :data:`FORMATS`: ``markdown`` and ``latex`` (booktabs) are the table of a
             paper with its caption; ``csv`` and ``json`` have every measure in full precision.
 
@@ -30,7 +36,8 @@ def render(report: StudyReport, format: str) -> str:  # noqa: A002 - the word of
     """
     if format not in FORMATS:
         raise InputError("--format", None, format, f"unknown; {nearest(format, FORMATS)}")
-    return FORMATS[format](report)
+    of_study, of_fidelity = FORMATS[format]
+    return of_fidelity(report) if isinstance(report, FidelityReport) else of_study(report)
 
 
 def write(text: str, path: Path) -> None:
@@ -90,8 +97,7 @@ def terminal(report: StudyReport, *, width: int) -> RenderableType:
     return Group(table, Text(), Text(" ".join(layout.caption), style="dim"))
 
 
-def _markdown(report: StudyReport) -> str:
-    layout = lay_out(report)
+def _markdown(layout: Layout) -> str:
     columns = layout.columns
     lines = [
         _markdown_row([_markdown_text(column.heading) for column in columns]),
@@ -118,14 +124,16 @@ def _markdown_text(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\`*_|[]" else c for c in text)
 
 
-def _latex(report: StudyReport) -> str:
-    return latex(lay_out(report), label=report.study)
-
-
-FORMATS: Mapping[str, Callable[[StudyReport], str]] = {
-    "markdown": _markdown,
-    "csv": to_csv,
-    "latex": _latex,
-    "json": to_json,
+FORMATS: Mapping[str, tuple[Callable[[StudyReport], str], Callable[[FidelityReport], str]]] = {
+    "markdown": (
+        lambda report: _markdown(lay_out(report)),
+        lambda report: _markdown(lay_out_fidelity(report)),
+    ),
+    "csv": (to_csv, fidelity_to_csv),
+    "latex": (
+        lambda report: latex(lay_out(report), label=report.study),
+        lambda report: latex(lay_out_fidelity(report), label=f"{report.study}-fidelity"),
+    ),
+    "json": (to_json, fidelity_to_json),
 }
-"""What a report can be rendered as."""
+"""What a report can be rendered as: that of a study, that of its fidelity."""

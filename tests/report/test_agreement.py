@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from explorer.report import agreement
 
@@ -54,6 +55,14 @@ def test_rank_correlations():
     assert agreement.kendall([1, 2, 3, 4], [1, 3, 2, 4]) == pytest.approx(4 / 6)
     assert agreement.spearman([1, 2, 3, 4], [1, 3, 2, 4]) == pytest.approx(0.8)
     assert agreement.spearman([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
+    random = np.random.default_rng(5)
+    x, y = random.integers(0, 5, (2, 20, 9))  # with ties
+    assert agreement.kendall(x, y) == pytest.approx(
+        [stats.kendalltau(*p).statistic for p in zip(x, y, strict=True)]
+    )
+    assert agreement.spearman(x, y) == pytest.approx(
+        [stats.spearmanr(*p).statistic for p in zip(x, y, strict=True)]
+    )
     assert agreement.kendall([1, 1, 1], [1, 2, 3]) == agreement.spearman([1, 1], [1, 2]) == 0
 
 
@@ -90,20 +99,19 @@ def test_noisy_replicates_widen_the_interval_of_agreement():
     assert other.high - other.low > 0.2
 
 
-def test_chance_of_best_is_that_of_all_combinations():
+def test_chances_of_pick_are_those_of_all_combinations():
     random = np.random.default_rng(3)
     sample = {arm: list(random.integers(0, 6, 3).astype(float)) for arm in "abcd"}
-    reference = {"a": [1.0], "b": [3.0], "c": [2.0], "d": [0.0]}
-    hits = []
-    for shown in itertools.product(*sample.values()):
+    picked = dict.fromkeys(sample, 0.0)
+    combinations = list(itertools.product(*sample.values()))
+    for shown in combinations:
         top = [arm for arm, value in zip(sample, shown, strict=True) if value == max(shown)]
-        hits.append(("b" in top) / len(top))
-    assert agreement.chance_of_best(sample, reference) == pytest.approx(np.mean(hits))
+        for arm in top:
+            picked[arm] += 1 / len(top) / len(combinations)
+    assert agreement.chances_of_pick(sample) == pytest.approx(picked)
 
 
-def test_chance_of_best_at_its_ends():
-    apart = {"a": [1.0, 2.0], "b": [3.0, 4.0]}
-    assert agreement.chance_of_best(apart, apart) == 1
-    assert agreement.chance_of_best({"a": [1.0], "b": [1.0]}, apart) == 0.5
-    assert agreement.chance_of_best({"a": [5.0], "b": [1.0]}, apart) == 0
-    assert agreement.chance_of_best({"a": []}, apart) is None
+def test_chances_of_pick_at_their_ends():
+    assert agreement.chances_of_pick({"a": [1.0, 2.0], "b": [3.0, 4.0]}) == {"a": 0, "b": 1}
+    assert agreement.chances_of_pick({"a": [1.0], "b": [1.0]}) == {"a": 0.5, "b": 0.5}
+    assert agreement.chances_of_pick({"a": [1.0], "b": []}) == {"a": 1}
