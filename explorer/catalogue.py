@@ -20,7 +20,7 @@ _TITLES: Mapping[files.Kind, str] = {
 def screen() -> RenderableType:
     """List the studies, search spaces, protocols and formulas.
 
-    A file that is wrong is listed with what is wrong with it.
+    A file or a family of another package that is wrong is listed with what is wrong with it.
     """
     tables: list[RenderableType] = []
     for kind, title in _TITLES.items():
@@ -30,8 +30,9 @@ def screen() -> RenderableType:
         tables += [table, ""]
     table = _table("Formulas", "name", "what it is", "source")
     for name in formulas.names():
-        formula = formulas.get(name)
-        table.add_row(Text(name, style="bold"), formula.title, formula.source)
+        table.add_row(Text(name, style="bold"), *map(Text, _formula(name)))
+    for error in formulas.collisions():
+        table.add_row(Text(error.name, style="bold"), Text(f"broken: {error.remedy}"))
     return Group(*tables, table)
 
 
@@ -77,6 +78,15 @@ def _description(kind: files.Kind, path: Path) -> str:
         return " ".join(load(str(path)).description.split())
     except InputError as error:
         return f"wrong: {error}"
+
+
+def _formula(name: str) -> tuple[str, ...]:
+    try:
+        formula = formulas.get(name)
+    except formulas.BrokenFormula as error:
+        return (f"broken: {error.remedy}",)
+    origin = formulas.origin(name)
+    return formula.title, f"{formula.source} (from {origin})" if origin else formula.source
 
 
 def _shown(path: Path) -> str:

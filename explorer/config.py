@@ -140,6 +140,25 @@ class Sampler(_File):
     samples: int = Field(ge=1, le=1_000_000, description="ranges to try, each with all replicates")
 
 
+class Arm(BaseModel):
+    """One arm of a study: the ranges that it sets, by parameter, and the formula they are of.
+
+    Every entry but ``search_space`` is a parameter: ``{frequency: [0, 5]}``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, Range]
+
+    search_space: str | None = Field(
+        default=None, description="where its formula is not that of the study: another search space"
+    )
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        """The ranges that it sets."""
+        return dict(self.__pydantic_extra__)
+
+
 class StudyFile(_File):
     """A study as its file says it."""
 
@@ -149,7 +168,7 @@ class StudyFile(_File):
     baseline: str = SCRATCH
     replicates: int = Field(default=3, ge=1, le=1000, description="seeds an arm")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of the first replicate")
-    arms: dict[Name, dict[str, Range]] = Field(default_factory=dict)
+    arms: dict[Name, Arm] = Field(default_factory=dict)
     sampler: Sampler | None = None
     vary: tuple[str, ...] = Field(default=(), description="the parameters that a sampler moves")
 
@@ -164,6 +183,7 @@ class Study:
         space: Its search space.
         protocol: The protocol it runs under.
         protocol_name: That protocol's name.
+        arm_spaces: The search spaces of the arms that name one of their own.
     """
 
     def __init__(
@@ -174,6 +194,7 @@ class Study:
         space: SearchSpace,
         protocol: Protocol,
         protocol_name: str,
+        arm_spaces: Mapping[str, SearchSpace],
     ) -> None:
         self.name = name
         self.path = path
@@ -181,16 +202,22 @@ class Study:
         self.space = space
         self.protocol = protocol
         self.protocol_name = protocol_name
+        self.arm_spaces = dict(arm_spaces)
 
     @property
     def arms(self) -> dict[str, dict[str, Range] | None]:
         """Every named arm and its ranges; ``None`` for the arm that is not pre-trained."""
-        return {SCRATCH: None, **self.file.arms}
+        return {SCRATCH: None, **{name: arm.ranges for name, arm in self.file.arms.items()}}
+
+    def space_of(self, arm: str) -> SearchSpace:
+        """Return the search space of an arm; sampled ones have the study's."""
+        return self.arm_spaces.get(arm, self.space)
 
     @property
     def varied(self) -> tuple[str, ...]:
-        """The parameters that differ between trials, in the order of the search space."""
-        named = {p for ranges in self.file.arms.values() for p in ranges} | set(self.file.vary)
+        """The parameters of the study's search space that differ between trials, in its order."""
+        own = (arm for name, arm in self.file.arms.items() if name not in self.arm_spaces)
+        named = {p for arm in own for p in arm.ranges} | set(self.file.vary)
         return tuple(p for p in self.space.parameters if p in named)
 
     @property
@@ -209,6 +236,10 @@ class Study:
             "search_space": {
                 "name": self.file.search_space,
                 **self.space.model_dump(mode="json"),
+            },
+            "arm_spaces": {
+                arm: {"name": self.file.arms[arm].search_space, **space.model_dump(mode="json")}
+                for arm, space in self.arm_spaces.items()
             },
             "protocol": {
                 "name": self.protocol_name,
@@ -239,28 +270,36 @@ def load_study(name: str, *, protocol: str | None = None) -> Study:
     study_name = path.stem
     if wanted != file.protocol:
         study_name = f"{study_name}@{Path(wanted).stem}"
-    study = Study(study_name, path, file, space, chosen, Path(wanted).stem)
+    arm_spaces = {
+        name: load_search_space(arm.search_space, source=path, key=f"arms.{name}.search_space")
+        for name, arm in file.arms.items()
+        if arm.search_space not in {None, file.search_space}
+    }
+    study = Study(study_name, path, file, space, chosen, Path(wanted).stem, arm_spaces)
     _check_study(study)
     return study
 
 
-def load_search_space(name: str, *, source: str | Path = "search space") -> SearchSpace:
+def load_search_space(
+    name: str, *, source: str | Path = "search space", key: str = "search_space"
+) -> SearchSpace:
     """Read a search space by name or file.
+
+    Args:
+        name: Its name or its file.
+        source: What names it, for the error line.
+        key: The entry that names it, likewise.
 
     Raises:
         InputError: If it is missing or wrong: unknown formula, a parameter that the formula
             does not have, bounds outside the formula's limits.
     """
-    path = files.find("search_spaces", name, source=source, key="search_space")
+    path = files.find("search_spaces", name, source=source, key=key)
     space = _parse(SearchSpace, path)
-    try:
-        formula = formulas.get(space.formula)
-    except ValueError as error:
-        hint = nearest(space.formula, formulas.names())
-        raise InputError(path, "formula", space.formula, f"unknown formula; {hint}") from error
+    formula = _formula(space.formula, path, "formula")
     for parameter, bounds in space.parameters.items():
-        for key in ("low", "high", "default"):
-            _check_ranges(formula, {parameter: getattr(bounds, key)}, path, "parameters", key)
+        for entry in ("low", "high", "default"):
+            _check_ranges(formula, {parameter: getattr(bounds, entry)}, path, "parameters", entry)
     _check_ranges(formula, space.complete({}), path, "parameters", "default")
     return space
 
@@ -285,8 +324,40 @@ def parse_ranges(formula: str, settings: Sequence[str]) -> dict[str, Range]:
     Raises:
         InputError: If there is no such formula, or it cannot draw from a range.
     """
-    if formula not in formulas.names():
-        raise InputError("formula", None, formula, f"unknown; {nearest(formula, formulas.names())}")
+    family = _formula(formula)
+    ranges = _read_settings(settings)
+    _check_settings(family, ranges)
+    return ranges
+
+
+def parse_shared_ranges(names: Sequence[str], settings: Sequence[str]) -> list[dict[str, Range]]:
+    """Read ranges that are for several formulas: each holds for those that have the parameter.
+
+    Args:
+        names: Names of the formulas.
+        settings: One ``KEY=LOW..HIGH`` each.
+
+    Returns:
+        The ranges of every formula.
+
+    Raises:
+        InputError: If there is no such formula, one cannot draw from a range, or a key is a
+            parameter of none.
+    """
+    families = [_formula(name) for name in names]
+    ranges = _read_settings(settings)
+    keys = [{*(p.name for p in family.parameters), *family.groups} for family in families]
+    for key in ranges:
+        if not any(key in known for known in keys):
+            hint = nearest(key, set().union(*keys))
+            raise InputError("--set", key, None, f"no parameter of {', '.join(names)}; {hint}")
+    shares = [{k: ends for k, ends in ranges.items() if k in known} for known in keys]
+    for family, share in zip(families, shares, strict=True):
+        _check_settings(family, share, said=f" of {family.name}" if len(names) > 1 else "")
+    return shares
+
+
+def _read_settings(settings: Sequence[str]) -> dict[str, Range]:
     ranges: dict[str, Range] = {}
     for setting in settings:
         key, _, value = setting.partition("=")
@@ -295,12 +366,25 @@ def parse_ranges(formula: str, settings: Sequence[str]) -> dict[str, Range]:
             ranges[key] = (float(low), float(high or low))
         except ValueError as error:
             raise InputError("--set", None, setting, "write KEY=LOW..HIGH or KEY=VALUE") from error
+    return ranges
+
+
+def _check_settings(
+    formula: formulas.Formula, ranges: Mapping[str, Range], *, said: str = ""
+) -> None:
     try:
-        formulas.get(formula).resolve(ranges)
+        formula.resolve(ranges)
     except formulas.RangeError as error:
         shown = _plain(ranges[error.parameter]) if error.parameter in ranges else None
-        raise InputError("--set", error.parameter, shown, error.remedy) from error
-    return ranges
+        raise InputError("--set", f"{error.parameter}{said}", shown, error.remedy) from error
+
+
+def _formula(name: str, source: str | Path = "formula", key: str | None = None) -> formulas.Formula:
+    """Return the formula of a name, or say at the place that names it why there is none."""
+    try:
+        return formulas.get(name)
+    except (formulas.UnknownFormula, formulas.BrokenFormula) as error:
+        raise InputError(source, key, name, error.remedy) from error
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -373,16 +457,17 @@ def _check_study(study: Study) -> None:
     if file.sampler is None and file.vary:
         raise InputError(path, "vary", list(file.vary), "needs a sampler; arms name their ranges")
     for position, parameter in enumerate(file.vary):
-        _check_known(parameter, space, path, f"vary.{position}", study.file.search_space)
-    formula = formulas.get(space.formula)
-    for arm, ranges in file.arms.items():
-        for parameter, value in ranges.items():
-            key = f"arms.{arm}.{parameter}"
-            _check_known(parameter, space, path, key, study.file.search_space)
+        _check_known(parameter, space, path, f"vary.{position}", file.search_space)
+    for name, arm in file.arms.items():
+        space = study.space_of(name)
+        for parameter, value in arm.ranges.items():
+            key = f"arms.{name}.{parameter}"
+            _check_known(parameter, space, path, key, arm.search_space or file.search_space)
             problem = space.parameters[parameter].problem(value)
             if problem:
                 raise InputError(path, key, _plain(value), problem)
-        _check_ranges(formula, space.complete(ranges), path, f"arms.{arm}")
+        formula = formulas.get(space.formula)
+        _check_ranges(formula, space.complete(arm.ranges), path, f"arms.{name}")
 
 
 def _check_known(parameter: str, space: SearchSpace, path: Path, key: str, name: str) -> None:
@@ -410,4 +495,4 @@ def _check_ranges(
 
 def _plain(value: Range) -> list[float]:
     """Return a range as it is written: whole numbers without a decimal point."""
-    return [int(end) if end == int(end) else end for end in value]
+    return [int(end) if float(end).is_integer() else end for end in value]

@@ -26,6 +26,23 @@ def test_frequency_range_asks_for_what_the_readme_says():
     assert study.space.complete({})["orbits"] == (1, 200)
 
 
+def test_contour_or_texture_compares_families_at_their_defaults():
+    study = config.load_study("contour_or_texture")
+    assert {arm: study.space_of(arm).formula for arm in study.file.arms} == {
+        name: name for name in ("visual_atom", "rcdb", "perlin", "fractal", "exfractal")
+    }
+    assert all(arm.ranges == {} for arm in study.file.arms.values())
+    assert study.varied == ()
+    assert study.planned == 6 * 3
+
+
+def test_an_arm_may_name_the_search_space_of_the_study(write_study):
+    write_study(STUDY.replace("{frequency: [0, 0]}", "{search_space: visual_atom}"))
+    study = config.load_study("mine")
+    assert study.arm_spaces == {}
+    assert study.arms["circles"] == {}
+
+
 def test_another_protocol_is_another_study(study):
     assert study.name == "mine"
     other = config.load_study("mine", protocol="laptop")
@@ -80,6 +97,22 @@ WRONG = {
         "frequencies: [0, 0]",
         "arms.circles.frequencies: no parameter of the search space visual_atom; did you mean",
     ),
+    "unknown search space of an arm": (
+        "{frequency: [0, 0]}",
+        "{search_space: perlim}",
+        "arms.circles.search_space: 'perlim': no search space of this name; did you mean 'perlin'",
+    ),
+    "parameter of another search space": (
+        "{frequency: [0, 0]}",
+        "{search_space: perlin, orbits: [1, 5]}",
+        "arms.circles.orbits: no parameter of the search space perlin; ",
+    ),
+    "outside the space of the arm": (
+        "{frequency: [0, 0]}",
+        "{search_space: perlin, frequency: [0, 999]}",
+        "arms.circles.frequency: [0, 999]: its high end must lie in [0, 256]",
+    ),
+    "a list for an arm": ("{frequency: [0, 0]}", "[1, 2]", "arms.circles: [1, 2]: "),
     "one number for a range": (
         "frequency: [0, 0]",
         "frequency: 3",
@@ -177,6 +210,48 @@ def test_python_objects_in_yaml_are_refused(write_study, tmp_path):
     assert not (tmp_path / "owned").exists()
 
 
+SETTINGS = {
+    "no number": ("orbits=few", "'orbits=few': write KEY=LOW..HIGH or KEY=VALUE"),
+    "not a number": ("orbits=nan", "orbits: [nan, nan]: must be in 0..2000"),
+    "infinite": ("noise=0..inf", "noise: [0, inf]: must be in"),
+    "unknown": (
+        "orbit=1",
+        "orbit: [1, 1]: unknown parameter of visual_atom; did you mean 'orbits'?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("setting", "line"), SETTINGS.values(), ids=SETTINGS)
+def test_a_wrong_setting_is_one_clear_line(setting, line):
+    with pytest.raises(InputError) as caught:
+        config.parse_ranges("visual_atom", [setting])
+    assert str(caught.value).startswith(f"--set: {line}")
+
+
+def test_a_setting_for_several_formulas_goes_to_those_that_have_it():
+    names = ["visual_atom", "rcdb", "perlin"]
+    found = config.parse_shared_ranges(names, ["orbits=1..9", "frequency=2", "octaves=1..3"])
+    assert found == [
+        {"orbits": (1, 9), "frequency": (2, 2)},
+        {"orbits": (1, 9)},
+        {"frequency": (2, 2), "octaves": (1, 3)},
+    ]
+
+
+def test_a_setting_for_several_formulas_is_refused_where_none_has_it_or_one_cannot_draw():
+    names = ["visual_atom", "perlin"]
+    with pytest.raises(InputError) as caught:
+        config.parse_shared_ranges(names, ["octave=2"])
+    remedy = "no parameter of visual_atom, perlin; did you mean 'octaves'?"
+    assert str(caught.value).startswith(f"--set: octave: {remedy}")
+    with pytest.raises(
+        InputError, match=r"--set: frequency of perlin: \[0, 900\]: must be in 0.0..256.0"
+    ):
+        config.parse_shared_ranges(names, ["frequency=0..900"])
+    with pytest.raises(InputError, match="formula: 'perlim': unknown; did you mean 'perlin'"):
+        config.parse_shared_ranges(["rcdb", "perlim"], [])
+
+
 SPACE = """\
 description: A space for a test.
 formula: visual_atom
@@ -185,7 +260,7 @@ parameters:
 """
 
 WRONG_SPACE = {
-    "formula": ("visual_atom", "visual_atm", "formula: 'visual_atm': unknown formula; did you"),
+    "formula": ("visual_atom", "visual_atm", "formula: 'visual_atm': unknown; did you"),
     "parameter": ("frequency:", "freq:", "parameters.freq"),
     "beyond the formula": ("high: [0, 60]", "high: [0, 60000]", "parameters.frequency.high"),
     "bounds upside down": ("low: [0, 60]", "low: [60, 0]", "parameters.frequency: low: [60, 0]"),
@@ -263,8 +338,9 @@ def test_the_studies_in_the_readme_are_right(write_study):
 
 def test_shipped_search_spaces_have_their_formulas_defaults():
     names = [name for name, _ in files.available("search_spaces")]
-    assert {"visual_atom", "rcdb", "perlin", "exfractal"} <= set(names)
+    assert set(formulas.BUILT_IN) <= set(names)
     for name in names:
         space = config.load_search_space(name)
+        assert space.formula == name
         formula = formulas.get(space.formula)
         assert formula.resolve(space.complete({})) == formula.resolve()

@@ -16,11 +16,12 @@ from explorer.report.summary import Arm, StudyReport
 def to_csv(report: StudyReport) -> str:
     """Write a report as csv (RFC 4180, but lines end in a bare newline), a row an arm.
 
-    The columns: ``arm``; ``sampled`` (0 or 1); ``<parameter>.low`` and ``<parameter>.high`` of
-    the varied parameters; ``n``; ``accuracy`` and ``accuracy.std``, and for each task
-    ``accuracy.<task>`` and ``accuracy.<task>.std``; ``gain`` over the baseline with ``gain.low``
-    and ``gain.high``, ``p``, ``p.holm`` and ``resolved`` (0 or 1); ``variety.<measure>``;
-    ``seconds``. Accuracies and gains are shares of 1. What there is not is left empty.
+    The columns: ``arm``; ``sampled`` (0 or 1); ``formula``; ``<parameter>.low`` and
+    ``<parameter>.high`` of the varied parameters; ``n``; ``accuracy`` and ``accuracy.std``, and
+    for each task ``accuracy.<task>`` and ``accuracy.<task>.std``; ``gain`` over the baseline with
+    ``gain.low`` and ``gain.high``, ``p``, ``p.holm`` and ``resolved`` (0 or 1);
+    ``variety.<measure>``; ``seconds``. Accuracies and gains are shares of 1. What there is not is
+    left empty.
     """
     return _csv([_csv_row(arm, report) for arm in report.arms])
 
@@ -87,7 +88,11 @@ def _json(content: dict[str, Any]) -> str:
 
 
 def _csv_row(arm: Arm, report: StudyReport) -> dict[str, object]:
-    row: dict[str, object] = {"arm": arm.name, "sampled": int(arm.sampled)}
+    row: dict[str, object] = {
+        "arm": arm.name,
+        "sampled": int(arm.sampled),
+        "formula": arm.formula,
+    }
     for parameter in report.varied:
         low, high = arm.ranges.get(parameter, (None, None))
         row |= {f"{parameter}.low": low, f"{parameter}.high": high}

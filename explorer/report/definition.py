@@ -14,6 +14,19 @@ Range = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
+class Space:
+    """The parts of a search space that a report needs.
+
+    Attributes:
+        formula: The image family.
+        defaults: The range of every parameter where an arm does not set it.
+    """
+
+    formula: str | None = None
+    defaults: Mapping[str, Range] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """The parts of a study's definition that a report needs.
 
@@ -27,8 +40,10 @@ class Definition:
         samples: Ranges that a sampler proposes, 0 without a sampler.
         arms: The named arms in the order of the study file, each with the ranges that it sets;
             ``None`` for the arm that is not pre-trained.
-        defaults: The range of every parameter of the search space where an arm does not set it.
-        varied: The parameters that differ between trials, in the order of the search space.
+        space: The search space of the study.
+        arm_spaces: The search spaces of the arms that have one of their own.
+        vary: The parameters that a sampler moves.
+        varied: The parameters that differ between trials, in the order of the search spaces.
         version: The explorer that made the study.
     """
 
@@ -40,7 +55,9 @@ class Definition:
     replicates: int = 1
     samples: int = 0
     arms: Mapping[str, Mapping[str, Range] | None] = field(default_factory=dict)
-    defaults: Mapping[str, Range] = field(default_factory=dict)
+    space: Space = Space()
+    arm_spaces: Mapping[str, Space] = field(default_factory=dict)
+    vary: tuple[str, ...] = ()
     varied: tuple[str, ...] = ()
     version: str = ""
 
@@ -49,6 +66,23 @@ class Definition:
         """The number of (arm, replicate) that the study asks for."""
         return (len(self.arms) + self.samples) * self.replicates
 
+    def space_of(self, arm: str) -> Space:
+        """Return the search space of an arm."""
+        return self.arm_spaces.get(arm, self.space)
+
+    def formula_of(self, arm: str) -> str | None:
+        """Return the formula of an arm; ``None`` for the arm that is not pre-trained."""
+        return None if self.arms.get(arm, {}) is None else self.space_of(arm).formula
+
+    def varied_of(self, arm: str) -> tuple[str, ...]:
+        """Return the parameters that differ between the trials of an arm's formula."""
+        formula = self.space_of(arm).formula
+        moved = set(self.vary) if formula == self.space.formula else set()
+        for other, ranges in self.arms.items():
+            if self.space_of(other).formula == formula:
+                moved |= set(ranges or ())
+        return tuple(p for p in self.varied if p in moved)
+
 
 def definition(study: optuna.Study) -> Definition:
     """Read a study's definition.
@@ -56,7 +90,8 @@ def definition(study: optuna.Study) -> Definition:
     A study that explorer did not make has none; it gets an empty one.
     """
     said: Mapping[str, Any] = study.user_attrs.get("definition") or {}
-    space = (said.get("search_space") or {}).get("parameters") or {}
+    space = _space(said.get("search_space") or {})
+    arm_spaces = {arm: _space(other) for arm, other in (said.get("arm_spaces") or {}).items()}
     protocol = said.get("protocol") or {}
     sampler = said.get("sampler") or {}
     arms = {
@@ -65,6 +100,7 @@ def definition(study: optuna.Study) -> Definition:
     }
     moved = dict.fromkeys(p for ranges in arms.values() for p in ranges or {})
     moved |= dict.fromkeys(said.get("vary") or ())
+    known = list(dict.fromkeys(p for s in (space, *arm_spaces.values()) for p in s.defaults))
     return Definition(
         name=study.study_name,
         description=" ".join(str(said.get("description", "")).split()),
@@ -74,8 +110,10 @@ def definition(study: optuna.Study) -> Definition:
         replicates=int(said.get("replicates", 1)),
         samples=int(sampler.get("samples", 0)),
         arms=arms,
-        defaults={p: _range(b["default"]) for p, b in space.items() if "default" in b},
-        varied=tuple(sorted(moved, key=list(space).index) if set(moved) <= set(space) else moved),
+        space=space,
+        arm_spaces=arm_spaces,
+        vary=tuple(said.get("vary") or ()),
+        varied=tuple(sorted(moved, key=known.index) if set(moved) <= set(known) else moved),
         version=str(study.user_attrs.get("explorer_version", "")),
     )
 
@@ -97,6 +135,12 @@ def find_study(study: optuna.Study | str, storage: BaseStorage | None) -> optuna
     if study not in names:
         raise InputError("study", None, study, f"not in this storage; {nearest(study, names)}")
     return optuna.load_study(study_name=study, storage=storage)
+
+
+def _space(said: Mapping[str, Any]) -> Space:
+    parameters = (said.get("parameters") or {}).items()
+    defaults = {p: _range(bounds["default"]) for p, bounds in parameters if "default" in bounds}
+    return Space(said.get("formula"), defaults)
 
 
 def _range(pair: Any) -> Range:

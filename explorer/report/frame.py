@@ -17,8 +17,19 @@ STATES = ("WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL")
 PHASES = ("render", "variety", "pretrain", "probe", "finetune", "total")
 """The phases that a trial's seconds are measured for, in the order of a trial."""
 
-_BEFORE = ("number", "arm", "replicate", "seed", "state", "attempt", "continues", "rung", "probe")
-_TEXT = ("arm", "failure", "dataset", "host", "device")
+_BEFORE = (
+    "number",
+    "arm",
+    "formula",
+    "replicate",
+    "seed",
+    "state",
+    "attempt",
+    "continues",
+    "rung",
+    "probe",
+)
+_TEXT = ("arm", "formula", "failure", "dataset", "host", "device")
 _DTYPES = {
     "number": "int64",
     "seed": "UInt64",
@@ -38,6 +49,7 @@ def load(study: optuna.Study | str, storage: BaseStorage | None = None) -> pd.Da
     ====================== ============== =====================================================
     ``number``             int64          number of the trial in the study, from 0
     ``arm``                string         arm that the trial belongs to
+    ``formula``            string         image family; <NA> from scratch
     ``replicate``          Int64          index of the replicate, from 0
     ``seed``               UInt64         seed of the replicate, shared by all arms
     ``state``              category       WAITING, RUNNING, COMPLETE, PRUNED or FAIL
@@ -47,7 +59,8 @@ def load(study: optuna.Study | str, storage: BaseStorage | None = None) -> pd.Da
     ``probe``              float64        accuracy of the probe at that rung, in [0, 1]
     ``accuracy``           float64        value of the trial: downstream top-1, in [0, 1]
     ``accuracy.<task>``    float64        the same for each downstream task
-    ``<parameter>.low``    float64        low end of a parameter's range; NaN from scratch
+    ``<parameter>.low``    float64        low end of a parameter's range; NaN from scratch and
+                                          for a formula without that parameter
     ``<parameter>.high``   float64        its high end
     ``variety.<measure>``  float64        variety of the images, see ``explorer.variety``
     ``seconds.<phase>``    float64        wall-clock seconds of a phase, and ``seconds.total``
@@ -59,7 +72,7 @@ def load(study: optuna.Study | str, storage: BaseStorage | None = None) -> pd.Da
     ====================== ============== =====================================================
 
     The columns with a name in angle brackets are those that the study's trials have. Parameters
-    come in the order of the search space, measures in that of ``explorer.variety.MEASURES``,
+    come in the order of the search spaces, measures in that of ``explorer.variety.MEASURES``,
     phases in that of a trial, and whatever is unknown to these after them by name.
 
     Args:
@@ -75,20 +88,22 @@ def load(study: optuna.Study | str, storage: BaseStorage | None = None) -> pd.Da
 
 
 def _frame(trials: Sequence[FrozenTrial], said: Definition) -> pd.DataFrame:
-    rows = [_row(trial) for trial in trials]
+    rows = [_row(trial, said) for trial in trials]
     seen = set().union(*rows) - {*_BEFORE, *_AFTER, "accuracy"}
     columns = [*_BEFORE, "accuracy", *_dynamic(seen, said), *_AFTER]
     data = {column: _typed(column, [row.get(column) for row in rows]) for column in columns}
     return pd.DataFrame(data, columns=pd.Index(columns))
 
 
-def _row(trial: FrozenTrial) -> dict[str, Any]:
+def _row(trial: FrozenTrial, said: Definition) -> dict[str, Any]:
     attrs = trial.user_attrs
     row: dict[str, Any] = {key: attrs.get(key) for key in ("arm", "replicate", "seed")}
     row |= {key: attrs.get(key) for key in ("attempt", "continues", "pretrain_loss", "failure")}
     row |= {key: attrs.get(key) for key in ("dataset", "host", "device")}
     row |= {
         "number": trial.number,
+        # A trial of explorer 0.1 does not say it; all arms of a study had one formula then.
+        "formula": attrs.get("formula", said.formula_of(attrs.get("arm", ""))),
         "state": trial.state.name,
         "start": trial.datetime_start,
         "end": trial.datetime_complete,
@@ -107,13 +122,18 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
     return row
 
 
+def _parameters(said: Definition) -> Iterable[str]:
+    spaces = (said.space, *said.arm_spaces.values())
+    return dict.fromkeys(parameter for space in spaces for parameter in space.defaults)
+
+
 def _dynamic(seen: Iterable[str], said: Definition) -> list[str]:
     """Order the columns that depend on the study."""
     groups: tuple[tuple[Callable[[str], bool], list[str]], ...] = (
         (lambda c: c.startswith("accuracy."), [f"accuracy.{said.task}"]),
         (
             lambda c: c.endswith((".low", ".high")) and not c.startswith("variety."),
-            [f"{p}.{end}" for p in said.defaults for end in ("low", "high")],
+            [f"{p}.{end}" for p in _parameters(said) for end in ("low", "high")],
         ),
         (lambda c: c.startswith("variety."), [f"variety.{m}" for m in MEASURES]),
         (lambda c: c.startswith("seconds."), [f"seconds.{p}" for p in PHASES]),

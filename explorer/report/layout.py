@@ -79,6 +79,9 @@ def lay_out(
         100 * arm.accuracy.std for arm in shown if arm.accuracy and arm.accuracy.std
     )
     columns = [Column("Arm", text=True)]
+    several_formulas = len(report.formulas) > 1
+    if several_formulas:
+        columns.append(Column("Formula", text=True))
     if report.varied:
         columns.append(Column("Ranges", text=True))
     several = len(report.tasks) > 1
@@ -92,8 +95,10 @@ def lay_out(
     rows = []
     for arm in shown:
         row = [Cell(arm.name)]
+        if several_formulas:
+            row.append(Cell(arm.formula or "no pre-training"))
         if report.varied:
-            row.append(Cell(numerals.ranges(arm.ranges) or "no pre-training"))
+            row.append(Cell(_ranges(arm, several_formulas)))
         if several:
             row += [Cell(_accuracy(arm, task, places)) for task in report.tasks]
         row.append(Cell(_accuracy(arm, None, places), emphasis.get(arm.name, "")))
@@ -116,6 +121,12 @@ def _emphasis(ranked: Sequence[Arm]) -> dict[str, Emphasis]:
         if arm.accuracy and arm.accuracy.mean in means[:2]:
             marks[arm.name] = "best" if arm.accuracy.mean == means[0] else "second"
     return marks
+
+
+def _ranges(arm: Arm, several_formulas: bool) -> str:
+    if arm.ranges or not several_formulas:
+        return numerals.ranges(arm.ranges) or "no pre-training"
+    return "defaults" if arm.formula else MISSING
 
 
 def _accuracy(arm: Arm, task: str | None, places: int) -> str:

@@ -9,7 +9,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from explorer.errors import InputError
-from explorer.report.definition import Range, definition, find_study
+from explorer.report.definition import Definition, Range, definition, find_study
 from explorer.report.frame import load
 from explorer.report.numerals import count
 from explorer.report.slots import Progress, progress, slots
@@ -42,7 +42,9 @@ class Arm:
     Attributes:
         name: Its name.
         sampled: Whether a sampler proposed it (else the study file names it).
-        ranges: The varied parameters and their ranges; empty for the arm from scratch.
+        formula: Its image family; ``None`` for the arm from scratch.
+        ranges: The varied parameters of its formula and their ranges; empty for the arm from
+            scratch.
         replicates: Its scored trials, by replicate.
         accuracy: Their mean and spread; ``None`` where there is none.
         tasks: The same for each downstream task.
@@ -54,6 +56,7 @@ class Arm:
 
     name: str
     sampled: bool
+    formula: str | None
     ranges: Mapping[str, Range]
     replicates: tuple[Replicate, ...]
     accuracy: Spread | None
@@ -92,6 +95,11 @@ class StudyReport:
     arms: tuple[Arm, ...]
     lead: Difference | None
     progress: Progress
+
+    @property
+    def formulas(self) -> tuple[str, ...]:
+        """The formulas of the arms, in their order."""
+        return tuple(dict.fromkeys(arm.formula for arm in self.arms if arm.formula))
 
     @property
     def ranked(self) -> list[Arm]:
@@ -133,15 +141,7 @@ def summarise(study: optuna.Study | str, storage: BaseStorage | None = None) -> 
     columns = [str(column) for column in frame.columns]
     tasks = _suffixes(columns, "accuracy.")
     measures = _suffixes(columns, "variety.")
-    arms = []
-    for name, rows in by_arm.items():
-        ranges = (
-            None if name in said.arms and said.arms[name] is None else _ranges(rows, said.varied)
-        )
-        if ranges is not None and not rows:
-            ranges = {p: r for p, r in said.defaults.items() if p in said.varied}
-            ranges |= said.arms[name] or {}
-        arms.append(_arm(name, name not in said.arms, ranges or {}, rows, tasks, measures))
+    arms = [_arm(name, said, rows, tasks, measures) for name, rows in by_arm.items()]
     named = [arm for arm in arms if not arm.sampled]
     sampled = sorted((arm for arm in arms if arm.sampled), key=_by_accuracy)
     report = StudyReport(
@@ -180,8 +180,7 @@ def _refuse(name: str, so_far: Progress, rows: Iterable[dict[str, Any]]) -> None
 
 def _arm(
     name: str,
-    sampled: bool,
-    ranges: Mapping[str, Range],
+    said: Definition,
     rows: Rows,
     tasks: tuple[str, ...],
     measures: tuple[str, ...],
@@ -190,8 +189,9 @@ def _arm(
     seconds = _present(rows, "seconds.total")
     return Arm(
         name=name,
-        sampled=sampled,
-        ranges=ranges,
+        sampled=name not in said.arms,
+        formula=said.formula_of(name),
+        ranges=_ranges(name, said, rows),
         replicates=tuple(
             Replicate(row["number"], row["replicate"], row["seed"], row["accuracy"]) for row in rows
         ),
@@ -209,10 +209,15 @@ def _arm(
     )
 
 
-def _ranges(rows: Rows, varied: tuple[str, ...]) -> dict[str, Range]:
+def _ranges(name: str, said: Definition, rows: Rows) -> dict[str, Range]:
     """Return the varied ranges of an arm; all its trials have the same."""
-    if not rows:
+    named = said.arms.get(name, {})
+    if named is None:
         return {}
+    varied = said.varied_of(name)
+    if not rows:
+        defaults = said.space_of(name).defaults
+        return {p: r for p, r in defaults.items() if p in varied} | dict(named)
     row = rows[-1]
     return {
         p: (row[f"{p}.low"], row[f"{p}.high"])

@@ -55,7 +55,8 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
             return None
         self._running[trial_id] = (proposal, time.monotonic())
         self._listener.started(proposal.number, proposal.arm, proposal.replicate)
-        return {**self._payload, "ranges": proposal.ranges, "seed": proposal.seed}
+        asked = {"formula": proposal.formula, "ranges": proposal.ranges, "seed": proposal.seed}
+        return {**self._payload, **asked}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Record a rung."""

@@ -36,6 +36,7 @@ class Proposal:
         replicate: Index of the replicate, from 0.
         seed: Seed of the replicate; all arms share it, so that they differ in nothing else.
         attempt: 1, or more where earlier attempts were interrupted.
+        formula: The image family; that of the study for from scratch, where it draws nothing.
         ranges: The range of every parameter of the search space; ``None`` for from scratch.
     """
 
@@ -44,6 +45,7 @@ class Proposal:
     replicate: int
     seed: int
     attempt: int
+    formula: str
     ranges: dict[str, Range] | None
 
 
@@ -55,7 +57,7 @@ def open_study(storage: RDBStorage, study: Study) -> optuna.Study:
 
     Raises:
         InputError: If the study in the database has another protocol, search space or seed, or
-            an arm of the same name with other ranges.
+            an arm of the same name with other ranges or another search space.
     """
     definition = study.definition()
     if study.name not in db.study_names(storage):
@@ -80,10 +82,7 @@ def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], path: Path) 
     changed = {
         "protocol": earlier["protocol"]["digest"] != now["protocol"]["digest"],
         "seed": earlier["seed"] != now["seed"],
-        "search_space": any(
-            earlier["search_space"][key] != now["search_space"][key]
-            for key in ("formula", "parameters")
-        ),
+        "search_space": _differ(earlier["search_space"], now["search_space"]),
         "vary": earlier["vary"] != now["vary"],
         "sampler": (earlier["sampler"] or {}).get("name") != (now["sampler"] or {}).get("name"),
     }
@@ -91,10 +90,23 @@ def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], path: Path) 
         if differs:
             remedy = f"differs from the study of this name in the database; {fresh}"
             raise InputError(path, key, None, remedy)
+    spaces = [said.get("arm_spaces", {}) for said in (earlier, now)]
     for arm, ranges in now["arms"].items():
-        if arm in earlier["arms"] and earlier["arms"][arm] != ranges:
+        if arm not in earlier["arms"]:
+            continue
+        if _differ(*(space.get(arm) for space in spaces)):
+            remedy = f"has another search space in the database; name it differently, or {fresh}"
+            raise InputError(path, f"arms.{arm}.search_space", None, remedy)
+        if earlier["arms"][arm] != ranges:
             remedy = f"has other ranges in the database; name it differently, or {fresh}"
             raise InputError(path, f"arms.{arm}", None, remedy)
+
+
+def _differ(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+    """Say whether two search spaces differ in what decides over a trial."""
+    if one is None or other is None:
+        return one is not other
+    return any(one[key] != other[key] for key in ("formula", "parameters"))
 
 
 class Queue:
@@ -148,6 +160,7 @@ class Queue:
             replicate=attrs["replicate"],
             seed=attrs["seed"],
             attempt=attrs["attempt"],
+            formula=attrs.get("formula", self._study.space.formula),
             ranges=ranges and {p: (low, high) for p, (low, high) in ranges.items()},
         )
 
@@ -247,18 +260,23 @@ class Queue:
         self, slot: Slot, ranges: Mapping[str, Range] | None, tried: list[FrozenTrial]
     ) -> None:
         arm, replicate = slot
+        space = self._study.space_of(arm)
         attrs: dict[str, Any] = {
             "arm": arm,
             "replicate": replicate,
             "seed": self._study.file.seed + replicate,
             "attempt": len(tried) + 1,
-            "ranges": None if ranges is None else self._study.space.complete(ranges),
+            "ranges": None if ranges is None else space.complete(ranges),
         }
+        if ranges is not None:
+            attrs["formula"] = space.formula
         if arm not in self._study.arms:
             attrs["sampled"] = True
         if tried:
             attrs["continues"] = tried[-1].number
-        params = {} if ranges is None else to_params(self._study, ranges)
+        # What is no point of the study's own search space has no Optuna parameters.
+        outside = ranges is None or arm in self._study.arm_spaces
+        params = {} if outside else to_params(self._study, ranges or {})
         self._optuna.enqueue_trial(params, user_attrs=attrs)
 
     # -- taking out --------------------------------------------------------------------------
@@ -270,7 +288,7 @@ class Queue:
             if not db.claim(self._storage, trial_id, self._run_id):
                 continue
             trial = Trial(self._optuna, trial_id)
-            if trial.user_attrs["ranges"] is not None:
+            if frozen.system_attrs.get("fixed_params"):  # as enqueue_trial has left them
                 self._suggest(trial)
             return trial
         return None
@@ -314,6 +332,7 @@ class Queue:
             trial = Trial(self._optuna, trial_id)
             self._suggest(trial)
             trial.set_user_attr("ranges", to_ranges(self._study, trial.params))
+            trial.set_user_attr("formula", self._study.space.formula)
             # Last: a trial counts as a sample from the moment it has its arm.
             trial.set_user_attr("arm", f"sample-{len(sampled):04d}")
             self._enqueue_missing()

@@ -16,6 +16,7 @@ def test_columns_and_types_of_a_finished_study(study):
     assert {name: str(kind) for name, kind in frame.dtypes.items()} == {
         "number": "int64",
         "arm": "string",
+        "formula": "string",
         "replicate": "Int64",
         "seed": "UInt64",
         "state": "category",
@@ -104,7 +105,7 @@ def test_order_of_columns_is_that_of_search_space_measures_and_phases(make_study
         "ranges": {"zeta": [1, 2], "orbits": [3, 4], "frequency": [5, 6]},
     }
     columns = list(load(make_study([trial("none", 0, 0.5, **attrs)])).columns)
-    assert columns[9:-7] == [
+    assert columns[10:-7] == [
         "accuracy",
         "accuracy.digits",
         "accuracy.another",
