@@ -14,6 +14,7 @@ from explorer.report.statistics import Difference, Spread, holm, spread, welch
 from explorer.report.status import StudyStatus, overview, status
 from explorer.report.summary import Arm, Replicate, StudyReport, summarise
 from explorer.report.tables import FORMATS, render, terminal, write
+from explorer.report.variety import correlations
 
 __all__ = [
     "FORMATS",
@@ -29,6 +30,7 @@ __all__ = [
     "Spread",
     "StudyReport",
     "StudyStatus",
+    "correlations",
     "draw",
     "fidelity",
     "holm",

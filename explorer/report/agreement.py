@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ RESAMPLES = 2000
 """Bootstrap resamples; the ends of an interval are then stable to about a hundredth."""
 
 _SEED = 0
+_MANY = 1000  # of so many trials the interval is narrow, and each resample takes long
 
 Floats = NDArray[np.float64]
 Values = Sequence[float] | Floats
@@ -34,6 +36,9 @@ class Estimate:
     low: float | None
     high: float | None
     n: int
+
+
+Estimates = dict[str, Estimate]
 
 
 def intraclass(sample: Sample) -> Estimate | None:
@@ -98,19 +103,41 @@ def spearman(x: Values, y: Values) -> Floats:
     return _cosine(*(rank - rank.mean(axis=-1, keepdims=True) for rank in ranks))
 
 
-def correlate(x: Values, y: Values) -> Estimate:
-    """Correlate two measurements of the same trials or arms.
+def correlate(columns: Mapping[str, Values], target: Values, arms: Sequence[str]) -> Estimates:
+    """Correlate measurements of trials with their accuracy.
+
+    Trials of one arm have the same ranges and are no independent evidence, so the interval is
+    that of a bootstrap over whole arms (Davison and Hinkley, Bootstrap Methods, 1997, section
+    3.8), by percentiles, seeded.
+
+    Args:
+        columns: Measurements by name, one a trial.
+        target: What they are correlated with, one a trial.
+        arms: The arm of each trial.
 
     Returns:
-        Spearman's rho with the percentile interval of a seeded bootstrap over the pairs (Efron and
-        Tibshirani, 1993, chapter 13); no interval for fewer than four pairs.
+        Spearman's rho by name, with n trials; no interval for fewer than four arms.
     """
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    value = float(spearman(x, y))
-    if len(x) < 4:
-        return Estimate(value, None, None, len(x))
-    chosen = np.random.default_rng(_SEED).integers(len(x), size=(RESAMPLES, len(x)))
-    return Estimate(value, *_interval(spearman(x[chosen], y[chosen])), len(x))
+    names = list(columns)
+    table = np.array([target, *(columns[name] for name in names)], np.float64)
+    values = spearman(table[1:], np.broadcast_to(table[0], table[1:].shape))
+    groups = [np.flatnonzero(np.asarray(arms) == arm) for arm in dict.fromkeys(arms)]
+    if len(groups) < 4:
+        return {
+            name: Estimate(float(value), None, None, len(target))
+            for name, value in zip(names, values, strict=True)
+        }
+    random = np.random.default_rng(_SEED)
+    drawn = np.empty((RESAMPLES if len(target) <= _MANY else RESAMPLES // 10, len(names)))
+    for row in drawn:
+        chosen = random.integers(len(groups), size=len(groups))
+        sample = table[:, np.concatenate([groups[group] for group in chosen])]
+        row[:] = spearman(sample[1:], np.broadcast_to(sample[0], sample[1:].shape))
+    low, high = _interval(drawn)
+    return {
+        name: Estimate(float(values[i]), float(low[i]), float(high[i]), len(target))
+        for i, name in enumerate(names)
+    }
 
 
 def rank_agreement(
@@ -138,7 +165,8 @@ def rank_agreement(
     value = float(statistic(*(np.array([arm.mean() for arm in side]) for side in sides)))
     random = np.random.default_rng(_SEED)
     drawn = [np.stack([_resampled(arm, random) for arm in side], axis=-1) for side in sides]
-    return Estimate(value, *_interval(statistic(*drawn)), len(arms))
+    low, high = _interval(statistic(*drawn))
+    return Estimate(value, float(low), float(high), len(arms))
 
 
 def chances_of_pick(sample: Sample) -> dict[str, float]:
@@ -189,6 +217,7 @@ def _cosine(x: Floats, y: Floats) -> Floats:
     return np.asarray(np.divide(products, scale, out=np.zeros_like(products), where=scale > 0))
 
 
-def _interval(drawn: Floats) -> tuple[float, float]:
-    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
+def _interval(drawn: Floats) -> tuple[Any, Any]:
+    """Return the two ends, along the first axis."""
+    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+    return low, high

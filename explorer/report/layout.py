@@ -10,7 +10,7 @@ from explorer.report.statistics import LEVEL, Difference
 from explorer.report.summary import Arm, StudyReport
 from explorer.variety import MEASURES
 
-SHOWN_MEASURES = ("vendi_pixels", "between_share", "edge_density", "spectral_slope")
+SHOWN_MEASURES = ("vendi_features", "between_share", "edge_density", "spectral_slope")
 """The variety measures of the printed table, in order of importance; csv and json have all."""
 
 SHOWN_SAMPLES = 10
@@ -90,7 +90,7 @@ def lay_out(
     columns += [Column("Mean [%]" if several else "Accuracy [%]"), Column("n")]
     if with_gain:
         columns += [Column("Gain [points]"), Column("p")]
-    columns += [Column(_title(measure)) for measure in kept]
+    columns += [Column(measure_title(measure)) for measure in kept]
     emphasis = _emphasis(report.ranked)
     rows = []
     for arm in shown:
@@ -155,7 +155,8 @@ def _variety(arm: Arm, measure: str) -> str:
     return numerals.significant(arm.variety[measure]) if measure in arm.variety else MISSING
 
 
-def _title(measure: str) -> str:
+def measure_title(measure: str) -> str:
+    """Return the heading of a variety measure."""
     return MEASURES[measure].title if measure in MEASURES else measure
 
 

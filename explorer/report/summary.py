@@ -27,12 +27,14 @@ class Replicate:
         replicate: Index of the replicate.
         seed: Its seed.
         accuracy: Downstream top-1 accuracy, in [0, 1].
+        variety: Each variety measure of its images; empty for the arm from scratch.
     """
 
     number: int
     replicate: int
     seed: int | None
     accuracy: float
+    variety: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,14 @@ def _arm(
         formula=said.formula_of(name),
         ranges=_ranges(name, said, rows),
         replicates=tuple(
-            Replicate(row["number"], row["replicate"], row["seed"], row["accuracy"]) for row in rows
+            Replicate(
+                row["number"],
+                row["replicate"],
+                row["seed"],
+                row["accuracy"],
+                {m: value for m in measures if (value := row.get(f"variety.{m}")) is not None},
+            )
+            for row in rows
         ),
         accuracy=spread([row["accuracy"] for row in rows]) if rows else None,
         tasks={

@@ -15,6 +15,7 @@ from explorer.report.fidelity_layout import lay_out_fidelity
 from explorer.report.latex import latex
 from explorer.report.layout import SHOWN_MEASURES, Cell, Layout, lay_out
 from explorer.report.summary import StudyReport
+from explorer.report.variety import lay_out_variety
 
 _RICH = {"": "", "best": "bold", "second": "underline"}
 
@@ -124,14 +125,23 @@ def _markdown_text(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\`*_|[]" else c for c in text)
 
 
+def _layouts(report: StudyReport) -> list[Layout]:
+    """Arrange a study's tables: its arms, and the correlations of variety if it has them."""
+    variety = lay_out_variety(report)
+    return [lay_out(report), *([variety] if variety else [])]
+
+
 FORMATS: Mapping[str, tuple[Callable[[StudyReport], str], Callable[[FidelityReport], str]]] = {
     "markdown": (
-        lambda report: _markdown(lay_out(report)),
+        lambda report: "\n".join(map(_markdown, _layouts(report))),
         lambda report: _markdown(lay_out_fidelity(report)),
     ),
     "csv": (to_csv, fidelity_to_csv),
     "latex": (
-        lambda report: latex(lay_out(report), label=report.study),
+        lambda report: "\n".join(
+            latex(layout, label=f"{report.study}{suffix}")
+            for layout, suffix in zip(_layouts(report), ("", "-variety"), strict=False)
+        ),
         lambda report: latex(lay_out_fidelity(report), label=f"{report.study}-fidelity"),
     ),
     "json": (to_json, fidelity_to_json),

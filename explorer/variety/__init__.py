@@ -74,9 +74,9 @@ _ANOVA = "one-way analysis of variance; Searle et al., Variance Components, 1992
 _SPREAD = "grey levels / 255"
 # fmt: off
 _ALL = (
-    Measure("vendi_pixels", "Vendi score", "effective images",
+    Measure("vendi_pixels", "Vendi score of pixels", "effective images",
             "more images that differ in shape and place", _VENDI),
-    Measure("vendi_features", "Vendi score of features", "effective images",
+    Measure("vendi_features", "Vendi score", "effective images",
             "more images that differ in shape and texture, wherever it is",
             f"{_VENDI}; random features: Naeem et al., ICML 2020"),
     Measure("intrinsic_dimension", "Intrinsic dimension", "dimensions",

@@ -61,7 +61,7 @@ def trial(
         params = {"frequency.low": frequency[0], "frequency.high": frequency[1]}
         ranges = {"frequency": list(frequency), "orbits": [1, 200]}
         attrs = {
-            "variety.vendi_pixels": 100.0 + frequency[1] + replicate,
+            "variety.vendi_features": 100.0 + frequency[1] + replicate,
             "variety.edge_density": 0.1,
             "seconds.pretrain": 40.0,
             "pretrain_loss": 2.5,

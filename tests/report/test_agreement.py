@@ -69,14 +69,35 @@ def test_rank_correlations():
 def test_bootstrap_interval_of_a_correlation():
     random = np.random.default_rng(1)
     x = random.normal(size=200)
-    found = agreement.correlate(x, x + random.normal(size=200))
-    assert found.low < found.value < found.high
-    assert found.value == pytest.approx(0.69, abs=0.08)
-    assert 0.1 < found.high - found.low < 0.25
-    none = agreement.correlate(x, random.normal(size=200))
-    assert none.low < 0 < none.high
-    assert found.n == 200
-    assert agreement.correlate([1, 2, 3], [1, 2, 3]).low is None
+    noise = random.normal(size=(2, 200))
+    alone = [str(i) for i in range(200)]
+    found = agreement.correlate({"related": x + noise[0], "not": noise[1]}, x, alone)
+    related, unrelated = found["related"], found["not"]
+    assert related.low < related.value < related.high
+    assert related.value == pytest.approx(0.69, abs=0.08)
+    assert 0.1 < related.high - related.low < 0.25
+    assert unrelated.low < 0 < unrelated.high
+    assert related.n == 200
+    assert found == agreement.correlate({"related": x + noise[0], "not": noise[1]}, x, alone)
+
+
+def test_replicates_of_an_arm_are_no_independent_evidence():
+    """Ten copies of each of eight trials tell no more than the eight."""
+    random = np.random.default_rng(4)
+    x, y = random.normal(size=(2, 8))
+    arms = [str(i) for i in range(8)]
+    once = agreement.correlate({"m": x}, y, arms)["m"]
+    copied = agreement.correlate({"m": np.repeat(x, 10)}, np.repeat(y, 10), np.repeat(arms, 10))[
+        "m"
+    ]
+    assert copied.value == pytest.approx(once.value)
+    assert (copied.low, copied.high) == pytest.approx((once.low, once.high), abs=0.05)
+    assert copied.n == 80
+
+
+def test_three_arms_are_too_few_for_an_interval():
+    found = agreement.correlate({"m": [1, 2, 3]}, [1, 2, 3], ["a", "b", "c"])["m"]
+    assert (found.value, found.low, found.high, found.n) == (1, None, None, 3)
 
 
 def test_agreement_with_a_reference_uses_the_arms_that_both_have():

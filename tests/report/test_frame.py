@@ -30,7 +30,7 @@ def test_columns_and_types_of_a_finished_study(study):
         "frequency.high": "float64",
         "orbits.low": "float64",
         "orbits.high": "float64",
-        "variety.vendi_pixels": "float64",
+        "variety.vendi_features": "float64",
         "variety.edge_density": "float64",
         "seconds.pretrain": "float64",
         "seconds.total": "float64",
@@ -55,7 +55,7 @@ def test_rows_are_the_trials(study):
     assert (best["orbits.low"], best["orbits.high"]) == (1, 200)
     assert (high["rung"], high["probe"]) == (8192, 0.4)
     assert high["accuracy"] == high["accuracy.digits"] == 0.78
-    assert high["variety.vendi_pixels"] == 160
+    assert high["variety.vendi_features"] == 160
     assert (high["end"] - high["start"]).total_seconds() == 60
 
 

@@ -12,7 +12,8 @@ from tests.report.conftest import finished_trials, trial
 
 
 def test_the_table(study):
-    text = render(summarise(study), "latex")
+    text, correlations = render(summarise(study), "latex").split("\n\n")
+    assert r"\label{tab:frequency-range-variety}" in correlations
     lines = [line.strip() for line in text.splitlines()]
     assert r"\begin{tabular}{llrrrrrr}" in lines
     assert [lines.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 1, 1]

@@ -25,7 +25,10 @@ def test_arms_in_file_order_with_their_statistics(study):
     assert [r.seed for r in best.replicates] == [0, 1, 2]
     assert best.accuracy.mean == pytest.approx(0.8166667)
     assert best.accuracy.std == pytest.approx(math.sqrt(0.0007 / 3))
-    assert best.variety == {"vendi_pixels": pytest.approx(121), "edge_density": pytest.approx(0.1)}
+    assert best.variety == {
+        "vendi_features": pytest.approx(121),
+        "edge_density": pytest.approx(0.1),
+    }
     assert best.seconds == 60
     assert arms(report)["scratch"].ranges == {}
     assert report.tasks == ("digits",)

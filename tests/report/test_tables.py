@@ -179,7 +179,7 @@ def test_sampled_arms_are_cut_in_print_and_kept_in_data(make_study):
     assert "overestimated" in " ".join(layout.caption)
     assert "Holm-corrected over 14 arms" in " ".join(layout.caption)
     assert len(list(csv.DictReader(io.StringIO(render(report, "csv"))))) == 15
-    assert render(report, "latex").count(r"\midrule") == 2
+    assert render(report, "latex").count(r"\midrule") == 3  # one of the correlations
 
 
 # -- formats -------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def test_csv_is_complete_and_in_full_precision(study):
     assert float(best["p.holm"]) == arm.difference.p_corrected
     assert (best["resolved"], rows[1]["resolved"], scratch["resolved"]) == ("1", "0", "")
     assert (best["frequency.low"], best["frequency.high"]) == ("0.0", "20.0")
-    assert scratch["frequency.low"] == scratch["gain"] == scratch["variety.vendi_pixels"] == ""
+    assert scratch["frequency.low"] == scratch["gain"] == scratch["variety.vendi_features"] == ""
 
 
 def test_json_has_everything_by_name(study):
@@ -231,9 +231,9 @@ def test_json_has_everything_by_name(study):
 
 
 def test_json_has_no_number_that_json_does_not_have(make_study):
-    made = make_study([trial("none", 0, 0.5, **{"variety.vendi_pixels": float("inf")})])
+    made = make_study([trial("none", 0, 0.5, **{"variety.vendi_features": float("inf")})])
     text = render(summarise(made), "json")
-    assert json.loads(text)["arms"][1]["variety"]["vendi_pixels"] is None
+    assert json.loads(text)["arms"][1]["variety"]["vendi_features"] is None
     assert not re.search(r"Infinity|NaN", text)
 
 
@@ -308,3 +308,14 @@ def test_write_to_what_cannot_be_written(tmp_path):
         write("x", tmp_path)
     with pytest.raises(InputError, match="cannot be written: "):
         write("x", tmp_path / "file" / "x.md")
+
+
+def test_variety_against_accuracy_is_a_table_of_its_own(study):
+    text = render(summarise(study), "markdown")
+    table = text.split("\n\n")[2]
+    assert table.splitlines()[0] == "| Variety measure | Spearman's rho | n |"
+    # The measure of each trial is 100 + the high end of its frequencies + its replicate.
+    assert "| Vendi score | +0.63 | 9 |" in table
+    assert "3 arms are too few for an interval" in text
+    found = json.loads(render(summarise(study), "json"))["correlations"]["vendi_features"]
+    assert found["value"] == pytest.approx(0.63, abs=0.005)
