@@ -17,6 +17,8 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    field_serializer,
+    field_validator,
     model_validator,
 )
 
@@ -43,6 +45,10 @@ class Dataset(_File):
     canvas: int = Field(
         ge=16, le=4096, description="pixels of the side that the formula is drawn on"
     )
+    images: Path | None = Field(
+        default=None,
+        description="pre-train on the images of this folder (one folder a class), not a formula's",
+    )
 
 
 class Resources(_File):
@@ -61,8 +67,27 @@ class Protocol(_File):
     model: Model
     pretrain: Pretrain
     finetune: FineTune
-    downstream: Task
+    downstream: Annotated[tuple[Task, ...], Field(min_length=1)]
+    """The tasks that it is fine-tuned on, each by itself; the score is their mean accuracy."""
     resources: Resources = Resources()
+
+    @field_validator("downstream", mode="before")
+    @classmethod
+    def _one_task_needs_no_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, Mapping | Task) else value
+
+    @field_serializer("downstream")
+    def _one_task_is_no_list(self, tasks: tuple[Task, ...]) -> Any:
+        dumped = [task.model_dump(mode="json") for task in tasks]
+        return dumped[0] if len(dumped) == 1 else dumped
+
+    @model_validator(mode="after")
+    def _tasks_differ(self) -> Self:
+        titles = [task.title for task in self.downstream]
+        twice = next((title for title in titles if titles.count(title) > 1), None)
+        if twice:
+            raise ValueError(f"downstream has two tasks named {twice}; drop one")
+        return self
 
     @model_validator(mode="after")
     def _canvas_holds_the_image(self) -> Self:
@@ -141,9 +166,9 @@ class Sampler(_File):
 
 
 class Arm(BaseModel):
-    """One arm of a study: the ranges that it sets, by parameter, and the formula they are of.
+    """One arm of a study: the ranges that it sets, and what else sets it apart.
 
-    Every entry but ``search_space`` is a parameter: ``{frequency: [0, 5]}``.
+    Every entry but those named here is a parameter and its range: ``{frequency: [0, 5]}``.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -152,6 +177,11 @@ class Arm(BaseModel):
     search_space: str | None = Field(
         default=None, description="where its formula is not that of the study: another search space"
     )
+    protocol: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="what differs from the study's protocol: {dataset: {categories: 100}}",
+    )
+    pretrain: bool = Field(default=True, description="false: fine-tune from random weights")
 
     @property
     def ranges(self) -> dict[str, Range]:
@@ -184,6 +214,7 @@ class Study:
         protocol: The protocol it runs under.
         protocol_name: That protocol's name.
         arm_spaces: The search spaces of the arms that name one of their own.
+        arm_protocols: The protocols of the arms that change it.
     """
 
     def __init__(
@@ -195,6 +226,7 @@ class Study:
         protocol: Protocol,
         protocol_name: str,
         arm_spaces: Mapping[str, SearchSpace],
+        arm_protocols: Mapping[str, Protocol],
     ) -> None:
         self.name = name
         self.path = path
@@ -203,15 +235,25 @@ class Study:
         self.protocol = protocol
         self.protocol_name = protocol_name
         self.arm_spaces = dict(arm_spaces)
+        self.arm_protocols = dict(arm_protocols)
 
     @property
     def arms(self) -> dict[str, dict[str, Range] | None]:
         """Every named arm and its ranges; ``None`` for the arm that is not pre-trained."""
-        return {SCRATCH: None, **{name: arm.ranges for name, arm in self.file.arms.items()}}
+        named = {n: arm.ranges if arm.pretrain else None for n, arm in self.file.arms.items()}
+        return {SCRATCH: None, **named}
 
     def space_of(self, arm: str) -> SearchSpace:
         """Return the search space of an arm; sampled ones have the study's."""
         return self.arm_spaces.get(arm, self.space)
+
+    def protocol_of(self, arm: str) -> Protocol:
+        """Return the protocol of an arm."""
+        return self.arm_protocols.get(arm, self.protocol)
+
+    def draws(self, arm: str) -> bool:
+        """Say whether an arm, if it is pre-trained, is so on images of a formula."""
+        return self.protocol_of(arm).dataset.images is None
 
     @property
     def varied(self) -> tuple[str, ...]:
@@ -240,6 +282,11 @@ class Study:
             "arm_spaces": {
                 arm: {"name": self.file.arms[arm].search_space, **space.model_dump(mode="json")}
                 for arm, space in self.arm_spaces.items()
+            },
+            "arm_changes": {n: arm.protocol for n, arm in self.file.arms.items() if arm.protocol},
+            "arm_protocols": {
+                arm: protocol.model_dump(mode="json")
+                for arm, protocol in self.arm_protocols.items()
             },
             "protocol": {
                 "name": self.protocol_name,
@@ -275,7 +322,13 @@ def load_study(name: str, *, protocol: str | None = None) -> Study:
         for name, arm in file.arms.items()
         if arm.search_space not in {None, file.search_space}
     }
-    study = Study(study_name, path, file, space, chosen, Path(wanted).stem, arm_spaces)
+    arm_protocols = {
+        name: _changed(chosen, arm.protocol, path, f"arms.{name}.protocol")
+        for name, arm in file.arms.items()
+        if arm.protocol
+    }
+    stem = Path(wanted).stem
+    study = Study(study_name, path, file, space, chosen, stem, arm_spaces, arm_protocols)
     _check_study(study)
     return study
 
@@ -312,6 +365,18 @@ def load_protocol(name: str, *, source: str | Path = "protocol") -> Protocol:
     """
     key = "protocol" if isinstance(source, Path) else None
     return _parse(Protocol, files.find("protocols", name, source=source, key=key))
+
+
+def protocol_digest(said: Mapping[str, Any]) -> str:
+    """Return the digest of a protocol as a study's definition in a database holds it.
+
+    It is computed anew: entries that a later version has added count with their defaults.
+    """
+    content = {key: value for key, value in said.items() if key not in {"name", "digest"}}
+    try:
+        return Protocol.model_validate(content).digest()
+    except ValidationError:
+        return str(said.get("digest"))  # of a version whose entries this one does not know
 
 
 def parse_ranges(formula: str, settings: Sequence[str]) -> dict[str, Range]:
@@ -387,6 +452,23 @@ def _formula(name: str, source: str | Path = "formula", key: str | None = None) 
         raise InputError(source, key, name, error.remedy) from error
 
 
+def _changed(
+    protocol: Protocol, changes: Mapping[str, Mapping[str, Any]], path: Path, key: str
+) -> Protocol:
+    """Return a protocol with some entries of its parts replaced."""
+    content = protocol.model_dump(mode="json")
+    parts = {part for part, entries in content.items() if isinstance(entries, dict)} - {"resources"}
+    for part, entries in changes.items():
+        if part not in parts:
+            remedy = f"no part that an arm can change; {nearest(part, parts)}"
+            raise InputError(path, f"{key}.{part}", None, remedy)
+        content[part] |= entries
+    try:
+        return Protocol.model_validate(content)
+    except ValidationError as error:
+        raise _first_error(error, Protocol, path, content, key) from error
+
+
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -395,14 +477,16 @@ def _parse(model: type[_Model], path: Path) -> _Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise _first_error(error, model, path) from error
+        raise _first_error(error, model, path, content) from error
 
 
-def _first_error(error: ValidationError, model: type[BaseModel], path: Path) -> InputError:
+def _first_error(
+    error: ValidationError, model: type[BaseModel], path: Path, content: Any, prefix: str = ""
+) -> InputError:
     # A misspelt key is also a missing one; the misspelling says more.
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    location = [part for part in first["loc"] if part != "[key]"]
-    key = ".".join(str(part) for part in location)
+    location = _as_written([part for part in first["loc"] if part != "[key]"], content)
+    key = ".".join(str(part) for part in ([prefix] if prefix else []) + location)
     value = first["input"]
     message = first["msg"].removeprefix("Value error, ")
     kind = first["type"]
@@ -423,6 +507,20 @@ def _first_error(error: ValidationError, model: type[BaseModel], path: Path) -> 
     return InputError(path, key, value, message[0].lower() + message[1:])
 
 
+def _as_written(location: list[Any], content: Any) -> list[Any]:
+    """Leave out the index of an entry that the file does not write as a list."""
+    written = []
+    for part in location:
+        if isinstance(part, int) and not isinstance(content, list):
+            continue
+        written.append(part)
+        try:
+            content = content[part]
+        except (KeyError, IndexError, TypeError):
+            content = None
+    return written
+
+
 def _fields_at(model: type[BaseModel], location: list[Any]) -> list[str]:
     """List the keys that are valid at a place inside a model."""
     fields: list[str] = list(model.model_fields)
@@ -433,7 +531,8 @@ def _fields_at(model: type[BaseModel], location: list[Any]) -> list[str]:
         field = current.model_fields.get(str(part))
         if field is None:
             break
-        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        inner = getattr(field.annotation, "__args__", ())
+        candidates = [field.annotation, *inner]
         models = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
         if not models:
             break
@@ -459,6 +558,7 @@ def _check_study(study: Study) -> None:
     for position, parameter in enumerate(file.vary):
         _check_known(parameter, space, path, f"vary.{position}", file.search_space)
     for name, arm in file.arms.items():
+        _check_source(study, name, arm)
         space = study.space_of(name)
         for parameter, value in arm.ranges.items():
             key = f"arms.{name}.{parameter}"
@@ -468,6 +568,17 @@ def _check_study(study: Study) -> None:
                 raise InputError(path, key, _plain(value), problem)
         formula = formulas.get(space.formula)
         _check_ranges(formula, space.complete(arm.ranges), path, f"arms.{name}")
+
+
+def _check_source(study: Study, name: str, arm: Arm) -> None:
+    """Refuse entries of an arm that have no effect, because it does not draw from a formula."""
+    images = study.protocol_of(name).dataset.images
+    if arm.pretrain and images is None:
+        return
+    given = next(iter([*arm.ranges, *(["search_space"] if arm.search_space else [])]), None)
+    if given is not None:
+        why = f"images of {images}" if arm.pretrain else "no pre-training"
+        raise InputError(study.path, f"arms.{name}.{given}", None, f"has no effect: {why}")
 
 
 def _check_known(parameter: str, space: SearchSpace, path: Path, key: str, name: str) -> None:

@@ -5,13 +5,14 @@
 2. Measure the *variety* of its images.
 3. *Pre-train* a vision transformer from random weights to tell the categories apart; at every
    rung on the way a cheap *probe* says how useful its features have become.
-4. *Fine-tune* it under a new head on the downstream task; the accuracy on the test images is the
-   score.
+4. *Fine-tune* it under a new head on each downstream task, by itself; the accuracy on the test
+   images, in the mean over the tasks, is the score.
 
 The arm from scratch does the last step only, from the same random weights. Same arguments, same
 scores; what differs between two arms of a study with the same seed is the ranges and nothing else.
 """
 
+import copy
 import dataclasses
 import socket
 import time
@@ -23,7 +24,7 @@ import torch
 
 from explorer import variety
 from explorer.config import Protocol, Range
-from explorer.dataset import render_dataset
+from explorer.dataset import ProxyDataset, render_dataset
 from explorer.scores import Rung, Scores
 from explorer.training import downstream, engine, models, probe
 
@@ -40,7 +41,8 @@ def evaluate(
     Args:
         ranges: Range by parameter (or group) of the formula; those not named keep their default.
             ``None`` is the arm from scratch, which is not pre-trained.
-        protocol: Dataset size, model, training and downstream task.
+        protocol: Dataset size, model, training and downstream tasks. Where it names a folder of
+            images to pre-train on, those stand in for the formula's.
         seed: Seed of all that is random: the images, the weights, the order of training.
         formula: Name of the image family.
 
@@ -52,81 +54,115 @@ def evaluate(
 
     Raises:
         RangeError: The formula cannot draw from these ranges.
-        DownstreamError: The downstream task cannot be loaded.
+        DownstreamError: A downstream task or the folder of images cannot be loaded.
         TrainingDiverged: A loss is no longer finite.
     """
     device = torch.device("cuda" if protocol.resources.gpus else "cpu")
     scores = Scores(host=socket.gethostname(), device=_name(device))
-    size = protocol.model.image_size
 
     with _timed(scores, "total"):
-        task = downstream.load(protocol.downstream, image_size=size)
-        classes = len(task.classes) if ranges is None else protocol.dataset.categories
-        model = models.build(protocol.model, classes=classes, channels=task.channels, seed=seed)
-
+        tasks = _tasks(protocol)
+        model = models.build(
+            protocol.model,
+            classes=protocol.dataset.categories,
+            channels=max(task.channels for task in tasks),
+            seed=seed,
+        )
         if ranges is not None:
             with _timed(scores, "render"):
-                sizes = protocol.dataset.model_dump()
-                proxy = render_dataset(formula, ranges, **sizes, size=size, seed=seed)
+                proxy = _proxy(formula, ranges, protocol, seed)
                 scores.dataset = proxy.digest
             with _timed(scores, "variety"):
-                scores.variety = variety.measure(proxy.images, proxy.labels, seed=seed)
+                grey = downstream.grey(proxy.images)
+                scores.variety = variety.measure(grey, proxy.labels, seed=seed)
             training = engine.Training(
                 model,
                 proxy.images,
                 proxy.labels,
                 protocol.pretrain,
-                classes=classes,
+                classes=protocol.dataset.categories,
                 seed=seed,
                 device=device,
                 phase="pretrain",
             )
             for reached in _train(training, scores):
                 with _timed(scores, "probe"):
-                    accuracy = probe.accuracy(model, task, seed=seed, device=device)
-                yield Rung(reached.images_seen, accuracy)
-            models.replace_head(model, classes=len(task.classes), seed=seed)
+                    values = [probe.accuracy(model, t, seed=seed, device=device) for t in tasks]
+                yield Rung(reached.images_seen, float(np.mean(values)), scores.spent)
 
-        training = engine.Training(
-            model,
-            task.train_images,
-            task.train_labels,
-            protocol.finetune,
-            classes=len(task.classes),
-            seed=seed,
-            device=device,
-            phase="finetune",
-        )
-        for _ in _train(training, scores):
-            pass  # no rungs on the way
-        with _timed(scores, "test"):
-            guessed = engine.predict(model, task.test_images, training.standardise, device=device)
-        scores.accuracy = float(np.mean(guessed == task.test_labels))
-        scores.accuracies = {task.name: scores.accuracy}
+        for number, task in enumerate(tasks):
+            tuned = copy.deepcopy(model) if number < len(tasks) - 1 else model
+            models.replace_head(tuned, classes=len(task.classes), seed=seed)
+            training = engine.Training(
+                tuned,
+                task.train_images,
+                task.train_labels,
+                protocol.finetune,
+                classes=len(task.classes),
+                seed=seed,
+                device=device,
+                phase="finetune",
+            )
+            for _ in _train(training, scores, part=number):
+                pass  # no rungs on the way
+            with _timed(scores, "test"):
+                guess = engine.predict(tuned, task.test_images, training.standardise, device=device)
+            scores.accuracies[task.name] = float(np.mean(guess == task.test_labels))
+        scores.accuracy = float(np.mean(list(scores.accuracies.values())))
     return scores
 
 
 def check(protocol: Protocol) -> None:
-    """Try what a protocol names before anything is run: GPU, downstream task and model.
+    """Try what a protocol names before anything is run: GPU, downstream tasks and model.
 
     Raises:
         ValueError: It wants a GPU and there is none.
-        DownstreamError: The task cannot be loaded.
+        DownstreamError: A task cannot be loaded.
         ModelError: The model cannot be built.
     """
     if protocol.resources.gpus and not torch.cuda.is_available():
         raise ValueError("wants a GPU, and torch sees none here; laptop is for processors")
-    task = downstream.load(protocol.downstream, image_size=protocol.model.image_size)
-    models.build(protocol.model, classes=len(task.classes), channels=task.channels, seed=0)
+    tasks = _tasks(protocol)
+    channels = max(task.channels for task in tasks)
+    models.build(protocol.model, classes=len(tasks[0].classes), channels=channels, seed=0)
 
 
-def _train(training: engine.Training, scores: Scores) -> Iterator[engine.Rung]:
+def _tasks(protocol: Protocol) -> list[downstream.Downstream]:
+    return [
+        downstream.load(task, image_size=protocol.model.image_size) for task in protocol.downstream
+    ]
+
+
+def _proxy(
+    formula: str, ranges: Mapping[str, Range], protocol: Protocol, seed: int
+) -> ProxyDataset:
+    """Render the images to pre-train on, or read them where the protocol names a folder."""
+    sizes, size = protocol.dataset, protocol.model.image_size
+    if sizes.images is not None:
+        images, labels = downstream.sample_folder(
+            sizes.images, sizes.categories, sizes.instances, image_size=size, seed=seed
+        )
+        return ProxyDataset.of(images, labels)
+    return render_dataset(
+        formula,
+        ranges,
+        categories=sizes.categories,
+        instances=sizes.instances,
+        canvas=sizes.canvas,
+        size=size,
+        seed=seed,
+    )
+
+
+def _train(training: engine.Training, scores: Scores, *, part: int = 0) -> Iterator[engine.Rung]:
     """Train to the end, record the epochs, and yield at the rungs."""
+    # The second task's epochs are those of phase finetune.2.
+    phase = training.phase if part == 0 else f"{training.phase}.{part + 1}"
     for event in training.run():
         if isinstance(event, engine.Rung):
             yield event
             continue
-        scores.epochs.append({"phase": training.phase, **dataclasses.asdict(event)})
+        scores.epochs.append({"phase": phase, **dataclasses.asdict(event)})
         _spend(scores, training.phase, event.seconds)
         if training.phase == "pretrain":
             scores.pretrain_loss = event.loss

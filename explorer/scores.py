@@ -11,11 +11,13 @@ class Rung:
 
     Attributes:
         images_seen: Images trained on so far, repeats counted.
-        accuracy: The probe's, in [0, 1]: never of the test images.
+        accuracy: The probe's, in [0, 1]: never of the test images; the mean over the tasks.
+        seconds: Wall-clock time that the trial has spent so far.
     """
 
     images_seen: int
     accuracy: float
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -23,7 +25,8 @@ class Scores:
     """What a trial has found.
 
     Attributes:
-        accuracy: Top-1 accuracy on the test images after fine-tuning, in [0, 1].
+        accuracy: Top-1 accuracy on the test images after fine-tuning, in [0, 1]: the mean over
+            the downstream tasks.
         accuracies: The same for each downstream task, by name.
         variety: Measures of the proxy images, by name; empty for the arm from scratch.
         dataset: Digest of the proxy images; ``None`` for the arm from scratch.
@@ -43,3 +46,8 @@ class Scores:
     epochs: list[dict[str, Any]] = field(default_factory=list)
     host: str = ""
     device: str = ""
+
+    @property
+    def spent(self) -> float:
+        """Seconds of all phases so far."""
+        return sum(seconds for phase, seconds in self.seconds.items() if phase != "total")

@@ -344,3 +344,51 @@ def test_shipped_search_spaces_have_their_formulas_defaults():
         assert space.formula == name
         formula = formulas.get(space.formula)
         assert formula.resolve(space.complete({})) == formula.resolve()
+
+
+@pytest.mark.parametrize(
+    ("arm", "line"),
+    [
+        (
+            "{protocol: {datasets: {categories: 4}}}",
+            "arms.circles.protocol.datasets: no part that an arm can change; did you mean",
+        ),
+        ("{protocol: {resources: {cpus: 2}}}", "arms.circles.protocol.resources: no part"),
+        (
+            "{protocol: {dataset: {category: 4}}}",
+            "arms.circles.protocol.dataset.category: 4: unknown key; did you mean 'categories'",
+        ),
+        (
+            "{protocol: {dataset: {categories: 1}}}",
+            "arms.circles.protocol.dataset.categories: 1: input should be greater than or equal",
+        ),
+        ("{pretrain: false, frequency: [0, 0]}", "arms.circles.frequency: has no effect: no pre"),
+        (
+            "{search_space: rcdb, protocol: {dataset: {images: photos}}}",
+            "arms.circles.search_space: has no effect: images of photos",
+        ),
+    ],
+)
+def test_what_sets_an_arm_apart_must_have_an_effect(write_study, arm, line):
+    write_study(STUDY.replace("{frequency: [0, 0]}", arm))
+    with pytest.raises(InputError, match=re.escape(line)):
+        config.load_study("mine")
+
+
+def test_several_downstream_tasks_have_names_of_their_own(folder):
+    text = (files.find("protocols", "smoke", source="test")).read_text()
+    two = "[{name: digits}, {name: imagefolder, path: photos/flowers}]"
+    digits = "{name: digits, train_size: 100, test_fraction: 0.2}"
+    assert digits in text
+    (folder / "two.yaml").write_text(text.replace(digits, two))
+    protocol = config.load_protocol("two.yaml")
+    assert [task.title for task in protocol.downstream] == ["digits", "flowers"]
+    assert config.Protocol.model_validate(protocol.model_dump(mode="json")) == protocol
+    (folder / "two.yaml").write_text(text.replace(digits, f"[{digits}, {digits}]"))
+    with pytest.raises(InputError, match="two tasks named digits"):
+        config.load_protocol("two.yaml")
+
+
+def test_one_downstream_task_is_written_as_one():
+    said = config.load_protocol("smoke").model_dump(mode="json")
+    assert said["downstream"]["name"] == "digits"

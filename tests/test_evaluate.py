@@ -1,11 +1,14 @@
 import math
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from explorer import config
 from explorer.evaluate import check, evaluate
 from explorer.scores import Rung, Scores
+from explorer.training.downstream import DownstreamError
 from explorer.variety import MEASURES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -30,6 +33,7 @@ def values(found: tuple[list[Rung], Scores]) -> tuple:
     """All of a result but its timings."""
     rungs, scores = found
     losses = [(row["phase"], row["epoch"], row["loss"], row["accuracy"]) for row in scores.epochs]
+    rungs = [(rung.images_seen, rung.accuracy) for rung in rungs]
     return rungs, scores.accuracy, scores.dataset, scores.variety, scores.pretrain_loss, losses
 
 
@@ -85,6 +89,57 @@ def test_global_random_state_is_neither_read_nor_changed(smoke, pretrained):
     before = torch.random.get_rng_state()
     assert values(run({}, smoke)) == values(pretrained)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of coloured images, three classes that differ in their hue."""
+    random = np.random.default_rng(0)
+    for name, colour in (("red", 0), ("green", 1), ("blue", 2)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(12):
+            image = random.integers(0, 60, (20, 20, 3))
+            image[..., colour] += 150
+            path = tmp_path / "photos" / name / f"{number}.png"
+            Image.fromarray(image.astype(np.uint8)).save(path)
+    return tmp_path / "photos"
+
+
+def test_several_tasks_score_by_their_mean(smoke, photos):
+    digits = smoke.downstream[0].model_dump(mode="json")
+    folder = {"name": "imagefolder", "path": str(photos), "test_fraction": 0.5}
+    both = smoke.model_dump(mode="json") | {"downstream": [digits, folder]}
+    rungs, scores = run({}, config.Protocol.model_validate(both))
+    assert scores.accuracies.keys() == {"digits", "photos"}
+    assert scores.accuracies["photos"] > 0.6
+    assert scores.accuracy == pytest.approx(sum(scores.accuracies.values()) / 2)
+    phases = [(row["phase"], row["epoch"]) for row in scores.epochs]
+    assert phases == [
+        ("pretrain", 1),
+        *[(phase, epoch) for phase in ("finetune", "finetune.2") for epoch in (1, 2, 3)],
+    ]
+    assert len(rungs) == 2
+    # Each task starts from the pre-trained weights, not from those tuned for another.
+    other_way = both | {"downstream": [folder, digits]}
+    _, turned = run({}, config.Protocol.model_validate(other_way))
+    assert turned.accuracies == scores.accuracies
+
+
+def test_real_images_may_stand_in_for_a_formula(smoke, photos):
+    sizes = {"images": str(photos), "categories": 2, "instances": 10}
+    protocol = changed(smoke, dataset=sizes)
+    rungs, scores = run({}, protocol)
+    assert [rung.images_seen for rung in rungs] == [20]  # one step, so one rung
+    assert scores.variety["between_spread"] > 0
+    assert values(run({}, protocol)) == values((rungs, scores))
+    for wrong, said in (({"categories": 4}, "has 3 classes"), ({"instances": 13}, "has 12 images")):
+        with pytest.raises(DownstreamError, match=said):
+            run({}, changed(smoke, dataset={**sizes, **wrong}))
+
+
+def test_a_rung_says_what_it_has_cost(pretrained):
+    rungs, scores = pretrained
+    assert 0 < rungs[0].seconds < rungs[1].seconds < scores.seconds["total"]
 
 
 def changed(protocol: config.Protocol, **parts: dict) -> config.Protocol:

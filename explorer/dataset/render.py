@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +29,11 @@ _CHUNK = 16  # instances rendered by one job
 
 @dataclass(frozen=True)
 class ProxyDataset:
-    """Images of a formula with their categories as labels.
+    """Images with their categories as labels.
 
     Args:
-        images: uint8 ``[categories * instances, size, size]``, category by category.
+        images: uint8 ``[categories * instances, size, size]``, category by category; real images
+            in colour ``[..., 3, size, size]``.
         labels: int64 ``[categories * instances]``.
         digest: SHA-256 (hex) of the shape and the bytes of ``images``.
     """
@@ -40,6 +41,13 @@ class ProxyDataset:
     images: Images
     labels: npt.NDArray[np.int64]
     digest: str
+
+    @classmethod
+    def of(cls, images: Images, labels: npt.NDArray[np.int64]) -> Self:
+        """Make a dataset of images that were not rendered."""
+        digest = hashlib.sha256(str(images.shape).encode())
+        digest.update(np.ascontiguousarray(images).data)
+        return cls(images, labels, digest.hexdigest())
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -34,7 +35,7 @@ class Definition:
         name: Name of the study in the database.
         description: What the study asks, in words.
         protocol: Name of the protocol.
-        task: Name of the downstream task, empty where the protocol does not say.
+        tasks: Names of the downstream tasks, empty where the protocol does not say.
         baseline: The arm that the others are compared with.
         replicates: Seeds an arm.
         samples: Ranges that a sampler proposes, 0 without a sampler.
@@ -42,6 +43,7 @@ class Definition:
             ``None`` for the arm that is not pre-trained.
         space: The search space of the study.
         arm_spaces: The search spaces of the arms that have one of their own.
+        arm_changes: What arms change of the protocol: ``dataset.categories`` -> its value.
         vary: The parameters that a sampler moves.
         varied: The parameters that differ between trials, in the order of the search spaces.
         version: The explorer that made the study.
@@ -50,13 +52,14 @@ class Definition:
     name: str
     description: str = ""
     protocol: str = ""
-    task: str = ""
+    tasks: tuple[str, ...] = ()
     baseline: str | None = None
     replicates: int = 1
     samples: int = 0
     arms: Mapping[str, Mapping[str, Range] | None] = field(default_factory=dict)
     space: Space = Space()
     arm_spaces: Mapping[str, Space] = field(default_factory=dict)
+    arm_changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     vary: tuple[str, ...] = ()
     varied: tuple[str, ...] = ()
     version: str = ""
@@ -71,8 +74,14 @@ class Definition:
         return self.arm_spaces.get(arm, self.space)
 
     def formula_of(self, arm: str) -> str | None:
-        """Return the formula of an arm; ``None`` for the arm that is not pre-trained."""
-        return None if self.arms.get(arm, {}) is None else self.space_of(arm).formula
+        """Return the formula of an arm, or the folder whose images stand in for one.
+
+        ``None`` for an arm that is not pre-trained.
+        """
+        if self.arms.get(arm, {}) is None:
+            return None
+        images = self.arm_changes.get(arm, {}).get("dataset.images")
+        return Path(images).name if images else self.space_of(arm).formula
 
     def varied_of(self, arm: str) -> tuple[str, ...]:
         """Return the parameters that differ between the trials of an arm's formula."""
@@ -105,13 +114,17 @@ def definition(study: optuna.Study) -> Definition:
         name=study.study_name,
         description=" ".join(str(said.get("description", "")).split()),
         protocol=str(protocol.get("name", "")),
-        task=str((protocol.get("downstream") or {}).get("name", "")),
+        tasks=_tasks(protocol.get("downstream") or {}),
         baseline=said.get("baseline"),
         replicates=int(said.get("replicates", 1)),
         samples=int(sampler.get("samples", 0)),
         arms=arms,
         space=space,
         arm_spaces=arm_spaces,
+        arm_changes={
+            arm: {f"{part}.{key}": v for part, kept in parts.items() for key, v in kept.items()}
+            for arm, parts in (said.get("arm_changes") or {}).items()
+        },
         vary=tuple(said.get("vary") or ()),
         varied=tuple(sorted(moved, key=known.index) if set(moved) <= set(known) else moved),
         version=str(study.user_attrs.get("explorer_version", "")),
@@ -141,6 +154,14 @@ def _space(said: Mapping[str, Any]) -> Space:
     parameters = (said.get("parameters") or {}).items()
     defaults = {p: _range(bounds["default"]) for p, bounds in parameters if "default" in bounds}
     return Space(said.get("formula"), defaults)
+
+
+def _tasks(said: Any) -> tuple[str, ...]:
+    tasks = [said] if isinstance(said, Mapping) else said
+    titles = [
+        Path(t["path"]).name if t.get("name") == "imagefolder" else t.get("name") for t in tasks
+    ]
+    return tuple(str(title) for title in titles if title)
 
 
 def _range(pair: Any) -> Range:

@@ -114,7 +114,7 @@ def _row(trial: FrozenTrial, said: Definition) -> dict[str, Any]:
     if trial.state == TrialState.COMPLETE:
         (row["accuracy"], *_) = trial.values  # noqa: PD011 - a trial, not a frame
     for key, value in attrs.items():
-        if key.startswith(("accuracy.", "variety.", "seconds.")):
+        if key.startswith(("accuracy.", "variety.", "seconds.")) and not isinstance(value, dict):
             row[key] = value
     for parameter, ends in (attrs.get("ranges") or {}).items():
         row[f"{parameter}.low"], row[f"{parameter}.high"] = ends
@@ -130,7 +130,7 @@ def _parameters(said: Definition) -> Iterable[str]:
 def _dynamic(seen: Iterable[str], said: Definition) -> list[str]:
     """Order the columns that depend on the study."""
     groups: tuple[tuple[Callable[[str], bool], list[str]], ...] = (
-        (lambda c: c.startswith("accuracy."), [f"accuracy.{said.task}"]),
+        (lambda c: c.startswith("accuracy."), [f"accuracy.{task}" for task in said.tasks]),
         (
             lambda c: c.endswith((".low", ".high")) and not c.startswith("variety."),
             [f"{p}.{end}" for p in _parameters(said) for end in ("low", "high")],

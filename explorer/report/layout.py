@@ -82,7 +82,8 @@ def lay_out(
     several_formulas = len(report.formulas) > 1
     if several_formulas:
         columns.append(Column("Formula", text=True))
-    if report.varied:
+    with_ranges = bool(report.varied) or any(arm.changes for arm in report.arms)
+    if with_ranges:
         columns.append(Column("Ranges", text=True))
     several = len(report.tasks) > 1
     if several:
@@ -97,7 +98,7 @@ def lay_out(
         row = [Cell(arm.name)]
         if several_formulas:
             row.append(Cell(arm.formula or "no pre-training"))
-        if report.varied:
+        if with_ranges:
             row.append(Cell(_ranges(arm, several_formulas)))
         if several:
             row += [Cell(_accuracy(arm, task, places)) for task in report.tasks]
@@ -124,8 +125,13 @@ def _emphasis(ranked: Sequence[Arm]) -> dict[str, Emphasis]:
 
 
 def _ranges(arm: Arm, several_formulas: bool) -> str:
-    if arm.ranges or not several_formulas:
-        return numerals.ranges(arm.ranges) or "no pre-training"
+    # The folder of real images is said where a formula would be.
+    changes = {k.partition(".")[2]: v for k, v in arm.changes.items() if k != "dataset.images"}
+    said = [numerals.ranges(arm.ranges), *(f"{key} {value}" for key, value in changes.items())]
+    if any(said):
+        return ", ".join(filter(None, said))
+    if not several_formulas:
+        return "no pre-training"
     return "defaults" if arm.formula else MISSING
 
 

@@ -44,9 +44,10 @@ class Arm:
     Attributes:
         name: Its name.
         sampled: Whether a sampler proposed it (else the study file names it).
-        formula: Its image family; ``None`` for the arm from scratch.
+        formula: Its image family, or the folder of real images; ``None`` for from scratch.
         ranges: The varied parameters of its formula and their ranges; empty for the arm from
             scratch.
+        changes: What it changes of the protocol: ``dataset.categories`` -> its value.
         replicates: Its scored trials, by replicate.
         accuracy: Their mean and spread; ``None`` where there is none.
         tasks: The same for each downstream task.
@@ -60,6 +61,7 @@ class Arm:
     sampled: bool
     formula: str | None
     ranges: Mapping[str, Range]
+    changes: Mapping[str, Any]
     replicates: tuple[Replicate, ...]
     accuracy: Spread | None
     tasks: Mapping[str, Spread]
@@ -152,7 +154,7 @@ def summarise(study: optuna.Study | str, storage: BaseStorage | None = None) -> 
         protocol=said.protocol,
         version=said.version,
         baseline=said.baseline,
-        tasks=tasks or ((said.task,) if said.task else ()),
+        tasks=tasks or said.tasks,
         varied=said.varied,
         measures=measures,
         arms=_compared([*named, *sampled], said.baseline),
@@ -194,6 +196,7 @@ def _arm(
         sampled=name not in said.arms,
         formula=said.formula_of(name),
         ranges=_ranges(name, said, rows),
+        changes=said.arm_changes.get(name, {}),
         replicates=tuple(
             Replicate(
                 row["number"],

@@ -103,7 +103,6 @@ def _tune(
     resources = study.protocol.resources
     payload = {
         "evaluate": evaluate,
-        "protocol": study.protocol.model_dump(mode="json"),
         "threads": resources.cpus,
     }
     searcher = QueueSearcher(queue, payload, listener)

@@ -55,15 +55,20 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
             return None
         self._running[trial_id] = (proposal, time.monotonic())
         self._listener.started(proposal.number, proposal.arm, proposal.replicate)
-        asked = {"formula": proposal.formula, "ranges": proposal.ranges, "seed": proposal.seed}
-        return {**self._payload, **asked}
+        return {
+            **self._payload,
+            "formula": proposal.formula,
+            "protocol": proposal.protocol.model_dump(mode="json"),
+            "ranges": proposal.ranges,
+            "seed": proposal.seed,
+        }
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Record a rung."""
         rung = result.get(REPORT)
         if isinstance(rung, Rung):
             number = self._running[trial_id][0].number
-            self._queue.report(number, rung.images_seen, rung.accuracy)
+            self._queue.report(number, rung.images_seen, rung.accuracy, rung.seconds)
             self._listener.rung(number, rung.images_seen, rung.accuracy)
 
     def on_trial_complete(

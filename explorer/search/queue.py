@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 import explorer
 from explorer import storage as db
-from explorer.config import Range, Study
+from explorer.config import Protocol, Range, Study, protocol_digest
 from explorer.errors import InputError
 from explorer.search.samplers import make_sampler
 from explorer.search.slots import DIED, ERROR, INTERRUPTED, Slot, attempts, slot_of, wanted
@@ -37,7 +37,9 @@ class Proposal:
         seed: Seed of the replicate; all arms share it, so that they differ in nothing else.
         attempt: 1, or more where earlier attempts were interrupted.
         formula: The image family; that of the study for from scratch, where it draws nothing.
-        ranges: The range of every parameter of the search space; ``None`` for from scratch.
+        protocol: The protocol of the arm.
+        ranges: The range of every parameter of the search space; empty where real images are
+            pre-trained on, ``None`` for from scratch.
     """
 
     number: int
@@ -46,6 +48,7 @@ class Proposal:
     seed: int
     attempt: int
     formula: str
+    protocol: Protocol
     ranges: dict[str, Range] | None
 
 
@@ -80,7 +83,7 @@ def open_study(storage: RDBStorage, study: Study) -> optuna.Study:
 def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
     fresh = "give the study another name, or start over with --fresh (nothing is deleted)"
     changed = {
-        "protocol": earlier["protocol"]["digest"] != now["protocol"]["digest"],
+        "protocol": protocol_digest(earlier["protocol"]) != now["protocol"]["digest"],
         "seed": earlier["seed"] != now["seed"],
         "search_space": _differ(earlier["search_space"], now["search_space"]),
         "vary": earlier["vary"] != now["vary"],
@@ -97,6 +100,10 @@ def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], path: Path) 
         if _differ(*(space.get(arm) for space in spaces)):
             remedy = f"has another search space in the database; name it differently, or {fresh}"
             raise InputError(path, f"arms.{arm}.search_space", None, remedy)
+        protocols = [said.get("arm_protocols", {}).get(arm) for said in (earlier, now)]
+        if len({one and protocol_digest(one) for one in protocols}) > 1:
+            remedy = f"has another protocol in the database; name it differently, or {fresh}"
+            raise InputError(path, f"arms.{arm}.protocol", None, remedy)
         if earlier["arms"][arm] != ranges:
             remedy = f"has other ranges in the database; name it differently, or {fresh}"
             raise InputError(path, f"arms.{arm}", None, remedy)
@@ -161,6 +168,7 @@ class Queue:
             seed=attrs["seed"],
             attempt=attrs["attempt"],
             formula=attrs.get("formula", self._study.space.formula),
+            protocol=self._study.protocol_of(attrs["arm"]),
             ranges=ranges and {p: (low, high) for p, (low, high) in ranges.items()},
         )
 
@@ -170,9 +178,12 @@ class Queue:
             return False
         return self._missing_samples() == 0
 
-    def report(self, number: int, images_seen: int, accuracy: float) -> None:
-        """Record the value of a rung; a rung that is there already is kept."""
-        self._in_flight[number].report(accuracy, step=images_seen)
+    def report(self, number: int, images_seen: int, accuracy: float, seconds: float) -> None:
+        """Record the value of a rung and when it was reached; one that is there is kept."""
+        trial = self._in_flight[number]
+        trial.report(accuracy, step=images_seen)
+        times = trial.user_attrs.get("seconds.rungs", {})
+        trial.set_user_attr("seconds.rungs", {str(images_seen): seconds, **times})
 
     def record(self, number: int, attrs: Mapping[str, Any]) -> None:
         """Record attributes of a trial in flight."""
@@ -266,16 +277,17 @@ class Queue:
             "replicate": replicate,
             "seed": self._study.file.seed + replicate,
             "attempt": len(tried) + 1,
-            "ranges": None if ranges is None else space.complete(ranges),
+            "ranges": ranges,
         }
-        if ranges is not None:
-            attrs["formula"] = space.formula
+        drawn = self._study.draws(arm)
+        if ranges is not None and drawn:
+            attrs |= {"ranges": space.complete(ranges), "formula": space.formula}
         if arm not in self._study.arms:
             attrs["sampled"] = True
         if tried:
             attrs["continues"] = tried[-1].number
         # What is no point of the study's own search space has no Optuna parameters.
-        outside = ranges is None or arm in self._study.arm_spaces
+        outside = ranges is None or arm in self._study.arm_spaces or not drawn
         params = {} if outside else to_params(self._study, ranges or {})
         self._optuna.enqueue_trial(params, user_attrs=attrs)
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from explorer.training.inputs import LUMA
 from explorer.training.recipe import Task
 
 TEST_FRACTION = 0.2
@@ -21,6 +22,7 @@ EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif",
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+Part = tuple[Images, Labels]
 
 
 class DownstreamError(ValueError):
@@ -67,10 +69,55 @@ def load(task: Task, *, image_size: int) -> Downstream:
     if task.train_size is not None:
         chosen = _choose(train[1], task, len(classes))
         train = train[0][chosen], train[1][chosen]
-    return Downstream(task.name, *train, *test, classes)
+    return Downstream(task.title, *train, *test, classes)
 
 
-Part = tuple[Images, Labels]
+def sample_folder(
+    root: Path, categories: int, instances: int, *, image_size: int, seed: int
+) -> Part:
+    """Read some images of some classes of a folder, to be pre-trained on.
+
+    Args:
+        root: Holds one folder a class.
+        categories: Classes to choose.
+        instances: Images a class to choose.
+        image_size: Side that the middle square of an image is resized to, in pixels.
+        seed: Seed of both choices.
+
+    Returns:
+        uint8 [categories * instances, 3, S, S], class by class, and the labels from 0.
+
+    Raises:
+        DownstreamError: The folder has fewer classes, or a chosen class fewer images.
+    """
+    if not root.expanduser().is_dir():
+        raise DownstreamError(f"{root}: no such directory; it should hold one folder a class")
+    found = _classes(root.expanduser())
+    if categories > len(found):
+        raise DownstreamError(f"{root}: has {len(found)} classes, not {categories} to choose from")
+    rng = np.random.default_rng([seed, 3])
+    names = sorted(rng.permutation(list(found))[:categories].tolist())
+    chosen: dict[str, list[Path]] = {}
+    for name in names:
+        if instances > len(found[name]):
+            raise DownstreamError(
+                f"{root / name}: has {len(found[name])} images, not {instances} to choose from"
+            )
+        picked = np.sort(rng.permutation(len(found[name]))[:instances])
+        chosen[name] = [found[name][i] for i in picked]
+    return _read(chosen, tuple(names), image_size)
+
+
+def grey(images: Images) -> Images:
+    """Return the luma, uint8 [N, S, S], of images in grey [N, S, S] or colour [N, 3, S, S]."""
+    if images.ndim == 3:
+        return images
+    luma = np.empty((len(images), *images.shape[2:]), np.uint8)
+    for image, colour in zip(luma, images, strict=True):
+        image[...] = np.rint(np.tensordot(LUMA, colour, axes=1))
+    return luma
+
+
 Loaded = tuple[Part, Part, tuple[str, ...]]
 
 

@@ -188,6 +188,11 @@ class Task(Recipe):
     """Seed of the split and of the choice of training images. It belongs to the task, not to
     the trial: all arms and replicates see the same images."""
 
+    @property
+    def title(self) -> str:
+        """What it is called in a report: a folder's own name, else the name of the task."""
+        return self.path.name if self.name == "imagefolder" and self.path else self.name
+
     @model_validator(mode="after")
     def _fields_have_an_effect(self) -> Self:
         if self.name == "digits" and self.path is not None:

@@ -106,3 +106,63 @@ def test_a_changed_search_space_of_an_arm_is_refused(storage, write_study, folde
     (folder / "search_spaces" / "perlin.yaml").write_text(changed)
     with pytest.raises(InputError, match=r"arms.noise.search_space: has another search space in"):
         open_study(storage, config.load_study("mine"))
+
+
+CONTRASTS = """\
+description: What the papers contrast.
+search_space: visual_atom
+protocol: smoke
+replicates: 1
+baseline: half
+arms:
+  half: {}
+  few: {protocol: {dataset: {categories: 4, instances: 64}}}
+  small: {protocol: {model: {name: vit_small_patch16_224}}, orbits: [1, 10]}
+  small_scratch: {pretrain: false, protocol: {model: {name: vit_small_patch16_224}}}
+  photos: {protocol: {dataset: {images: pictures, categories: 2, instances: 8}}}
+"""
+
+
+def test_an_arm_may_change_the_protocol(storage, write_study):
+    write_study(CONTRASTS)
+    study = config.load_study("mine")
+    found = {p.arm: p for p in taken(storage, study)}
+    assert found["half"].protocol == found["scratch"].protocol == study.protocol
+    few = found["few"].protocol
+    assert (few.dataset.categories, few.dataset.instances) == (4, 64)
+    assert few.dataset.canvas == study.protocol.dataset.canvas
+    assert few.model == study.protocol.model
+    assert few.digest() != study.protocol.digest()
+    assert found["small"].ranges["orbits"] == (1, 10)
+    for name in ("small", "small_scratch"):
+        assert found[name].protocol.model.name == "vit_small_patch16_224"
+    assert found["small_scratch"].ranges is None
+    assert found["photos"].ranges == {}
+    attrs = {t.user_attrs["arm"]: t.user_attrs for t in trials(storage, TrialState.COMPLETE)}
+    assert "formula" not in attrs["photos"]
+    assert attrs["photos"]["ranges"] == {}
+
+
+def test_the_protocol_of_an_arm_stays_what_it_was(storage, write_study):
+    write_study(CONTRASTS)
+    open_study(storage, config.load_study("mine"))
+    write_study(CONTRASTS.replace("instances: 64", "instances: 65"))
+    with pytest.raises(InputError, match=r"arms\.few\.protocol: has another protocol"):
+        open_study(storage, config.load_study("mine"))
+    write_study(CONTRASTS.replace("{protocol: {dataset: {categories: 4, instances: 64}}}", "{}"))
+    with pytest.raises(InputError, match=r"arms\.few\.protocol"):
+        open_study(storage, config.load_study("mine"))
+
+
+def test_a_study_of_a_version_with_fewer_entries_goes_on(storage, study):
+    """What a later version has added counts with its default."""
+    opened = open_study(storage, study)
+    said = opened.user_attrs["definition"]
+    del said["protocol"]["dataset"]["images"], said["arm_protocols"], said["arm_changes"]
+    said["protocol"]["digest"] = "that of another version"
+    opened.set_user_attr("definition", said)
+    open_study(storage, study)
+    said["protocol"]["pretrain"]["epochs"] += 1
+    opened.set_user_attr("definition", said)
+    with pytest.raises(InputError, match="protocol: differs"):
+        open_study(storage, study)

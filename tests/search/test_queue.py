@@ -79,14 +79,15 @@ def test_replicates_have_their_own_seed_and_arms_share_it(queue):
 
 def test_what_is_reported_is_stored(storage, queue):
     number = queue.take().number
-    queue.report(number, 128, 0.4)
-    queue.report(number, 256, 0.5)
+    queue.report(number, 128, 0.4, 2.5)
+    queue.report(number, 256, 0.5, 4.0)
     queue.record(number, {"variety.vendi_pixels": 3.5})
     queue.complete(number, 0.75)
     trial = trials(storage)[number]
     assert trial.state == TrialState.COMPLETE
     assert trial.value == 0.75
     assert trial.intermediate_values == {128: 0.4, 256: 0.5}
+    assert trial.user_attrs["seconds.rungs"] == {"128": 2.5, "256": 4.0}
     assert trial.user_attrs["variety.vendi_pixels"] == 3.5
 
 
