@@ -409,6 +409,8 @@ def parse_shared_ranges(names: Sequence[str], settings: Sequence[str]) -> list[d
         InputError: If there is no such formula, one cannot draw from a range, or a key is a
             parameter of none.
     """
+    if len(names) == 1:
+        return [parse_ranges(names[0], settings)]
     families = [_formula(name) for name in names]
     ranges = _read_settings(settings)
     keys = [{*(p.name for p in family.parameters), *family.groups} for family in families]
@@ -418,7 +420,7 @@ def parse_shared_ranges(names: Sequence[str], settings: Sequence[str]) -> list[d
             raise InputError("--set", key, None, f"no parameter of {', '.join(names)}; {hint}")
     shares = [{k: ends for k, ends in ranges.items() if k in known} for known in keys]
     for family, share in zip(families, shares, strict=True):
-        _check_settings(family, share, said=f" of {family.name}" if len(names) > 1 else "")
+        _check_settings(family, share, said=f" of {family.name}")
     return shares
 
 

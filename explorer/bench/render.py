@@ -64,7 +64,8 @@ from pathlib import Path
 from explorer import dataset
 size = {"categories": int(sys.argv[3]), "instances": 64, "canvas": 512, "size": 512, "seed": 0}
 progress = lambda count: print(count, flush=True)
-dataset.export_imagefolder(sys.argv[1], None, sys.argv[2], **size, progress=progress)
+plan = dataset.Plan(sys.argv[1], None, **size)
+dataset.export_imagefolder(plan, sys.argv[2], progress=progress)
 status = Path("/proc/self/status").read_text()
 print(1024 * int(status.split("VmHWM:")[1].split()[0]))
 """

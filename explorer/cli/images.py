@@ -142,10 +142,11 @@ def _render_counter(
         if name not in arguments:
             raise InputError(f"--{name}", None, None, "is missing; say how many")
     arguments = {"size": canvas, "seed": 0, **arguments, "canvas": canvas}
-    total = arguments["categories"] * arguments["instances"]
-    with refusals(), progress("rendering", total) as advance:
-        dataset.LAYOUTS[layout](formula, ranges, output, **arguments, progress=advance)
-    click.echo(f"{total} images in {output}")
+    with refusals():
+        plan = dataset.Plan(formula, ranges, **arguments)
+    with progress("rendering", plan.total) as advance:
+        dataset.LAYOUTS[layout](plan, output, progress=advance)
+    click.echo(f"{plan.total} images in {output}")
     return OK
 
 
@@ -197,12 +198,12 @@ def _verify(directory: Path, workers: int | None) -> int:
 
 
 @click.command()
-@click.argument("formula")
+@click.argument("formulas", metavar="FORMULA...", nargs=-1, required=True)
 @click.option(
     "--output", type=click.Path(path_type=Path), default=Path("sheet.png"), show_default=True
 )
-@click.option("--categories", type=click.IntRange(1, 100), default=6, show_default=True)
-@click.option("--instances", type=click.IntRange(1, 100), default=8, show_default=True)
+@click.option("--categories", type=click.IntRange(1, 100), help="Default 6; 4 of several formulas.")
+@click.option("--instances", type=click.IntRange(1, 100), help="Default 8; 4 of several formulas.")
 @click.option(
     "--canvas",
     type=click.IntRange(16, 4096),
@@ -217,15 +218,29 @@ def _verify(directory: Path, workers: int | None) -> int:
 )
 @seed_option
 @set_option
-def preview(formula: str, output: Path, settings: tuple[str, ...], **arguments: Any) -> int:
-    """Draw one contact sheet of FORMULA: categories are rows, instances columns."""
+def preview(
+    formulas: tuple[str, ...], output: Path, settings: tuple[str, ...], **options: Any
+) -> int:
+    """Draw one contact sheet: categories are rows, instances columns, every FORMULA a panel.
+
+    With several formulas, a --set is for those that have that parameter.
+    """
     from explorer import config, dataset
 
-    ranges = config.parse_ranges(formula, settings)
-    arguments["size"] = arguments["size"] or min(128, arguments["canvas"])
+    ranges = config.parse_shared_ranges(formulas, settings)
+    alone = len(formulas) == 1
+    arguments = {
+        "canvas": options["canvas"],
+        "seed": options["seed"],
+        "categories": options["categories"] or (6 if alone else 4),
+        "instances": options["instances"] or (8 if alone else 4),
+        "size": options["size"] or min(128, options["canvas"]),
+    }
     with refusals():
-        sheet = dataset.contact_sheet(formula, ranges, **arguments)
-    dataset.write_png(sheet, output)
+        plans = [
+            dataset.Plan(name, own, **arguments) for name, own in zip(formulas, ranges, strict=True)
+        ]
+    dataset.write_png(dataset.contact_sheet(plans), output)
     click.echo(f"{output}")
     return OK
 

@@ -7,7 +7,7 @@ from explorer.dataset.imagefolder import export_imagefolder
 from explorer.dataset.npz import export_npz
 from explorer.dataset.official import PRESETS, OfficialPlan, export_official
 from explorer.dataset.png import write_png
-from explorer.dataset.render import ProxyDataset, render_dataset
+from explorer.dataset.render import Plan, ProxyDataset, render_dataset
 from explorer.dataset.shards import export_webdataset
 from explorer.dataset.sheet import contact_sheet
 from explorer.dataset.verify import Stored
@@ -16,6 +16,7 @@ __all__ = [
     "LAYOUTS",
     "PRESETS",
     "OfficialPlan",
+    "Plan",
     "ProxyDataset",
     "Stored",
     "contact_sheet",

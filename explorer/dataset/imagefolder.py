@@ -7,60 +7,39 @@ import numpy as np
 
 from explorer.dataset import manifest, png
 from explorer.dataset.render import Images, Plan, Progress
-from explorer.formulas import Ranges
 
 LAYOUT = "imagefolder"
 
 
 def export_imagefolder(
-    formula: str,
-    ranges: Ranges | None,
-    directory: str | Path,
-    *,
-    categories: int,
-    instances: int,
-    canvas: int,
-    size: int,
-    seed: int,
-    workers: int | None = None,
-    progress: Progress | None = None,
+    plan: Plan, directory: str | Path, *, progress: Progress | None = None
 ) -> Path:
     """Write a proxy dataset as PNG files, one folder a category.
 
     ``directory/00003/00017.png`` is instance 17 of category 3. ``directory/dataset.json`` says what
     the images are and, once all are there, their digest: that of :func:`render_dataset` for the
-    same arguments. An image has its name only when it is complete, so an interrupted export is
+    same plan. An image has its name only when it is complete, so an interrupted export is
     continued by the same call. A bounded number of images is held in memory.
 
     Args:
-        formula: Name of the formula.
-        ranges: Parameter or group name -> (low, high); the rest keeps the formula's default.
+        plan: What to draw.
         directory: Where to write; missing, empty, or with a part of the same dataset.
-        categories: Number of categories N, at least 1.
-        instances: Images of every category M, at least 1.
-        canvas: Side that the formula draws on, in pixels.
-        size: Side of the images after exact area averaging, at most ``canvas``.
-        seed: Seed of the counter stream.
-        workers: Threads, default one a core; the result does not depend on it.
         progress: Called with the number of images finished since its last call.
 
     Returns:
         The path of ``dataset.json``.
 
     Raises:
-        UnknownFormula: If there is no such formula.
-        RangeError: If a range or a number is out of bounds.
         InputError: If the directory holds another dataset or other files (nothing has been written
             then), or cannot be written.
     """
-    plan = Plan(formula, ranges, categories, instances, canvas, size, seed, workers)
     root, what = Path(directory), manifest.identity(plan, LAYOUT)
 
     def belongs(name: str) -> bool:
         match = re.fullmatch(r"(\d{5})/(?:(\d{5})\.png)?", name)
         if match is None:
             return False
-        return int(match[1]) < categories and int(match[2] or 0) < instances
+        return int(match[1]) < plan.categories and int(match[2] or 0) < plan.instances
 
     def draw(category: int, numbers: range) -> Images:
         images = plan.draw(category, numbers)
@@ -70,9 +49,9 @@ def export_imagefolder(
                 png.write(path, png.encode(image))
         return images
 
-    with manifest.writing(root):
+    with png.writing(root):
         manifest.prepare(root, what, belongs)
-        for category in range(categories):
+        for category in range(plan.categories):
             (root / f"{category:05d}").mkdir(exist_ok=True)
         return manifest.write(root, what, plan.run(draw, progress))
 

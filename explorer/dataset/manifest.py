@@ -5,7 +5,6 @@ import os
 import platform
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -99,16 +98,6 @@ def prepare(root: Path, what: Mapping[str, Any], belongs: Callable[[str], bool])
     root.mkdir(parents=True, exist_ok=True)
     if not (root / MANIFEST).exists():
         write(root, what, None)
-
-
-@contextmanager
-def writing(root: Path) -> Iterator[None]:
-    """Turn a full disk or an unwritable directory into a line for the user."""
-    try:
-        yield
-    except OSError as error:
-        where = error.filename or root
-        raise InputError(where, None, None, f"cannot be written: {error.strerror}") from error
 
 
 def _refuse_foreign(root: Path, what: Mapping[str, Any], belongs: Callable[[str], bool]) -> None:

@@ -10,26 +10,13 @@ import numpy.typing as npt
 
 from explorer.dataset import manifest, png
 from explorer.dataset.render import Plan, Progress
-from explorer.formulas import Ranges
 
 LAYOUT = "npz"
 
 _FILE = "images.npz"
 
 
-def export_npz(
-    formula: str,
-    ranges: Ranges | None,
-    directory: str | Path,
-    *,
-    categories: int,
-    instances: int,
-    canvas: int,
-    size: int,
-    seed: int,
-    workers: int | None = None,
-    progress: Progress | None = None,
-) -> Path:
+def export_npz(plan: Plan, directory: str | Path, *, progress: Progress | None = None) -> Path:
     """Write a proxy dataset as one file for ``numpy.load``.
 
     ``directory/images.npz`` holds ``images``, uint8 ``[categories * instances, size, size]``,
@@ -39,17 +26,15 @@ def export_npz(
 
     Args, return value and errors are those of :func:`export_imagefolder`.
     """
-    plan = Plan(formula, ranges, categories, instances, canvas, size, seed, workers)
     root, what = Path(directory), manifest.identity(plan, LAYOUT)
     path = root / _FILE
-    part = path.with_name(path.name + png.PART)
-    with manifest.writing(root):
+    with png.writing(root):
         manifest.prepare(root, what, {_FILE}.__contains__)
         if path.exists() and manifest.read(root).get("digest"):
             if progress is not None:
                 progress(plan.total)
             return root / manifest.MANIFEST
-        with zipfile.ZipFile(part, "w") as archive:
+        with png.whole(path) as part, zipfile.ZipFile(part, "w") as archive:
             with archive.open(_entry("labels"), "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, _labels(plan))
             with archive.open(_entry("images"), "w", force_zip64=True) as file:
@@ -60,7 +45,6 @@ def export_npz(
                     file.write(images.data)
                     if progress is not None:
                         progress(len(images))
-        part.replace(path)
         return manifest.write(root, what, digest.hexdigest())
 
 

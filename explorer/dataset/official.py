@@ -216,7 +216,7 @@ def export_official(
         if not path.exists():
             png.write(path, png.encode(image))
 
-    with manifest.writing(root):
+    with png.writing(root):
         manifest.prepare(root, what, belongs)
         done = _done(root, plan)
         if progress is not None and done:

@@ -1,5 +1,7 @@
 """PNG files that are complete or absent."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -34,23 +36,54 @@ def decode(content: bytes) -> Images | None:
         return None
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a file under another name and then give it its own, which is atomic."""
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Write a file under another name, which is yielded, and then give it its own.
+
+    The latter is atomic. Where the block raises, nothing is left of what it wrote.
+    """
     part = path.with_name(path.name + PART)
-    part.write_bytes(content)
+    try:
+        yield part
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise
     part.replace(path)
 
 
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with whole(path) as part:
+        part.write_bytes(content)
+
+
+@contextmanager
+def writing(where: Path) -> Iterator[None]:
+    """Turn a full disk or a place that cannot be written to into a line for the user."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        source = error.filename or where
+        raise InputError(source, None, None, f"cannot be written: {reason}") from error
+
+
 def write_png(image: Images, path: str | Path) -> Path:
-    """Write one grey image, uint8 ``[H, W]``, as a PNG file; an old file is replaced.
+    """Write one grey image, uint8 ``[H, W]``, as a small PNG file; an old file is replaced.
 
     Raises:
-        InputError: If the file cannot be written.
+        InputError: If the file cannot be written, or something else than a file has its name.
     """
+    from PIL import Image
+
     path = Path(path)
-    try:
+    if path.exists() and not path.is_file():
+        what = "a directory" if path.is_dir() else "no regular file"
+        raise InputError(path, None, None, f"is {what}; name a PNG file")
+    buffer = BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG", optimize=True)
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, encode(image))
-    except OSError as error:
-        raise InputError(path, None, None, f"cannot be written: {error.strerror}") from error
+        write(path, buffer.getvalue())
     return path

@@ -62,10 +62,11 @@ class Plan:
         canvas: Side that the formula draws on, in pixels.
         size: Side of the images after exact area averaging, at most ``canvas``.
         seed: Seed of the counter stream.
-        workers: Threads that render, or None for one a core.
+        workers: Threads that render, or None for one a core; the result does not depend on it.
 
     Raises:
         UnknownFormula: If there is no such formula.
+        BrokenFormula: If another package offers it and it cannot be used.
         RangeError: If a range or a number is out of bounds.
     """
 
@@ -76,7 +77,7 @@ class Plan:
     canvas: int
     size: int
     seed: int
-    workers: int | None
+    workers: int | None = None
 
     def __post_init__(self) -> None:
         _ = self.resolved

@@ -2,7 +2,7 @@
 
 import tarfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from explorer.dataset import manifest, png
 from explorer.dataset.render import Images, Plan, Progress
-from explorer.formulas import Ranges
 
 LAYOUT = "webdataset"
 
@@ -18,17 +17,7 @@ _IMAGES = 1000  # a shard: some tens of MB at 512 x 512
 
 
 def export_webdataset(
-    formula: str,
-    ranges: Ranges | None,
-    directory: str | Path,
-    *,
-    categories: int,
-    instances: int,
-    canvas: int,
-    size: int,
-    seed: int,
-    workers: int | None = None,
-    progress: Progress | None = None,
+    plan: Plan, directory: str | Path, *, progress: Progress | None = None
 ) -> Path:
     """Write a proxy dataset as tar shards of 1,000 images.
 
@@ -40,24 +29,23 @@ def export_webdataset(
 
     Args, return value and errors are those of :func:`export_imagefolder`.
     """
-    plan = Plan(formula, ranges, categories, instances, canvas, size, seed, workers)
     root, what = Path(directory), manifest.identity(plan, LAYOUT)
     names = [_shard_name(first // _IMAGES) for first in range(0, plan.total, _IMAGES)]
 
-    with manifest.writing(root):
+    with png.writing(root):
         manifest.prepare(root, what, set(names).__contains__)
         missing = {number for number, name in enumerate(names) if not (root / name).exists()}
 
         def draw(category: int, numbers: range) -> tuple[Images, list[bytes | None]]:
             images = plan.draw(category, numbers)
-            places = (category * instances + number for number in numbers)
+            places = (category * plan.instances + number for number in numbers)
             return images, [
                 png.encode(image) if place // _IMAGES in missing else None
                 for place, image in zip(places, images, strict=True)
             ]
 
         digest = plan.digest()
-        with ExitStack() as stack:  # closes the shard of an export that fails
+        with ExitStack() as stack:  # takes back the shard of an export that fails
             place = 0
             for (category, numbers), (images, encoded) in plan.each(draw):
                 digest.update(images.data)
@@ -65,13 +53,12 @@ def export_webdataset(
                     path = root / names[place // _IMAGES]
                     if content is not None:
                         if place % _IMAGES == 0:
-                            shard = stack.enter_context(_create(path))
+                            shard = stack.enter_context(_shard(path))
                         _add(shard, f"{category:05d}_{number:05d}.png", content)
                         _add(shard, f"{category:05d}_{number:05d}.cls", str(category).encode())
                     place += 1
                     if content is not None and (place % _IMAGES == 0 or place == plan.total):
                         stack.close()
-                        _part(path).replace(path)
                 if progress is not None:
                     progress(len(images))
         return manifest.write(root, what, digest.hexdigest())
@@ -127,18 +114,19 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
             yield member.name, file.read() if file else b""
 
 
-def _create(path: Path) -> tarfile.TarFile:
-    return tarfile.open(_part(path), "w", format=tarfile.USTAR_FORMAT)
+@contextmanager
+def _shard(path: Path) -> Iterator[tarfile.TarFile]:
+    with (
+        png.whole(path) as part,
+        tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as shard,
+    ):
+        yield shard
 
 
 def _add(shard: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)  # of no owner, and made in 1970: the same bytes at every export
     member.size = len(content)
     shard.addfile(member, BytesIO(content))
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(path.name + png.PART)
 
 
 def _shard_name(number: int) -> str:

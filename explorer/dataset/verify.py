@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from explorer import formulas
 from explorer.dataset import imagefolder, manifest, npz, official, shards
 from explorer.dataset.render import Progress
 from explorer.errors import InputError
@@ -58,6 +59,9 @@ class Stored:
             if known["stream"] == "official":
                 return official.plan_of(known, self.workers), official.compare
             return manifest.plan_of(known, self.workers), _COMPARE[known["layout"]]
+        except (formulas.UnknownFormula, formulas.BrokenFormula) as error:
+            path = root / manifest.MANIFEST
+            raise InputError(path, "formula", error.name, error.remedy) from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             path = root / manifest.MANIFEST
             raise InputError(path, None, None, f"describes no dataset: {error}") from error
