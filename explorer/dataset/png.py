@@ -64,8 +64,10 @@ def writing(where: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
         source = error.filename or where
+        if isinstance(error, FileExistsError):  # where a directory was to be made
+            raise InputError(source, None, None, "is a file; name a directory") from error
+        reason = error.strerror or str(error)
         raise InputError(source, None, None, f"cannot be written: {reason}") from error
 
 

@@ -9,26 +9,12 @@ import time
 import pytest
 
 from explorer import dataset
-from explorer.cli import main
 
 AUTHORS = (
     *("--set", "numof_classes=2", "--set", "numof_instances=2", "--set", "image_size=32"),
     *("--set", "vertex_num_max=300", "--set", "line_num_max=3"),
 )
 COUNTER = ("--categories", "2", "--instances", "3", "--canvas", "32", "--set", "orbits=1..3")
-
-
-@pytest.fixture
-def explorer(monkeypatch, capsys):
-    """Run the command line; returns the exit code, the output and the errors."""
-
-    def run(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["explorer", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return end.value.code, *capsys.readouterr()
-
-    return run
 
 
 def said(root) -> dict:

@@ -3,7 +3,6 @@
 import io
 import json
 import tarfile
-import zipfile
 
 import numpy as np
 import pytest
@@ -174,23 +173,6 @@ def test_what_cannot_be_drawn_or_written_is_refused(tmp_path, layout):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match="cannot be written: Not a directory"):
         exported(layout, tmp_path / "file" / "set")
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_full_disk_is_an_input_error_and_nothing_is_lost(tmp_path, layout, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    module, name = {
-        "webdataset": (tarfile.TarFile, "addfile"),
-        "npz": (zipfile._ZipWriteFile, "write"),
-    }[layout]
-    with monkeypatch.context() as patch:
-        patch.setattr(module, name, full)
-        with pytest.raises(InputError, match="cannot be written: No space left on device"):
-            exported(layout, tmp_path, workers=1)
-    exported(layout, tmp_path)
-    assert dataset.Stored(tmp_path).verify() == ()
 
 
 def changed(path, old: bytes, new: bytes) -> None:
