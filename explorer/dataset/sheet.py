@@ -29,59 +29,72 @@ def contact_sheet(plans: Sequence[Plan]) -> Images:
     """
     from PIL import Image
 
-    panels = [_panel(plan) for plan in plans]
-    rows = -(-len(panels) // _ABREAST)
-    abreast = -(-len(panels) // rows)
+    rows = -(-len(plans) // _ABREAST)
+    abreast = -(-len(plans) // rows)
+    grid = [plans[first : first + abreast] for first in range(0, len(plans), abreast)]
+    panels = [_panels(row) for row in grid]
     gap = _text_size(max(plan.size for plan in plans))
-    widths = [max(panel.width for panel in panels[i::abreast]) for i in range(abreast)]
-    heights = [
-        max(panel.height for panel in panels[i * abreast : (i + 1) * abreast]) for i in range(rows)
-    ]
+    widths = [max(row[i].width for row in panels if i < len(row)) for i in range(abreast)]
+    heights = [max(panel.height for panel in row) for row in panels]
     width, height = (sum(each) + gap * (len(each) + 1) for each in (widths, heights))
     sheet = Image.new("L", (width, height), _WHITE)
-    for number, panel in enumerate(panels):
-        row, column = divmod(number, abreast)
-        left = gap + sum(widths[:column]) + gap * column
-        top = gap + sum(heights[:row]) + gap * row
-        sheet.paste(panel, (left, top))
+    for i, row in enumerate(panels):
+        for j, panel in enumerate(row):
+            left = sum(widths[:j]) + gap * (j + 1)
+            sheet.paste(panel, (left, sum(heights[:i]) + gap * (i + 1)))
     return np.asarray(sheet)
 
 
-def _panel(plan: Plan) -> "Image.Image":
-    """Draw the images of one plan with their labels."""
+class _Measures:
+    """Where things are on a panel, in pixels."""
+
+    def __init__(self, plan: Plan) -> None:
+        text = _text_size(plan.size)
+        self.small, self.large = _font(text), _font(round(1.4 * text))
+        self.gap = max(5, plan.size // 20)
+        self.pitch = plan.size + self.gap
+        self.line, self.headline = (_height(font) + self.gap for font in (self.small, self.large))
+        # Left of the images: "category", turned, and the numbers of the rows.
+        numbers = round(self.small.getlength(str(plan.categories - 1)))
+        self.left = self.line + numbers + 2 * self.gap
+        images = self.left + plan.instances * self.pitch
+        title = round(self.large.getlength(plan.family.title)) + 1
+        self.width = max(images, title, _LEAST * text)
+        self.subtitle = _wrapped(_subtitle(plan), self.small, self.width)
+
+
+def _panels(plans: Sequence[Plan]) -> "list[Image.Image]":
+    """Draw the panels of one row, their images at one height."""
+    measures = [_Measures(plan) for plan in plans]
+    lines = max(len(each.subtitle) for each in measures)
+    return [_panel(plan, at, lines) for plan, at in zip(plans, measures, strict=True)]
+
+
+def _panel(plan: Plan, at: _Measures, lines: int) -> "Image.Image":
+    """Draw the images of one plan with their labels, below so many lines of subtitle."""
     from PIL import Image, ImageDraw
 
-    text = _text_size(plan.size)
-    small, large = _font(text), _font(round(1.4 * text))
-    gap = max(5, plan.size // 20)
-    pitch = plan.size + gap
-    line, headline = _height(small) + gap, _height(large) + gap
-    # Left of the images: "category", turned, and the numbers of the rows.
-    left = line + round(small.getlength(str(plan.categories - 1))) + 2 * gap
-    grid = left + plan.instances * pitch
-    title = plan.family.title
-    width = max(grid, round(large.getlength(title)) + 1, _LEAST * text)
-    lines = _wrapped(_subtitle(plan), small, width)
-    top = headline + (len(lines) + 2) * line + gap
-    # At least as high as the word beside the images.
-    turned = _turned("category", small)
-    height = max(plan.categories * pitch, turned.height)
-    panel = Image.new("L", (width, top + height), _WHITE)
+    top = at.headline + (lines + 2) * at.line + at.gap
+    turned = _turned("category", at.small)
+    height = max(plan.categories * at.pitch, turned.height)
+    panel = Image.new("L", (at.width, top + height), _WHITE)
     draw = ImageDraw.Draw(panel)
-    draw.text((0, 0), title, fill=_BLACK, font=large)
-    for number, said in enumerate(lines):
-        draw.text((0, headline + number * line), said, fill=_GREY, font=small)
+    draw.text((0, 0), plan.family.title, fill=_BLACK, font=at.large)
+    for number, said in enumerate(at.subtitle):
+        place = (0, at.headline + number * at.line)
+        draw.text(place, said, fill=_GREY, font=at.small)
 
-    across = left + (plan.instances * pitch - gap) // 2
-    draw.text((across, top - 2 * line), "instance", fill=_GREY, font=small, anchor="ma")
+    across = at.left + (plan.instances * at.pitch - at.gap) // 2
+    draw.text((across, top - 2 * at.line), "instance", fill=_GREY, font=at.small, anchor="ma")
     for column in range(plan.instances):
-        place = (left + column * pitch + plan.size // 2, top - line)
-        draw.text(place, str(column), fill=_BLACK, font=small, anchor="ma")
-    panel.paste(turned, (0, max(top, top + (plan.categories * pitch - gap - turned.height) // 2)))
+        place = (at.left + column * at.pitch + plan.size // 2, top - at.line)
+        draw.text(place, str(column), fill=_BLACK, font=at.small, anchor="ma")
+    down = (plan.categories * at.pitch - at.gap - turned.height) // 2
+    panel.paste(turned, (0, top + max(0, down)))
     for row in range(plan.categories):
-        place = (left - gap, top + row * pitch + plan.size // 2)
-        draw.text(place, str(row), fill=_BLACK, font=small, anchor="rm")
-    _paste_images(panel, draw, plan, (left, top), pitch)
+        place = (at.left - at.gap, top + row * at.pitch + plan.size // 2)
+        draw.text(place, str(row), fill=_BLACK, font=at.small, anchor="rm")
+    _paste_images(panel, draw, plan, (at.left, top), at.pitch)
     return panel
 
 
@@ -114,8 +127,9 @@ def _paste_images(
 def _subtitle(plan: Plan) -> list[str]:
     """Return what the images of a plan are, in pieces between which a line may break."""
     ranges = (plan.ranges or {}).items()
-    said = [f"{name}={low:g}..{high:g}" for name, (low, high) in ranges] or ["default ranges"]
-    return [plan.formula, *said, f"seed {plan.seed}", f"canvas {plan.canvas} px"]
+    said = [f"{name}={low:g}" + f"..{high:g}" * (low != high) for name, (low, high) in ranges]
+    sizes = (f"seed {plan.seed}", f"canvas {plan.canvas} px")
+    return [plan.formula, *(said or ["default ranges"]), *sizes]
 
 
 def _wrapped(pieces: Sequence[str], font: "ImageFont.FreeTypeFont", width: int) -> list[str]:
