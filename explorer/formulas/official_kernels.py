@@ -136,7 +136,7 @@ def grow(
         background: uint8, what the canvas is cleared to.
         grey_high: The grey of an orbit is drawn from 0 to this and clipped to 255.
     """
-    canvas[:] = background
+    raster.clear(canvas, background)
     count = len(xs)
     drawn = np.empty(4 * count, np.uint32)
     for _ in range(orbits):

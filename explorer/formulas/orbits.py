@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from explorer.formulas import raster, streams
 from explorer.formulas.compiled import kernel
-from explorer.formulas.raster import CAPACITY, GUARD, LINK, X, Y
+from explorer.formulas.raster import CAPACITY, LINK, X, Y
 
 FRACTION = 12
 """Binary digits after the point of a length in pixels."""
@@ -164,7 +164,7 @@ def _draw(
             work[_GROWTH + i] = growth[i]
             work[_HASH + i] = i32(_mix(np.uint64(i)))
             work[LINK + i] = i32(-1)
-        canvas[:] = np.uint8(background)
+        raster.clear(canvas, np.uint8(background))
         live = count
         for orbit in range(orbits):
             word = _mix(keys[number] + np.uint64(orbit + 1) * np.uint64(streams.GOLDEN))
@@ -176,7 +176,7 @@ def _draw(
                 live = _prune(work, direction, steps, live, i32(x), i32(y), i32(side), i32(left))
                 if live == 0:
                     break
-        images[number] = canvas[GUARD : GUARD + side, GUARD : GUARD + side]
+        raster.copy(canvas, images[number])
 
 
 @kernel

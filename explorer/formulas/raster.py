@@ -6,10 +6,11 @@ line with both end points, nothing outside the canvas. Pixel ``t`` of a segment 
 Pillow's error term computes.
 
 A segment is a few pixels long, so a loop over the pixels of one segment spends its time on a
-mispredicted exit. Instead all segments of a polygon advance together: they are sorted by length
-(counting sort), pixel ``t`` is drawn for the first so many of them, and both the setup and the
-advance are loops over arrays, which compile to vector instructions. Coordinates are int32 and live
-in the rows of one work array, so that the compiler can tell that they do not overlap.
+mispredicted exit. Instead the pixels of all segments are first listed, always a block of a segment
+at once and the next segment over what was listed too much, and then set. Setup and listing compile
+to vector instructions, and nothing but a segment longer than a block is ever mispredicted.
+Coordinates are int32 and live in the rows of one work array, so that the compiler can tell that
+they do not overlap.
 
 The same pixels on every machine: all arithmetic is integer but for one float32 division, whose
 rounding IEEE 754 fixes (and the pixels do not depend on, see ``_measure``).
@@ -35,14 +36,14 @@ GUARD = 64
 # leads from corner i to corner i + 1, the last one to corner 0; LINK[i] is -1, or 0 where segment
 # i is not to be drawn because it is known to lie outside the canvas.
 X, Y, LINK = (row * CAPACITY for row in range(3))
-_LENGTH, _START, _SLOPE, _STEPS, _CLIPPED = (row * CAPACITY for row in range(3, 8))
-# The same sorted by length, and how far each has come.
-_PIXEL, _FRACTION, _PITCH, _MOVES, _LAST = (row * CAPACITY for row in range(8, 13))
-ROWS = 13
+_LENGTH, _START, _SLOPE, _FORWARD, _ACROSS, _CLIPPED = (row * CAPACITY for row in range(3, 9))
+_LISTED = 9 * CAPACITY  # pixels to set, one row
+ROWS = 10
 """Rows of the work array that the raster uses; a caller may add its own behind them."""
 
-_LONG = 30  # segments of at least this length share one bucket
-_FEW = 8  # so few segments are finished one by one
+# Pixels that are listed at once. LLVM unrolls the loop over a smaller block, which is half as fast.
+_BLOCK = 32
+_FULL = 2048  # listed pixels are set when they are more than these
 _EXACT = 1024  # longest segment that a slope of 24 binary digits draws exactly
 
 i32 = np.int32
@@ -66,6 +67,29 @@ def work_array(rows: int = ROWS) -> npt.NDArray[np.int32]:
 
 
 @kernel
+def clear(canvas: Any, grey: Any) -> None:
+    """Set a canvas, but for its guard, to one grey.
+
+    Loops over single rows here and below: numba does not make one copy a row of a slice.
+    """
+    side = canvas.shape[0] - 2 * GUARD
+    for y in range(GUARD, GUARD + side):
+        row = canvas[y, GUARD : GUARD + side]
+        for x in range(side):
+            row[x] = grey
+
+
+@kernel
+def copy(canvas: Any, image: Any) -> None:
+    """Copy what is inside the guard to an image, uint8 ``[side, side]``."""
+    side = len(image)
+    for y in range(side):
+        to, row = image[y], canvas[GUARD + y, GUARD : GUARD + side]
+        for x in range(side):
+            to[x] = row[x]
+
+
+@kernel
 def polygon(canvas: Any, work: Any, count: Any, grey: Any) -> None:
     """Draw a closed polygon.
 
@@ -83,7 +107,7 @@ def polygon(canvas: Any, work: Any, count: Any, grey: Any) -> None:
             if work[_CLIPPED + i]:
                 x, y = work[X + i], work[Y + i]
                 line(canvas, x, y, work[X + i + 1], work[Y + i + 1], grey)
-    _advance(canvas.reshape(-1), work, count, grey)
+    _draw(canvas.reshape(-1), work, count, grey)
 
 
 @kernel
@@ -152,79 +176,57 @@ def _measure(work: Any, count: Any, side: Any, stride: Any) -> Any:
         work[_START + i] = i32(i32(i32(y0 + guard) * stride) + i32(x0 + guard))
         slope = f32(minor) / f32(max(length, i32(1))) * f32(1 << 24)
         work[_SLOPE + i] = i32(i32(slope) + i32(2))
-        work[_STEPS + i] = i32(i32(forward << i32(16)) | i32(across & i32(0xFFFF)))
+        work[_FORWARD + i] = forward
+        work[_ACROSS + i] = across
     return any_clipped
 
 
 @kernel
-def _sort(work: Any, count: Any, ends: Any) -> None:
-    """Sort the segments by falling length; ``ends[b]`` becomes the number of length >= b - 1."""
-    ends[:] = 0
-    for i in range(count):
-        bucket = u32(min(i32(work[_LENGTH + i] + i32(1)), i32(_LONG + 1)))
-        ends[bucket] = u32(ends[bucket] + u32(1))
-    total = u32(0)
-    for longer in range(_LONG + 1, -1, -1):
-        size = ends[longer]
-        ends[longer] = total
-        total = u32(total + size)
-    for i in range(count):
-        length = work[_LENGTH + i]
-        bucket = u32(min(i32(length + i32(1)), i32(_LONG + 1)))
-        place = ends[bucket]
-        ends[bucket] = u32(place + u32(1))
-        work[u32(_PIXEL) + place] = work[_START + i]
-        work[u32(_PITCH) + place] = work[_SLOPE + i]
-        work[u32(_MOVES) + place] = work[_STEPS + i]
-        work[u32(_LAST) + place] = length
-
-
-@kernel
-def _advance(pixels: Any, work: Any, count: Any, grey: Any) -> None:
-    """Draw all measured segments, pixel by pixel in step.
+def _draw(pixels: Any, work: Any, count: Any, grey: Any) -> None:
+    """Draw all measured segments.
 
     The last pixel of a segment is left to the next one, which begins there.
     """
-    ends = np.empty(_LONG + 2, np.uint32)
-    _sort(work, count, ends)
-    drawn = np.int64(ends[1])
-    for i in range(drawn):
-        work[_FRACTION + i] = i32(1 << 23)
-    _plot(pixels, work, drawn, grey)
-    step = 1
-    while step < _LONG and ends[step + 2] >= _FEW:
-        drawn = np.int64(ends[step + 2])
-        for i in range(drawn):
-            fraction = i32(work[_FRACTION + i] + work[_PITCH + i])
-            moves = work[_MOVES + i]
-            across = i32(i32(i32(moves << i32(16)) >> i32(16)) & i32(-(fraction >> i32(24))))
-            work[_PIXEL + i] = i32(work[_PIXEL + i] + i32(i32(moves >> i32(16)) + across))
-            work[_FRACTION + i] = i32(fraction & i32(0xFFFFFF))
-        _plot(pixels, work, drawn, grey)
-        step += 1
-    for i in range(np.int64(ends[step + 1])):
-        pixel, fraction = work[_PIXEL + i], work[_FRACTION + i]
-        moves = work[_MOVES + i]
-        forward, across = i32(moves >> i32(16)), i32(i32(moves << i32(16)) >> i32(16))
-        for _ in range(step, work[_LAST + i]):
-            fraction = i32(fraction + work[_PITCH + i])
-            pixel = i32(pixel + forward + i32(across & i32(-(fraction >> i32(24)))))
+    listed = u32(0)
+    for i in range(count):
+        length = work[_LENGTH + i]
+        if length < 0:
+            continue
+        pixel, fraction, slope = work[_START + i], i32(1 << 23), work[_SLOPE + i]
+        forward, across = work[_FORWARD + i], work[_ACROSS + i]
+        end = u32(listed + u32(max(length, i32(1))))
+        while True:
+            for t in range(_BLOCK):
+                moved = i32(i32(fraction + i32(slope * i32(t))) >> i32(24))
+                ahead = i32(pixel + i32(forward * i32(t)))
+                work[u32(_LISTED) + listed + u32(t)] = i32(ahead + i32(across * moved))
+            listed = u32(listed + u32(_BLOCK))
+            if listed >= end:
+                break
+            fraction = i32(fraction + i32(slope * i32(_BLOCK)))
+            pixel = i32(pixel + i32(forward * i32(_BLOCK)))
+            pixel = i32(pixel + i32(across * i32(fraction >> i32(24))))
             fraction = i32(fraction & i32(0xFFFFFF))
-            pixels[u32(pixel)] = grey
+        listed = end
+        if listed > u32(_FULL):
+            _set(pixels, work, listed, grey)
+            listed = u32(0)
+    _set(pixels, work, listed, grey)
 
 
 @kernel
-def _plot(pixels: Any, work: Any, count: Any, grey: Any) -> None:
-    """Set the pixels of the first so many segments; unrolled, which numba does not do itself."""
+def _set(pixels: Any, work: Any, count: Any, grey: Any) -> None:
+    """Set the listed pixels; unrolled, which numba does not do itself."""
+    count = np.int64(count)
     whole = count & ~7
     for i in range(0, whole, 8):
-        pixels[u32(work[_PIXEL + i])] = grey
-        pixels[u32(work[_PIXEL + i + 1])] = grey
-        pixels[u32(work[_PIXEL + i + 2])] = grey
-        pixels[u32(work[_PIXEL + i + 3])] = grey
-        pixels[u32(work[_PIXEL + i + 4])] = grey
-        pixels[u32(work[_PIXEL + i + 5])] = grey
-        pixels[u32(work[_PIXEL + i + 6])] = grey
-        pixels[u32(work[_PIXEL + i + 7])] = grey
+        pixels[u32(work[_LISTED + i])] = grey
+        pixels[u32(work[_LISTED + i + 1])] = grey
+        pixels[u32(work[_LISTED + i + 2])] = grey
+        pixels[u32(work[_LISTED + i + 3])] = grey
+        pixels[u32(work[_LISTED + i + 4])] = grey
+        pixels[u32(work[_LISTED + i + 5])] = grey
+        pixels[u32(work[_LISTED + i + 6])] = grey
+        pixels[u32(work[_LISTED + i + 7])] = grey
     for i in range(whole, count):
-        pixels[u32(work[_PIXEL + i])] = grey
+        pixels[u32(work[_LISTED + i])] = grey
