@@ -41,9 +41,9 @@ _scratch = threading.local()
 _mix: Any = kernel(streams.mix)
 
 
-def fixed(length: float) -> int:
-    """Convert a length in pixels to units of 2**-12 px, rounded to the nearest."""
-    return round(length * float(1 << FRACTION))
+def fixed(length: npt.ArrayLike) -> Any:
+    """Convert lengths in pixels to int64 units of 2**-12 px, rounded to the nearest."""
+    return np.rint(np.multiply(length, float(1 << FRACTION))).astype(np.int64)
 
 
 def times(length: int, values: Integers) -> Integers:

@@ -86,12 +86,10 @@ class RadialContours(Formula):
         row = _draw(full, category_key)[0]
         key = streams.instance_keys(category_key, instances)
         drawn = streams.rows(key, _INSTANCE, full)
-        starts = np.empty((len(instances), 4), np.int64)
-        for i, one in enumerate(drawn):
-            starts[i, 0] = orbits.fixed(images.shape[1] / 2 * (1 + one["x"]))
-            starts[i, 1] = orbits.fixed(images.shape[1] / 2 * (1 + one["y"]))
-            starts[i, 2] = orbits.fixed(one["radius"] * one["oval_x"])
-            starts[i, 3] = orbits.fixed(one["radius"] * one["oval_y"])
+        half = images.shape[1] / 2
+        centre = [half * (1 + drawn["x"]), half * (1 + drawn["y"])]
+        axes = [drawn["radius"] * drawn["oval_x"], drawn["radius"] * drawn["oval_y"]]
+        starts = orbits.fixed(np.stack([*centre, *axes], axis=1))
 
         cosine, sine = orbits.sines(row["quantization"])
         growth = np.full(len(cosine), orbits.fixed(row["noise"] + row["line_width"]))
