@@ -14,7 +14,7 @@ from explorer.formulas.fractal import (
     GREY,
     MAPS,
     POINTS,
-    WEIGHT,
+    draw_greys,
     draw_numbers,
     search_key,
     with_systems,
@@ -28,8 +28,6 @@ _DRAWS = (
     ("points", "points", np.int64),
     ("variance", "variance", np.float64),
 )
-# What an instance draws, likewise.
-_WEIGHT, _VIEW, _GREY, _ORBIT = range(4)
 
 
 class ExFractal(Formula):
@@ -37,16 +35,24 @@ class ExFractal(Formula):
 
     A category is a system of N affine maps of R³, the twelve numbers of each uniform in (-1, 1),
     chosen with a chance proportional to the absolute determinant. The coordinates of an orbit from
-    the origin are scaled alike, from the least and the greatest of all to -1..1, and centred on
-    their mean. A system is accepted when an orbit of 10,000 points stays finite and its variance
-    along each axis exceeds ``variance``; after 4,096 systems the one nearest to that is taken. N is
-    drawn anew for every system, so that few maps are accepted more often than many.
+    the origin, which is not drawn, are scaled alike, from the least and the greatest of all to
+    -1..1, and centred on their mean. A system is accepted when an orbit of 10,000 points stays
+    finite and its variance along each axis exceeds ``variance``; after 4,096 systems the one
+    nearest to that is taken. N is drawn anew for every system, so that few maps are accepted more
+    often than many.
 
     An instance scales one of the twelve numbers, the same in all maps, by a whole number of tenths,
-    or none (with the default range: 145 variants alike in chance); it draws the orbit, the side it
-    is seen from and its grey. A camera with a field of view of 45° stands at distance 4, looks at
-    the origin and is turned about the vertical axis; a point is one pixel. Where the scaled system
-    diverges, the category's own is drawn.
+    or none (with the default range: 145 variants alike in chance; the chances of the maps stay
+    those of the category); it draws the orbit, the side it is seen from and its grey. A camera with
+    a field of view of 45° stands at distance 4, looks at the origin and is turned about the
+    vertical axis; a point is one pixel.
+
+    ``view`` is the turn as the authors' renderer counts it: 0° looks along x. Its 12 views are at
+    30°, 60° ... 360°, each give or take 3.14° (a jitter of π that is taken as degrees); those are
+    MV-FractalDB, and ExFractalDB, which is drawn here, has any side. Three things differ. The
+    authors leave out an instance whose scaled system diverges (1 in 140), here the category's own
+    is drawn; their list of variants has 0.6 twice, and 1.6 not at all, for the ninth of the twelve
+    numbers; and their orbits end one point earlier.
     """
 
     name: ClassVar[str] = "exfractal"
@@ -68,7 +74,16 @@ class ExFractal(Formula):
             description="variance along each axis above which a system is accepted",
             symbol="v",
         ),
-        replace(WEIGHT, default=(4, 16)),
+        Parameter(
+            name="weight",
+            kind=int,
+            low=0,
+            high=30,
+            default=(4, 16),
+            unit="tenths",
+            description="factor of the one number of all maps that an instance changes, if any",
+            symbol="w",
+        ),
         Parameter(
             name="view",
             kind=float,
@@ -108,21 +123,19 @@ class ExFractal(Formula):
         row = streams.rows(category_key, _DRAWS, full)[0]
         system = _system(full, row, seed, category)
         key = streams.instance_keys(category_key, instances)
-        words = streams.words(key, range(4))
-        low, high = full["weight"]
-        weighted = iterated.weigh(system, list(range(12)), words[:, _WEIGHT], int(low), int(high))
-        degrees = streams.floats(words[:, _VIEW], *full["view"])
+        weight, view, grey, orbit = np.ascontiguousarray(streams.words(key, range(4)).T)
+        low, high = map(int, full["weight"])
+        factors = [tenths / 10 for tenths in range(low, high + 1) if tenths != 10]
+        degrees = streams.floats(view, *full["view"])
         turn = np.rint(degrees * _ANGLES / 360).astype(np.int64) % _ANGLES
-        grey_low, grey_high = full["grey"]
-        greys = streams.integers(words[:, _GREY], int(grey_low), int(grey_high))
         iterated.draw_solid(
             images,
-            words[:, _ORBIT],
+            orbit,
             system,
-            weighted,
-            np.empty((3, int(row["points"]))),
+            iterated.weigh(system, list(range(12)), weight, factors),
+            np.empty((3, int(row["points"]) + 1)),
             np.ascontiguousarray((orbits.sines(_ANGLES)[:, turn] * 2.0**-orbits.TURN).T),
-            greys.astype(np.uint8),
+            draw_greys(grey, full),
         )
 
 
@@ -142,4 +155,5 @@ def _search(seed: int, category: int, low: int, high: int, least: float) -> npt.
         return draw_numbers(keys, low, high, 12)
 
     key = search_key("exfractal", seed, category)
-    return iterated.search(key, draw, iterated.variance, 10_000, least, attempts=4096)
+    more = float(np.nextafter(least, np.inf))  # the threshold itself is refused
+    return iterated.search(key, draw, iterated.variance, 10_001, more, attempts=4096)

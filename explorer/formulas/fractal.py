@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import ClassVar
 
@@ -15,9 +16,6 @@ _SEARCH = 2**34  # purpose of the hash that the search for a system starts from
 _MAPS = 2**32  # purpose of the hash that the number of maps is drawn from
 _NUMBERS = [0, 1, 3, 4, 9, 10]  # where a, b, c, d, e, f stand among the twelve of iterated.py
 _ANGLES = 4096  # rotations are whole parts of a turn, so many
-
-# What an instance draws, in the order of the hash's purposes; append only.
-_WEIGHT, _FLIP, _PATCH, _GREY, _ORBIT = range(5)
 
 MAPS = Parameter(
     name="maps",
@@ -36,18 +34,8 @@ POINTS = Parameter(
     high=1_000_000,
     default=(100_000, 100_000),
     unit="points",
-    description="points that are drawn",
+    description="points of an orbit",
     symbol="T",
-)
-WEIGHT = Parameter(
-    name="weight",
-    kind=int,
-    low=0,
-    high=30,
-    default=(8, 12),
-    unit="tenths",
-    description="factor of the one number of all maps that an instance changes, if any",
-    symbol="w",
 )
 GREY = Parameter(
     name="grey",
@@ -59,20 +47,44 @@ GREY = Parameter(
     description="grey of the points of an instance",
     symbol="g",
 )
-_PATCH_WIDTH = Parameter(
+_PATCH = Parameter(
     name="patch",
     kind=int,
     low=1,
-    high=9,
+    high=8,
     default=(3, 3),
     unit="px",
-    description="side of the square of random pixels drawn for every point",
+    description="side of the square of random pixels drawn for a point; 1 is the point itself",
     symbol="s",
 )
+_PLANE_GREY = replace(GREY, default=(127, 127))
 
 
-class _Fractal(Formula):
-    """What the two families share: all but how a system is sampled."""
+# What a category draws, in the order of the hash's purposes; append only. The field, its
+# parameter, its type.
+_FREE = (
+    ("points", "points", np.int64),
+    ("patch", "patch", np.int64),
+    ("filling", "filling", np.float64),
+    ("weight", "weight", np.float64),
+)
+_CONTRACTIVE = (
+    ("points", "points", np.int64),
+    ("patch", "patch", np.int64),
+    ("contraction", "contraction", np.float64),
+)
+# What an instance of a contractive system draws first, likewise.
+_WINDOW = (
+    ("shift_x", "shift", np.float64),
+    ("scale_x", "scale", np.float64),
+    ("shift_y", "shift", np.float64),
+    ("scale_y", "scale", np.float64),
+)
+_TRIES = 4  # to scale a map such that the system still contracts
+
+
+class _Plane(Formula):
+    """What the two families share: how their categories are given."""
 
     draws: ClassVar[tuple[tuple[str, str, type], ...]]
 
@@ -90,70 +102,34 @@ class _Fractal(Formula):
         The field ``system`` is float64 ``[16, 6]``: a, b, c, d, e, f of every map, then zeros.
         """
         full = self.resolve(ranges)
-        rows = self._draw(full, seed, categories)
+        rows = streams.rows(streams.keys(self.name, seed, categories), self.draws, full)
         systems = [
             self.system(full, row, seed, category)[:, _NUMBERS]
             for row, category in zip(rows, categories, strict=True)
         ]
         return with_systems(rows, systems, len(_NUMBERS))
 
-    def _draw(
-        self,
-        full: Mapping[str, tuple[float, float]],
-        seed: int,
-        categories: Sequence[int] | range,
-    ) -> Rows:
-        return streams.rows(streams.keys(self.name, seed, categories), self.draws, full)
 
-    def draw_into(
-        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
-    ) -> None:
-        """Draw some instances of one category; see :meth:`Formula.draw_into`."""
-        from explorer.formulas import iterated
-
-        row = self._draw(full, seed, [category])[0]
-        system = self.system(full, row, seed, category)
-        key = streams.instance_keys(streams.keys(self.name, seed, [category]), instances)
-        words = streams.words(key, range(5))
-        low, high = full["weight"]
-        weighted = iterated.weigh(system, _NUMBERS, words[:, _WEIGHT], int(low), int(high))
-        grey_low, grey_high = full["grey"]
-        greys = streams.integers(words[:, _GREY], int(grey_low), int(grey_high))
-        width = int(row["patch"])
-        bits = streams.words(words[:, _PATCH], range(width * width)) >> np.uint64(63)
-        patches = bits.astype(np.bool_).reshape(-1, width, width)
-        patches[:, width // 2, width // 2] = True
-        iterated.draw_flat(
-            images,
-            words[:, _ORBIT],
-            system,
-            weighted,
-            np.empty((3, int(row["points"]))),
-            patches,
-            greys.astype(np.uint8),
-        )
-        for image, flip in zip(images, words[:, _FLIP] >> np.uint64(62), strict=True):
-            if flip & np.uint64(1):
-                image[:] = image[:, ::-1].copy()
-            if flip & np.uint64(2):
-                image[:] = image[::-1].copy()
-
-
-class Fractal(_Fractal):
+class Fractal(_Plane):
     """FractalDB (Kataoka et al., ACCV 2020): attractors of freely sampled systems of the plane.
 
     A category is a system of N maps ``x' = ax + by + e, y' = cx + dy + f``, the six numbers of each
     uniform in (-1, 1). Its orbit from the origin, each map chosen with a chance proportional to its
-    absolute determinant, is stretched over the canvas. A system is accepted when an orbit of
-    100,000 points stays finite and covers more than ``filling`` of the pixels of a canvas of 512;
-    after 512 systems the fullest is taken. N is drawn anew for every system, so that few maps are
-    accepted more often than many.
+    absolute determinant, is stretched over the canvas but for 6 pixels at the edges. A system is
+    accepted when an orbit of 100,000 points stays finite and covers at least ``filling`` of the
+    pixels of a canvas of 512; after 512 systems the fullest is taken. N is drawn anew for every
+    system, so that few maps are accepted more often than many.
 
-    An instance scales one of the six numbers, the same in all maps, by a whole number of tenths, or
-    none (with the default range: 25 variants alike in chance); it draws the orbit, a pattern of
-    pixels that stands for a point (each set by a toss of a coin, the middle always), its grey, and
-    mirrors the image along none, either or both axes. Where the scaled system diverges, the
-    category's own is drawn.
+    An instance scales one of the six numbers, the same in all maps, by ``1 ± w`` or ``1 ± 2w``, or
+    none (25 variants alike in chance; the chances of the maps stay those of the category). Every
+    point is a patch of random pixels, a choice of its own other than none, laid over what is there:
+    a pixel that is not set is black again. The image is mirrored along none, either or both axes.
+
+    With the default ranges and a canvas of 362 this is what the authors' renderer draws with
+    ``patch_gray`` and their recommended arguments (filling rate 0.2, weight 0.4, 200,000 points).
+    Two things differ. Their orbits all choose the same sequence of maps, ours choose their own. And
+    where a scaled system diverges (1 in 20 instances) they draw the few points before the overflow,
+    we the category's own system.
     """
 
     name: ClassVar[str] = "fractal"
@@ -164,8 +140,8 @@ class Fractal(_Fractal):
     )
     parameters: ClassVar[tuple[Parameter, ...]] = (
         MAPS,
-        POINTS,
-        _PATCH_WIDTH,
+        replace(POINTS, default=(200_000, 200_000)),
+        _PATCH,
         Parameter(
             name="filling",
             kind=float,
@@ -173,17 +149,23 @@ class Fractal(_Fractal):
             high=0.25,
             default=(0.2, 0.2),
             unit="of the pixels",
-            description="filling rate above which a system is accepted",
+            description="filling rate from which a system is accepted",
             symbol="r",
         ),
-        WEIGHT,
-        GREY,
+        Parameter(
+            name="weight",
+            kind=float,
+            low=0.0,
+            high=0.5,
+            default=(0.4, 0.4),
+            unit="times",
+            description="step of the factors 1 ± w and 1 ± 2w of the one number of all maps that "
+            "an instance changes, if any",
+            symbol="w",
+        ),
+        _PLANE_GREY,
     )
-    draws = (
-        ("points", "points", np.int64),
-        ("patch", "patch", np.int64),
-        ("filling", "filling", np.float64),
-    )
+    draws = _FREE
 
     def system(
         self, full: Mapping[str, tuple[float, float]], row: Rows, seed: int, category: int
@@ -192,32 +174,61 @@ class Fractal(_Fractal):
         low, high = full["maps"]
         return _free(seed, category, int(low), int(high), float(row["filling"]))
 
+    def draw_into(
+        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
+    ) -> None:
+        """Draw some instances of one category; see :meth:`Formula.draw_into`."""
+        from explorer.formulas import iterated
 
-class ContractiveFractal(_Fractal):
+        category_key = streams.keys(self.name, seed, [category])
+        row = streams.rows(category_key, self.draws, full)[0]
+        system = self.system(full, row, seed, category)
+        words = streams.words(streams.instance_keys(category_key, instances), range(5))
+        scaled, flip, patch, grey, orbit = np.ascontiguousarray(words.T)
+        step = float(row["weight"])
+        factors = [1 - 2 * step, 1 - step, 1 + step, 1 + 2 * step]
+        iterated.draw_free(
+            images,
+            orbit,
+            patch,
+            system,
+            iterated.weigh(system, _NUMBERS, scaled, factors),
+            np.empty((3, int(row["points"]))),
+            int(row["patch"]),
+            draw_greys(grey, full),
+        )
+        for image, turn in zip(images, flip, strict=True):
+            _mirror(image, int(turn))
+
+
+class ContractiveFractal(_Plane):
     """Fractals of contractive systems of the plane (Anderson & Farrell, WACV 2022).
 
-    As :class:`Fractal`, but the matrix of every map is composed of rotations, singular values
-    ``1 >= s1 >= s2 >= 0`` and mirrors. The singular values are sampled as in the paper so that the
-    sum of ``s1 + 2 s2`` over the N maps is ``(N + contraction) / 2``, which makes for attractors
-    that are neither sparse nor blurred. Every system converges, and none is refused.
+    As in :class:`Fractal` a category is a system of N maps, but the matrix of every map is composed
+    of rotations, singular values ``1 >= s1 >= s2 >= 0`` and mirrors. The singular values are
+    sampled as in the paper so that the sum of ``s1 + 2 s2`` over the N maps is
+    ``(N + contraction) / 2``, which makes for attractors that are neither sparse nor blurred. Every
+    system converges, and none is refused.
+
+    An instance scales all six numbers of one map by ``weight``: drawn at most four times, until
+    that map still contracts, and left alone otherwise. Its orbit starts at the fixed point of the
+    first map, so that all points are on the attractor. It is seen through a window whose sides are
+    ``scale`` times those of the attractor, moved by ``shift`` of them, one draw along x and one
+    along y. All points are the same patch of random pixels. The image is mirrored along none,
+    either or both axes, and transposed or not.
+
+    With the default ranges this is the authors' ``IFSGenerator`` in grey. Not taken are its colour,
+    its background and its blur, nor the images of several fractals; and a patch without any pixel,
+    which leaves 1 in 512 of their images empty, is not drawn here.
     """
 
     name: ClassVar[str] = "fractal_contractive"
     title: ClassVar[str] = "Fractals, contractive"
     source: ClassVar[str] = "Anderson & Farrell: Improving Fractal Pre-training. WACV 2022"
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter(
-            name="maps",
-            kind=int,
-            low=2,
-            high=16,
-            default=(2, 4),
-            unit="maps",
-            description="affine maps of a system",
-            symbol="N",
-        ),
+        replace(MAPS, default=(2, 4)),
         POINTS,
-        _PATCH_WIDTH,
+        _PATCH,
         Parameter(
             name="contraction",
             kind=float,
@@ -228,14 +239,41 @@ class ContractiveFractal(_Fractal):
             description="twice the sum of the weighted singular values, less N",
             symbol="a",
         ),
-        WEIGHT,
-        GREY,
+        Parameter(
+            name="weight",
+            kind=float,
+            low=0.0,
+            high=2.0,
+            default=(0.8, 1.1),
+            unit="times",
+            description="factor of the one map that an instance scales",
+            symbol="w",
+        ),
+        Parameter(
+            name="scale",
+            kind=float,
+            low=0.125,
+            high=8.0,
+            default=(0.5, 2.0),
+            unit="times",
+            description="extent of the window as a part of that of the attractor, one draw along x "
+            "and one along y",
+            symbol="z",
+        ),
+        Parameter(
+            name="shift",
+            kind=float,
+            low=-1.0,
+            high=1.0,
+            default=(-0.2, 0.2),
+            unit="extents",
+            description="middle of the window from that of the attractor, one draw along x and one "
+            "along y",
+            symbol="t",
+        ),
+        _PLANE_GREY,
     )
-    draws = (
-        ("points", "points", np.int64),
-        ("patch", "patch", np.int64),
-        ("contraction", "contraction", np.float64),
-    )
+    draws = _CONTRACTIVE
 
     def system(
         self, full: Mapping[str, tuple[float, float]], row: Rows, seed: int, category: int
@@ -244,6 +282,38 @@ class ContractiveFractal(_Fractal):
         key = search_key(self.name, seed, category)
         maps = streams.integers(streams.words(key, [_MAPS])[0, 0], *map(int, full["maps"]))
         return _contractive(key, int(maps), float(row["contraction"]))
+
+    def draw_into(
+        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
+    ) -> None:
+        """Draw some instances of one category; see :meth:`Formula.draw_into`."""
+        from explorer.formulas import iterated
+
+        category_key = streams.keys(self.name, seed, [category])
+        row = streams.rows(category_key, self.draws, full)[0]
+        system = self.system(full, row, seed, category)
+        key = streams.instance_keys(category_key, instances)
+        window = streams.rows(key, _WINDOW, full)
+        first = len(_WINDOW)
+        words = streams.words(key, range(first, first + 4))
+        flip, patch, grey, orbit = np.ascontiguousarray(words.T)
+        tries = streams.words(key, range(first + 4, first + 4 + 2 * _TRIES))
+        systems = _scale_a_map(system, tries, *full["weight"])
+        iterated.draw_contractive(
+            images,
+            orbit,
+            patch,
+            systems,
+            _fixed_points(systems[:, 0]),
+            window.view(np.float64).reshape(-1, 2, 2),
+            np.empty((3, int(row["points"]))),
+            int(row["patch"]),
+            draw_greys(grey, full),
+        )
+        for image, turn in zip(images, flip, strict=True):
+            _mirror(image, int(turn))
+            if int(turn) >> 61 & 1:
+                image[:] = image.T.copy()
 
 
 def with_systems(rows: Rows, systems: Sequence[npt.NDArray[np.float64]], numbers: int) -> Rows:
@@ -271,6 +341,18 @@ def draw_numbers(
 def search_key(formula: str, seed: int, category: int) -> streams.Words:
     """Return the key ``[1]`` from which a category's system is sampled."""
     return streams.words(streams.keys(formula, seed, [category]), [_SEARCH])[:, 0]
+
+
+def draw_greys(words: streams.Words, full: Ranges) -> npt.NDArray[np.uint8]:
+    """Turn uniform words, one an instance, into greys of the range."""
+    return streams.integers(words, *map(int, full["grey"])).astype(np.uint8)
+
+
+def _mirror(image: Images, word: int) -> None:
+    if word >> 62 & 1:
+        image[:] = image[:, ::-1].copy()
+    if word >> 63:
+        image[:] = image[::-1].copy()
 
 
 # Chunks of one category follow one another, so that its system is asked for again and again.
@@ -327,6 +409,41 @@ def _singular_values(
             large[k] = left - 2 * small[k]
         left -= large[k] + 2 * small[k]
     return large, small
+
+
+def _scale_a_map(
+    system: npt.NDArray[np.float64], words: streams.Words, low: float, high: float
+) -> npt.NDArray[np.float64]:
+    """Scale one map of a contractive system such that it still contracts.
+
+    Args:
+        system: ``[maps, 12]``.
+        words: ``[n, 2 * tries]``, uniform: of every try which map, and by what.
+        low: Least factor.
+        high: Greatest factor.
+
+    Returns:
+        Systems ``[n, maps, 12]``; without a try that contracts it is the system itself.
+    """
+    a, b, c, d = system[:, _NUMBERS[:4]].T
+    square, det = (a * a + b * b) + (c * c + d * d), a * d - b * c
+    # The greater singular value of every map.
+    most = np.sqrt((square + np.sqrt(np.maximum(square * square - 4 * (det * det), 0.0))) / 2)
+    which = streams.integers(words[:, 0::2], 0, len(system) - 1)
+    factor = streams.floats(words[:, 1::2], low, high)
+    contracts = most[which] * factor <= 1
+    scaled = np.repeat(system[None], len(words), axis=0)
+    for i in np.flatnonzero(contracts.any(axis=1)):
+        attempt = contracts[i].argmax()
+        scaled[i, which[i, attempt], _NUMBERS] *= factor[i, attempt]
+    return scaled
+
+
+def _fixed_points(maps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the points ``[n, 2]`` that some maps ``[n, 12]`` of the plane leave alone."""
+    a, b, c, d, e, f = maps[:, _NUMBERS].T
+    det = (1 - a) * (1 - d) - b * c
+    return np.stack([((1 - d) * e + b * f) / det, ((1 - a) * f + c * e) / det], axis=1)
 
 
 def _embed(six: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -173,63 +173,105 @@ def _perlin(key: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return upper + fade_v * (lower - upper)
 
 
-def walk(points, system, key) -> int:
+def walk(points, system, chances, key) -> int:
     """Do what ``iterated.walk`` does."""
     count = points.shape[1]
     maps = system.tolist()
-    volumes = []
-    for a, b, c, d, e, f, g, h, i, *_ in maps:
-        det = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
-        volumes.append(abs(det) + (volumes[-1] if volumes else 0.0))
-    if volumes[-1] == 0:
-        volumes = [float(k + 1) for k in range(len(maps))]
-    borders = [int(volume / volumes[-1] * 2**31) for volume in volumes]
-    counter = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(streams.GOLDEN)
+    counter = np.arange(1, count, dtype=np.uint64) * np.uint64(streams.GOLDEN)
     words = (streams.mix(key + counter) >> np.uint64(33)).tolist()
-    x = y = z = 0.0
+    x, y, z = points[:, 0].tolist()
     for number, word in enumerate(words):
         a, b, c, d, e, f, g, h, i, p, q, r = maps[
-            next((k for k, border in enumerate(borders[:-1]) if word < border), len(maps) - 1)
+            next((k for k, chance in enumerate(chances[:-1]) if word < chance), len(maps) - 1)
         ]
         x, y, z = (
             (a * x + b * y) + (c * z + p),
             (d * x + e * y) + (f * z + q),
             (g * x + h * y) + (i * z + r),
         )
-        points[:, number] = x, y, z
-        looks = (number + 1) % 256 == 0 or number + 1 == count
+        points[:, number + 1] = x, y, z
+        looks = (number + 1) % 256 == 0 or number + 2 == count
         if looks and not abs(x) + abs(y) + abs(z) < 1e100:
-            return number // 256 * 256
+            return number // 256 * 256 + 1
     return count
 
 
+def chances(system) -> list[int]:
+    """Do what ``iterated.borders`` does."""
+    volumes = []
+    for a, b, c, d, e, f, g, h, i, *_ in system.tolist():
+        det = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+        volumes.append(abs(det) + (volumes[-1] if volumes else 0.0))
+    if volumes[-1] == 0:
+        volumes = [float(k + 1) for k in range(len(volumes))]
+    return [int(volume / volumes[-1] * 2**31) for volume in volumes]
+
+
 def _orbit(points, system, weighted, key):
-    count = walk(points, weighted, key)
+    """Walk from the origin with the chances of the category's system."""
+    points[:, 0] = 0
+    count = walk(points, weighted, chances(system), key)
     if count < points.shape[1]:
-        count = walk(points, system, key)
+        count = walk(points, system, chances(system), key)
     return points[:, :count].tolist(), count
 
 
-def draw_flat(images, keys, system, weighted, points, patches, greys) -> None:
-    """Do what ``iterated.draw_flat`` does."""
+def _patch(word: np.ndarray, width: int) -> list[bool]:
+    """Do what ``iterated.patch_bits`` does: pixels by rows."""
+    words = np.array([word])
+    while not int(words[0]) >> (64 - width * width):
+        words = streams.mix(words + np.uint64(streams.GOLDEN))
+    bits = int(words[0]) >> (64 - width * width)
+    return [bool(bits >> pixel & 1) for pixel in range(width * width)]
+
+
+def draw_free(images, orbit_keys, patch_keys, system, weighted, points, width, greys) -> None:
+    """Do what ``iterated.draw_free`` does: paste patches, as the authors of FractalDB do."""
     side = images.shape[1]
-    margin = side * 6 // 512
+    margin = min(6, side // 8)
+    offset = int(width > 1)
+    for number, orbit_key in enumerate(orbit_keys):
+        image = Image.new("L", (side, side))
+        (xs, ys, _), count = _orbit(points, system, weighted[number], orbit_key)
+        pixels = []
+        for values in (xs, ys):
+            least, extent = min(values), max(values) - min(values)
+            parts = [(value - least) / extent if extent > 1e-100 else 0.0 for value in values]
+            pixels.append([int(part * (side - 2 * margin) + margin) for part in parts])
+        counter = np.arange(count, dtype=np.uint64) * np.uint64(streams.GOLDEN)
+        words = streams.mix(patch_keys[number] + counter)
+        for x, y, word in zip(*pixels, words, strict=True):
+            bits = np.array(_patch(word, width)).reshape(width, width)
+            patch = Image.fromarray((bits * greys[number]).astype(np.uint8))
+            image.paste(patch, (x + offset, y + offset))
+        images[number] = np.asarray(image)
+
+
+def draw_contractive(
+    images, orbit_keys, patches, systems, starts, windows, points, width, greys
+) -> None:
+    """Do what ``iterated.draw_contractive`` does."""
+    side = images.shape[1]
     for number, image in enumerate(images):
         image[:] = 0
-        (xs, ys, _), count = _orbit(points, system, weighted[number], keys[number])
+        points[:, 0] = *starts[number], 0
+        walk(points, systems[number], chances(systems[number]), orbit_keys[number])
         pixels = []
-        for values in (xs, ys) if count else ():
-            least = min(values)
-            extent = max(values) - least
-            scale = (side - 1 - 2 * margin) / extent if extent > 1e-100 else 0.0
-            pixels.append([margin + int((value - least) * scale) for value in values])
-        width = patches.shape[1]
-        patch = np.argwhere(patches[number]).tolist()
+        for values, (shift, scale) in zip(
+            points[:2].tolist(), windows[number].tolist(), strict=True
+        ):
+            low, high = min(values), max(values)
+            middle = (high + low) / 2 + (high - low) * shift
+            half = (high - low) * (scale / 2)
+            extent = (middle + half) - (middle - half)
+            stretch = (side - 1) / extent if extent > 1e-100 else 0.0
+            pixels.append([int((value - (middle - half)) * stretch) for value in values])
+        bits = np.array(_patch(patches[number], width)).reshape(width, width)
+        offsets = (np.argwhere(bits) - width // 2).tolist()
         for x, y in zip(*pixels, strict=True):
-            for down, across in patch:
-                row, column = y + down - width // 2, x + across - width // 2
-                if 0 <= row < side and 0 <= column < side:
-                    image[row, column] = greys[number]
+            for down, across in offsets:
+                if 0 <= y + down < side and 0 <= x + across < side:
+                    image[y + down, x + across] = greys[number]
 
 
 def draw_solid(images, keys, system, weighted, points, views, greys) -> None:
@@ -238,6 +280,7 @@ def draw_solid(images, keys, system, weighted, points, views, greys) -> None:
     for number, image in enumerate(images):
         image[:] = 0
         axes, count = _orbit(points, system, weighted[number], keys[number])
+        axes, count = [axis[1:] for axis in axes], count - 1
         if not count:
             continue
         least, most = min(map(min, axes)), max(map(max, axes))
@@ -247,9 +290,9 @@ def draw_solid(images, keys, system, weighted, points, views, greys) -> None:
         axes = [[value - mean for value in axis] for axis, mean in zip(axes, means, strict=True)]
         cosine, sine = views[number].tolist()
         for x, y, z in zip(*axes, strict=True):
-            seen = (4 - (cosine * z - sine * x)) * (math.sqrt(2) - 1)
-            column = (1 + (cosine * x + sine * z) / seen) * (side / 2)
-            row = (1 - y / seen) * (side / 2)
+            seen = (4 + (cosine * x - sine * z)) * (math.sqrt(2) - 1)
+            column = (1 + (sine * x + cosine * z) / seen) * (side / 2)
+            row = (1 + y / seen) * (side / 2)
             if 0 <= row < side and 0 <= column < side:
                 image[int(row), int(column)] = greys[number]
 
