@@ -3,7 +3,7 @@
 import pytest
 from optuna.trial import TrialState
 
-from explorer import config
+from explorer import config, files
 from explorer import storage as db
 from explorer.errors import InputError
 from explorer.search import Queue, open_study
@@ -100,7 +100,7 @@ def test_a_changed_search_space_of_an_arm_is_refused(storage, write_study, folde
     write_study(BOTH)
     open_study(storage, config.load_study("mine"))
     (folder / "search_spaces").mkdir()
-    space = config.files.find("search_spaces", "perlin", source="").read_text()
+    space = files.find("search_spaces", "perlin", source="").read_text()
     changed = space.replace("default: [1, 5]", "default: [1, 4]")
     assert changed != space
     (folder / "search_spaces" / "perlin.yaml").write_text(changed)

@@ -1,0 +1,43 @@
+"""What a study is: its search space, its arms or sampler, and the protocol it runs under.
+
+The three files are read with :func:`load_study`, which returns a :class:`Study` in which every
+name has been looked up and every range checked, or raises one
+:class:`~explorer.errors.InputError` that names file, key, value and remedy.
+"""
+
+from explorer.config.protocol import (
+    Dataset,
+    Protocol,
+    Resources,
+    load_protocol,
+    protocol_digest,
+)
+from explorer.config.reading import Range
+from explorer.config.space import (
+    Bounds,
+    SearchSpace,
+    load_search_space,
+    parse_ranges,
+    parse_shared_ranges,
+)
+from explorer.config.study import SCRATCH, Arm, Sampler, Study, StudyFile, load_study
+
+__all__ = [
+    "SCRATCH",
+    "Arm",
+    "Bounds",
+    "Dataset",
+    "Protocol",
+    "Range",
+    "Resources",
+    "Sampler",
+    "SearchSpace",
+    "Study",
+    "StudyFile",
+    "load_protocol",
+    "load_search_space",
+    "load_study",
+    "parse_ranges",
+    "parse_shared_ranges",
+    "protocol_digest",
+]

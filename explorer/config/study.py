@@ -1,0 +1,240 @@
+"""Studies: what is compared, in which search space and under which protocol."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from explorer import files, formulas
+from explorer.config.protocol import Protocol, changed, load_protocol
+from explorer.config.reading import File, Range, parse, plain
+from explorer.config.space import SearchSpace, check_ranges, load_search_space
+from explorer.errors import InputError, nearest
+
+SCRATCH = "scratch"
+"""Name of the arm that is fine-tuned from random initialisation; every study has it."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")]
+
+
+class Sampler(File):
+    """Where the ranges of a sampled study come from."""
+
+    name: Literal["random", "qmc", "tpe"]
+    samples: int = Field(ge=1, le=1_000_000, description="ranges to try, each with all replicates")
+
+
+class Arm(BaseModel):
+    """One arm of a study: the ranges that it sets, and what else sets it apart.
+
+    Every entry but those named here is a parameter and its range: ``{frequency: [0, 5]}``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, Range]
+
+    search_space: str | None = Field(
+        default=None, description="where its formula is not that of the study: another search space"
+    )
+    protocol: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="what differs from the study's protocol: {dataset: {categories: 100}}",
+    )
+    pretrain: bool = Field(default=True, description="false: fine-tune from random weights")
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        """The ranges that it sets."""
+        return dict(self.__pydantic_extra__)
+
+
+class StudyFile(File):
+    """A study as its file says it."""
+
+    description: str
+    search_space: str
+    protocol: str
+    baseline: str = SCRATCH
+    replicates: int = Field(default=3, ge=1, le=1000, description="seeds an arm")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of the first replicate")
+    arms: dict[Name, Arm] = Field(default_factory=dict)
+    sampler: Sampler | None = None
+    vary: tuple[str, ...] = Field(default=(), description="the parameters that a sampler moves")
+
+
+class Study:
+    """A study with every name looked up.
+
+    Attributes:
+        name: Its name in the database.
+        path: The file it was read from.
+        file: What that file says.
+        space: Its search space.
+        protocol: The protocol it runs under.
+        protocol_name: That protocol's name.
+        arm_spaces: The search spaces of the arms that name one of their own.
+        arm_protocols: The protocols of the arms that change it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        file: StudyFile,
+        space: SearchSpace,
+        protocol: Protocol,
+        protocol_name: str,
+        arm_spaces: Mapping[str, SearchSpace],
+        arm_protocols: Mapping[str, Protocol],
+    ) -> None:
+        self.name = name
+        self.path = path
+        self.file = file
+        self.space = space
+        self.protocol = protocol
+        self.protocol_name = protocol_name
+        self.arm_spaces = dict(arm_spaces)
+        self.arm_protocols = dict(arm_protocols)
+
+    @property
+    def arms(self) -> dict[str, dict[str, Range] | None]:
+        """Every named arm and its ranges; ``None`` for the arm that is not pre-trained."""
+        named = {n: arm.ranges if arm.pretrain else None for n, arm in self.file.arms.items()}
+        return {SCRATCH: None, **named}
+
+    def space_of(self, arm: str) -> SearchSpace:
+        """Return the search space of an arm; sampled ones have the study's."""
+        return self.arm_spaces.get(arm, self.space)
+
+    def protocol_of(self, arm: str) -> Protocol:
+        """Return the protocol of an arm."""
+        return self.arm_protocols.get(arm, self.protocol)
+
+    def draws(self, arm: str) -> bool:
+        """Say whether an arm, if it is pre-trained, is so on images of a formula."""
+        return self.protocol_of(arm).dataset.images is None
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The parameters of the study's search space that differ between trials, in its order."""
+        own = (arm for name, arm in self.file.arms.items() if name not in self.arm_spaces)
+        named = {p for arm in own for p in arm.ranges} | set(self.file.vary)
+        return tuple(p for p in self.space.parameters if p in named)
+
+    @property
+    def planned(self) -> int:
+        """The number of trials that the study asks for."""
+        samples = self.file.sampler.samples if self.file.sampler else 0
+        return (len(self.arms) + samples) * self.file.replicates
+
+    def definition(self) -> dict[str, Any]:
+        """Return all that a reader of the database needs to know of the study, as plain data."""
+        said = self.file.model_dump(mode="json")
+        return {
+            **said,
+            "name": self.name,
+            "arms": {a: r and {p: list(v) for p, v in r.items()} for a, r in self.arms.items()},
+            "search_space": {
+                "name": self.file.search_space,
+                **self.space.model_dump(mode="json"),
+            },
+            "arm_spaces": {
+                arm: {"name": self.file.arms[arm].search_space, **space.model_dump(mode="json")}
+                for arm, space in self.arm_spaces.items()
+            },
+            "arm_changes": {n: arm.protocol for n, arm in self.file.arms.items() if arm.protocol},
+            "arm_protocols": {
+                arm: protocol.model_dump(mode="json")
+                for arm, protocol in self.arm_protocols.items()
+            },
+            "protocol": {
+                "name": self.protocol_name,
+                "digest": self.protocol.digest(),
+                **self.protocol.model_dump(mode="json"),
+            },
+        }
+
+
+def load_study(name: str, *, protocol: str | None = None) -> Study:
+    """Read a study, its search space and its protocol.
+
+    Args:
+        name: A study's name or its file.
+        protocol: Run under this protocol (name or file) and not under the study's own. Such a
+            study has a name of its own in the database, ``<study>@<protocol>``: scores under
+            two protocols are not comparable.
+
+    Raises:
+        InputError: If anything in the three files is wrong.
+    """
+    path = files.find("studies", name, source="study")
+    file = parse(StudyFile, path)
+    space = load_search_space(file.search_space, source=path)
+    said_by: str | Path = path if protocol is None else "--protocol"
+    wanted = file.protocol if protocol is None else protocol
+    chosen = load_protocol(wanted, source=said_by)
+    study_name = path.stem
+    if wanted != file.protocol:
+        study_name = f"{study_name}@{Path(wanted).stem}"
+    arm_spaces = {
+        name: load_search_space(arm.search_space, source=path, key=f"arms.{name}.search_space")
+        for name, arm in file.arms.items()
+        if arm.search_space not in {None, file.search_space}
+    }
+    arm_protocols = {
+        name: changed(chosen, arm.protocol, path, f"arms.{name}.protocol")
+        for name, arm in file.arms.items()
+        if arm.protocol
+    }
+    stem = Path(wanted).stem
+    study = Study(study_name, path, file, space, chosen, stem, arm_spaces, arm_protocols)
+    _check_study(study)
+    return study
+
+
+def _check_study(study: Study) -> None:
+    file, path, space = study.file, study.path, study.space
+    if SCRATCH in file.arms:
+        remedy = "this name is taken: every study has the arm that is not pre-trained"
+        raise InputError(path, f"arms.{SCRATCH}", None, remedy)
+    if not file.arms and file.sampler is None:
+        raise InputError(path, None, None, "varies nothing; give it arms, or a sampler and vary")
+    if file.baseline not in study.arms:
+        hint = nearest(file.baseline, study.arms)
+        raise InputError(path, "baseline", file.baseline, f"no arm of this name; {hint}")
+    if file.sampler is not None and not file.vary:
+        raise InputError(path, "vary", None, "a sampler needs the parameters that it may vary")
+    if file.sampler is None and file.vary:
+        raise InputError(path, "vary", list(file.vary), "needs a sampler; arms name their ranges")
+    for position, parameter in enumerate(file.vary):
+        _check_known(parameter, space, path, f"vary.{position}", file.search_space)
+    for name, arm in file.arms.items():
+        _check_source(study, name, arm)
+        space = study.space_of(name)
+        for parameter, value in arm.ranges.items():
+            key = f"arms.{name}.{parameter}"
+            _check_known(parameter, space, path, key, arm.search_space or file.search_space)
+            problem = space.parameters[parameter].problem(value)
+            if problem:
+                raise InputError(path, key, plain(value), problem)
+        formula = formulas.get(space.formula)
+        check_ranges(formula, space.complete(arm.ranges), path, f"arms.{name}")
+
+
+def _check_source(study: Study, name: str, arm: Arm) -> None:
+    """Refuse entries of an arm that have no effect, because it does not draw from a formula."""
+    images = study.protocol_of(name).dataset.images
+    if arm.pretrain and images is None:
+        return
+    given = next(iter([*arm.ranges, *(["search_space"] if arm.search_space else [])]), None)
+    if given is not None:
+        why = f"images of {images}" if arm.pretrain else "no pre-training"
+        raise InputError(study.path, f"arms.{name}.{given}", None, f"has no effect: {why}")
+
+
+def _check_known(parameter: str, space: SearchSpace, path: Path, key: str, name: str) -> None:
+    if parameter not in space.parameters:
+        hint = nearest(parameter, space.parameters)
+        remedy = f"no parameter of the search space {name}; {hint}"
+        raise InputError(path, key, None if key.endswith(parameter) else parameter, remedy)
