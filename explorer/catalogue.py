@@ -56,10 +56,10 @@ def formula_screen(name: str) -> RenderableType:
 
 def variety_screen(values: Mapping[str, float]) -> RenderableType:
     """List the values of variety measures, with their units."""
-    table = _table("Variety", "measure", "value", "unit", "what it is")
+    table = _table("Variety", "measure", "value", "unit", "a higher value means")
     for name, value in values.items():
         measure = variety.MEASURES[name]
-        table.add_row(Text(name, style="bold"), f"{value:.4g}", measure.unit, measure.title)
+        table.add_row(Text(name, style="bold"), f"{value:.4g}", measure.unit, measure.higher_means)
     return table
 
 
@@ -73,7 +73,7 @@ def _table(title: str, *headings: str) -> Table:
 def _description(kind: files.Kind, path: Path) -> str:
     try:
         if kind == "studies":
-            return " ".join(config.load_study(str(path)).file.description.split())
+            return " ".join(config.load_studies(str(path))[0].file.description.split())
         load = config.load_protocol if kind == "protocols" else config.load_search_space
         return " ".join(load(str(path)).description.split())
     except InputError as error:

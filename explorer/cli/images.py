@@ -246,23 +246,59 @@ def preview(
 
 
 @click.command()
-@click.argument("formula")
-@click.option("--categories", type=click.IntRange(2), default=32, show_default=True)
-@click.option("--instances", type=click.IntRange(2), default=32, show_default=True)
-@click.option("--canvas", type=click.IntRange(16, 4096), default=512, show_default=True)
-@click.option("--size", type=click.IntRange(8, 4096), default=64, show_default=True)
-@seed_option
+@click.argument("images", metavar="DIR|FORMULA")
+@click.option("--categories", type=click.IntRange(2), help="Of a formula; default 32.")
+@click.option("--instances", type=click.IntRange(2), help="Images a category; default 32.")
+@click.option("--canvas", type=click.IntRange(16, 4096), help="Default 512.")
+@click.option("--seed", type=click.IntRange(0), help="Default 0.")
+@click.option(
+    "--size",
+    type=click.IntRange(8, 4096),
+    default=64,
+    show_default=True,
+    help="Side that images are reduced to before they are measured, in pixels.",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(2),
+    default=512,
+    show_default=True,
+    help="Images to measure, spread over the categories.",
+)
 @set_option
-def variety(formula: str, settings: tuple[str, ...], seed: int, **arguments: Any) -> int:
-    """Measure how different the images of FORMULA are."""
-    from explorer import catalogue, config, dataset
+def variety(
+    images: str, size: int, sample: int, settings: tuple[str, ...], **options: int | None
+) -> int:
+    """Measure how different the images of FORMULA are, or those in the folders of DIR."""
+    from explorer import catalogue, config, dataset, formulas
     from explorer import variety as room
 
-    ranges = config.parse_ranges(formula, settings)
-    with refusals():
-        proxy = dataset.render_dataset(formula, ranges, **arguments, seed=seed)
-    values = room.measure(proxy.images, proxy.labels, seed=seed)
+    given = {name: value for name, value in options.items() if value is not None}
+    if images not in formulas.names() and Path(images).is_dir():
+        remedy = "has no effect: the images of a directory are there"
+        extra = {**given, **({"set": settings} if settings else {})}
+        _refuse_options(extra, dict.fromkeys(extra.keys() - {"seed"}, remedy))
+        folder = dataset.Folder(Path(images))
+        seed = given.get("seed", 0)
+        labels = folder.labels[room.subsample(folder.labels, seed=seed, sample=sample)]
+        pixels = folder.read(room.subsample(folder.labels, seed=seed, sample=sample), size=size)
+    else:
+        ranges = config.parse_ranges(images, settings)
+        sizes: dict[str, Any] = {
+            "categories": 32,
+            "instances": 32,
+            "canvas": 512,
+            "seed": 0,
+            **given,
+        }
+        seed = sizes["seed"]
+        with refusals():
+            proxy = dataset.render_dataset(images, ranges, **sizes, size=size)
+        pixels, labels = proxy.images, proxy.labels
+    values = room.measure(pixels, labels, seed=seed, sample=sample)
     console().print(catalogue.variety_screen(values))
+    for remark in room.remarks(labels, values, sample=sample):
+        click.echo(remark)
     return OK
 
 

@@ -1,71 +1,116 @@
 """Commands on studies: run, look, report."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from explorer.cli.options import INTERRUPTED, OK, SOMETHING_FAILED, console, storage_option
 from explorer.errors import InputError
 
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+    from explorer.config import Study
+
 
 @click.command("run-study")
 @click.argument("study")
 @storage_option
-@click.option("--protocol", metavar="NAME", help="Run under this protocol instead of its own.")
+@click.option(
+    "--protocol",
+    "protocols",
+    metavar="NAME",
+    multiple=True,
+    help="Run under this protocol instead of its own; repeated, under one after the other.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Trials at a time; default all that fit.")
 @click.option("--address", help="Ray cluster to join; default a Ray of its own on this machine.")
 @click.option("--fresh", is_flag=True, help="Archive the study of this name and start over.")
 @click.option("--retry-failed", is_flag=True, help="Try again the trials that failed.")
 def run_study(
-    study: str,
-    storage: str | None,
-    protocol: str | None,
-    workers: int | None,
-    address: str | None,
-    fresh: bool,
-    retry_failed: bool,
+    study: str, storage: str | None, protocols: tuple[str, ...], fresh: bool, **options: Any
 ) -> int:
     """Run STUDY, or what is left of it, and show the result.
 
     A study that was interrupted goes on where it stopped: finished trials stay, those in flight
-    are run anew with the same ranges and seed.
+    are run anew with the same ranges and seed. Under several protocols it is also reported how
+    well the shorter ones order the arms as the longest does.
     """
-    from explorer import config, report, runner
+    from explorer import config, report
     from explorer import storage as db
-    from explorer.evaluate import check
 
-    planned = config.load_study(study, protocol=protocol)
-    asked = f"{planned.planned} trials under protocol {planned.protocol_name}"
-    click.echo(f"Starting {planned.name}: {asked} ...")
-    if address is None:
-        try:
-            check(planned.protocol)
-        except ValueError as error:
-            raise InputError("protocol", None, planned.protocol_name, str(error)) from error
+    planned = config.load_studies(study, protocols=protocols)
+    for one in planned:
+        asked = f"{one.planned} trials under protocol {one.protocol_name}"
+        click.echo(f"Starting {one.name}: {asked} ...")
+        if options["address"] is None:
+            _check(one)
     url = storage or db.default_url()
     database = db.connect(url, create=True)
+    outcome = OK
+    for one in planned:
+        if fresh:
+            _archive(one, database)
+        found = _run(one, database, **options)
+        if found == INTERRUPTED:
+            break
+        outcome = max(outcome, found)
+    if len(planned) > 1 and found != INTERRUPTED:
+        name = planned[0].path.stem
+        page = Path("reports") / f"{name}-fidelity.md"
+        report.write(report.render(report.fidelity(name, database), "markdown"), page)
+        console().print(f"fidelity  {page}", soft_wrap=True, highlight=False)
+    console().print(f"database  {db.masked(url)}", soft_wrap=True, highlight=False)
+    return INTERRUPTED if found == INTERRUPTED else outcome
+
+
+def _check(planned: "Study") -> None:
+    """Try what the protocols of a study name before anything is run."""
+    from explorer.evaluate import check
+
+    for arm in planned.arms:
+        try:
+            check(planned.protocol_of(arm))
+        except ValueError as error:
+            where = planned.protocol_name
+            key = f"arms.{arm}.protocol" if arm in planned.arm_protocols else "protocol"
+            raise InputError(key, None, where, str(error)) from error
+
+
+def _archive(planned: "Study", database: "RDBStorage") -> None:
+    """Put a study of the same name out of the way, if there is one."""
+    from explorer import storage as db
+
+    if planned.name not in db.study_names(database):
+        return
+    if db.live_runs(database, planned.name):
+        remedy = "is being run by another process; stop that first"
+        raise InputError("--fresh", None, planned.name, remedy)
+    archived = db.archive_name(planned.name)
+    trials = len(db.load_study(database, planned.name).get_trials(deepcopy=False))
+    click.echo(f"Archiving {planned.name} ({trials} trials) as {archived}.")
+    db.rename(database, planned.name, archived)
+
+
+def _run(planned: "Study", database: "RDBStorage", **options: Any) -> int:
+    """Run what a study lacks and show its result; returns the exit code that is due."""
+    from explorer import report, runner
+
     screen = console()
-    if fresh and planned.name in db.study_names(database):
-        if db.live_runs(database, planned.name):
-            remedy = "is being run by another process; stop that first"
-            raise InputError("--fresh", None, planned.name, remedy)
-        earlier = db.load_study(database, planned.name)
-        archived = db.archive_name(planned.name)
-        trials = len(earlier.get_trials(deepcopy=False))
-        screen.print(f"Archiving {planned.name} ({trials} trials) as {archived}.")
-        db.rename(database, planned.name, archived)
-    log = _log_to(Path(".explorer") / "logs" / f"{planned.name}.log")
-    interrupted = runner.run_study(
-        planned,
-        database,
-        listener=lambda queue, count: report.Live.resume(
-            queue.optuna_study, workers=count, console=screen
-        ),
-        workers=workers,
-        address=address,
-        retry_failed=retry_failed,
-    )
+    log = Path(".explorer") / "logs" / f"{planned.name}.log"
+    with _logged_to(log):
+        interrupted = runner.run_study(
+            planned,
+            database,
+            listener=lambda queue, count: report.Live.resume(
+                queue.optuna_study, workers=count, console=screen
+            ),
+            **options,
+        )
     state = report.status(planned.name, database).progress
     if state.complete:
         found = report.summarise(planned.name, database)
@@ -73,7 +118,6 @@ def run_study(
         page = Path("reports") / f"{planned.name}.md"
         report.write(report.render(found, "markdown"), page)
         screen.print(f"report    {page}", soft_wrap=True, highlight=False)
-    screen.print(f"database  {db.masked(url)}", soft_wrap=True, highlight=False)
     screen.print(f"log       {log}", soft_wrap=True, highlight=False)
     if interrupted:
         left = state.total - state.done - state.failed
@@ -118,16 +162,37 @@ def status(study: str | None, storage: str | None) -> int:
 )
 @click.option("--output", type=click.Path(path_type=Path), help="File; default standard output.")
 @click.option("--figures", type=click.Path(path_type=Path), help="Draw the figures here instead.")
+@click.option(
+    "--fidelity",
+    is_flag=True,
+    help="How well its shorter protocols order the arms as the longest does.",
+)
 def report_(
-    study: str, storage: str | None, form: str, output: Path | None, figures: Path | None
+    study: str,
+    storage: str | None,
+    form: str,
+    output: Path | None,
+    figures: Path | None,
+    fidelity: bool,
 ) -> int:
-    """Write the result of STUDY as a table, or draw it."""
+    """Write the result of STUDY as a table, or draw it.
+
+    Of a study that has run under several protocols it is the table of its fidelity; its results
+    under one of them are STUDY@PROTOCOL.
+    """
     from explorer import report
     from explorer import storage as db
 
     database = db.connect(storage or db.default_url())
-    found = report.summarise(study, database)
+    several = study not in db.study_names(database) and report.members(study, database)
+    found: report.StudyReport | report.FidelityReport
+    if fidelity or several:
+        found = report.fidelity(study, database)
+    else:
+        found = report.summarise(study, database)
     if figures is not None:
+        if isinstance(found, report.FidelityReport):
+            raise InputError("--figures", None, None, "there are none of the fidelity yet")
         for path in report.draw(found, figures):
             click.echo(path)
     elif output is None:
@@ -155,7 +220,9 @@ def dashboard(storage: str | None, port: int) -> int:
     return OK
 
 
-def _log_to(path: Path) -> Path:
+@contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
+    """Write what happens into a file as well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -163,4 +230,8 @@ def _log_to(path: Path) -> Path:
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
-    return path
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()

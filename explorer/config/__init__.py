@@ -20,7 +20,7 @@ from explorer.config.space import (
     parse_ranges,
     parse_shared_ranges,
 )
-from explorer.config.study import SCRATCH, Arm, Sampler, Study, StudyFile, load_study
+from explorer.config.study import SCRATCH, Arm, Sampler, Study, StudyFile, load_studies, load_study
 
 __all__ = [
     "SCRATCH",
@@ -36,6 +36,7 @@ __all__ = [
     "StudyFile",
     "load_protocol",
     "load_search_space",
+    "load_studies",
     "load_study",
     "parse_ranges",
     "parse_shared_ranges",

@@ -1,10 +1,10 @@
 """Studies: what is compared, in which search space and under which protocol."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from explorer import files, formulas
 from explorer.config.protocol import Protocol, changed, load_protocol
@@ -54,13 +54,19 @@ class StudyFile(File):
 
     description: str
     search_space: str
-    protocol: str
+    protocol: Annotated[tuple[str, ...], Field(min_length=1)]
+    """One, or a ladder of several that the study runs under one after the other."""
     baseline: str = SCRATCH
     replicates: int = Field(default=3, ge=1, le=1000, description="seeds an arm")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of the first replicate")
     arms: dict[Name, Arm] = Field(default_factory=dict)
     sampler: Sampler | None = None
     vary: tuple[str, ...] = Field(default=(), description="the parameters that a sampler moves")
+
+    @field_validator("protocol", mode="before")
+    @classmethod
+    def _one_protocol_needs_no_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
 
 
 class Study:
@@ -156,27 +162,54 @@ class Study:
         }
 
 
-def load_study(name: str, *, protocol: str | None = None) -> Study:
-    """Read a study, its search space and its protocol.
+def load_studies(name: str, *, protocols: Sequence[str] = ()) -> list[Study]:
+    """Read a study, its search space and its protocols: one study for each protocol.
+
+    Scores under two protocols are not comparable, so under another protocol than the one in its
+    file a study has a name of its own in the database, ``<study>@<protocol>``. So it has where its
+    file names several.
 
     Args:
         name: A study's name or its file.
-        protocol: Run under this protocol (name or file) and not under the study's own. Such a
-            study has a name of its own in the database, ``<study>@<protocol>``: scores under
-            two protocols are not comparable.
+        protocols: Run under these protocols (names or files) and not under the study's own.
 
     Raises:
-        InputError: If anything in the three files is wrong.
+        InputError: If anything in the files is wrong.
     """
     path = files.find("studies", name, source="study")
     file = parse(StudyFile, path)
+    said_by: str | Path = "--protocol" if protocols else path
+    wanted = tuple(protocols) or file.protocol
+    stems = [Path(one).stem for one in wanted]
+    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if twice:
+        raise InputError(said_by, "protocol", twice, "is named twice; drop one")
+    return [_load(path, file, one, said_by, file.protocol == (one,)) for one in wanted]
+
+
+def load_study(name: str, *, protocol: str | None = None) -> Study:
+    """Read a study that runs under one protocol; see :func:`load_studies`.
+
+    Args:
+        name: A study's name or its file.
+        protocol: Run under this protocol (name or file) and not under the study's own.
+
+    Raises:
+        InputError: If anything in the files is wrong, or its file names several protocols and
+            none is chosen.
+    """
+    studies = load_studies(name, protocols=[protocol] if protocol else ())
+    if len(studies) > 1:
+        names = [study.protocol_name for study in studies]
+        raise InputError(studies[0].path, "protocol", names, "are several; choose one")
+    return studies[0]
+
+
+def _load(path: Path, file: StudyFile, protocol: str, said_by: str | Path, own: bool) -> Study:
     space = load_search_space(file.search_space, source=path)
-    said_by: str | Path = path if protocol is None else "--protocol"
-    wanted = file.protocol if protocol is None else protocol
-    chosen = load_protocol(wanted, source=said_by)
-    study_name = path.stem
-    if wanted != file.protocol:
-        study_name = f"{study_name}@{Path(wanted).stem}"
+    chosen = load_protocol(protocol, source=said_by)
+    stem = Path(protocol).stem
+    study_name = path.stem if own else f"{path.stem}@{stem}"
     arm_spaces = {
         name: load_search_space(arm.search_space, source=path, key=f"arms.{name}.search_space")
         for name, arm in file.arms.items()
@@ -187,7 +220,6 @@ def load_study(name: str, *, protocol: str | None = None) -> Study:
         for name, arm in file.arms.items()
         if arm.protocol
     }
-    stem = Path(wanted).stem
     study = Study(study_name, path, file, space, chosen, stem, arm_spaces, arm_protocols)
     _check_study(study)
     return study

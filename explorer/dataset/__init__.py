@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from explorer.dataset.folder import Folder
 from explorer.dataset.imagefolder import export_imagefolder
 from explorer.dataset.npz import export_npz
 from explorer.dataset.official import PRESETS, OfficialPlan, export_official
@@ -15,6 +16,7 @@ from explorer.dataset.verify import Stored
 __all__ = [
     "LAYOUTS",
     "PRESETS",
+    "Folder",
     "OfficialPlan",
     "Plan",
     "ProxyDataset",
