@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from explorer import __version__
+from explorer import __version__, formulas
 from explorer.dataset import png
 from explorer.dataset.render import Plan
 from explorer.errors import InputError
@@ -20,9 +20,11 @@ MANIFEST = "dataset.json"
 
 
 def identity(plan: Plan, layout: str) -> dict[str, Any]:
-    """Return what decides over the files; with our version, whose kernels drew them."""
+    """Return what decides over the files; with the versions of the code that draws them."""
+    origin = formulas.origin(plan.formula)
     return {
         "formula": plan.formula,
+        **({"package": origin} if origin else {}),
         "stream": "counter",
         "layout": layout,
         "ranges": {name: list(ends) for name, ends in plan.resolved.items()},

@@ -70,15 +70,16 @@ def load(name: str) -> Formula:
 
 
 def said(points: tuple[EntryPoint, ...]) -> str:
-    """Name entry points and their distributions: ``entry point 'a = b:C' of d 1.0 and ...``."""
+    """Name entry points and their distributions, for the reader of an error."""
     return " and ".join(
-        f"entry point '{point.name} = {point.value}' of {distribution(point)}" for point in points
+        f"entry point '{point.name} = {point.value}' of distribution {distribution(point)}"
+        for point in points
     )
 
 
 def distribution(point: EntryPoint) -> str:
     """Name the distribution of an entry point with its version."""
-    return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
 
 
 def _wrong(formula: object, name: str) -> str:

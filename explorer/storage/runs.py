@@ -21,6 +21,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 import explorer
+from explorer import formulas
 from explorer.storage.tables import locks, runs
 
 HEARTBEAT_SECONDS = 10.0
@@ -143,6 +144,7 @@ def provenance() -> Mapping[str, str | None]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         **{name: version(name) for name in packages},
+        "families": ", ".join(sorted({*map(formulas.origin, formulas.names())} - {""})) or None,
     }
 
 

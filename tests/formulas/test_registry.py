@@ -1,5 +1,6 @@
 """Families by name: those of this package and those that other packages offer."""
 
+import json
 import os
 import pickle
 import subprocess
@@ -8,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from explorer import config, formulas
+from explorer import config, dataset, formulas
 from explorer.errors import InputError
 from explorer.formulas import plugins
+from explorer.storage.runs import provenance
 
 MODULE = """\
 from explorer.formulas.perlin import Perlin
@@ -81,7 +83,7 @@ def test_nothing_is_imported_before_it_is_asked_for(install):
     assert formulas.collisions() == ()
 
 
-GRAIN = "entry point 'grain = acme_grain:Grain' of acme-grain 1.2"
+GRAIN = "entry point 'grain = acme_grain:Grain' of distribution acme-grain 1.2"
 DEFAULT = "    parameters = (replace(Perlin.parameters[2], default=(0, 99)),)\n"
 BROKEN = {
     "import error": ("import not_there", "cannot be loaded (ModuleNotFoundError: No module named"),
@@ -120,13 +122,20 @@ def test_a_broken_family_is_one_line_and_in_no_other_s_way(install, module, reas
     assert config.load_study("frequency_range").space.formula == "visual_atom"
 
 
+def test_an_entry_point_of_nothing_is_in_no_other_s_way(install):
+    install("grain = acme_grain:Grain\ndust =")
+    assert formulas.get("grain").name == "grain"
+    with pytest.raises(formulas.BrokenFormula, match="'dust = ' of distribution acme-grain 1"):
+        formulas.get("dust")
+
+
 def test_two_packages_that_offer_the_same_name_are_both_refused(install):
     install("grain = acme_grain:Grain")
     install("grain = acme_sand:Grain", distribution="acme-sand")
     with pytest.raises(formulas.BrokenFormula) as caught:
         formulas.get("grain")
     assert "collide; uninstall all but one" in str(caught.value)
-    for point in (GRAIN, "entry point 'grain = acme_sand:Grain' of acme-sand 1.2"):
+    for point in (GRAIN, "entry point 'grain = acme_sand:Grain' of distribution acme-sand 1.2"):
         assert point in str(caught.value)
 
 
@@ -135,13 +144,31 @@ def test_our_own_name_means_our_own_formula(install):
     assert type(formulas.get("perlin")).__module__ == "explorer.formulas.perlin"
     assert formulas.names().count("perlin") == 1
     (collision,) = formulas.collisions()
-    assert "'perlin = acme_grain:Grain' of acme-grain 1.2 collides with" in str(collision)
+    said = "'perlin = acme_grain:Grain' of distribution acme-grain 1.2 collides with"
+    assert said in str(collision)
 
 
 def test_an_unknown_name_offers_those_of_other_packages_too(install):
     install("grain = acme_grain:Grain")
     with pytest.raises(formulas.UnknownFormula, match="did you mean 'grain'"):
         formulas.get("grian")
+
+
+def test_a_dataset_and_a_run_say_which_package_drew_them(install, tmp_path):
+    install("grain = acme_grain:Grain")
+    plan = dataset.Plan("grain", None, categories=1, instances=1, canvas=16, size=16, seed=0)
+    manifest = dataset.export_npz(plan, tmp_path / "set")
+    assert json.loads(manifest.read_text())["package"] == "acme-grain 1.2"
+    assert dataset.Stored(tmp_path / "set").verify() == ()
+    assert provenance()["families"] == "acme-grain 1.2"
+    manifest.write_text(manifest.read_text().replace("acme-grain 1.2", "acme-grain 1.1"))
+    with pytest.raises(InputError, match=r"another dataset \(package acme-grain 1.1, not"):
+        dataset.export_npz(plan, tmp_path / "set")
+
+
+def test_a_run_without_other_packages_says_so(monkeypatch):
+    monkeypatch.setattr(plugins, "offered", dict)
+    assert provenance()["families"] is None
 
 
 def test_the_list_shows_families_of_others_and_what_is_broken(install):
@@ -155,8 +182,11 @@ def test_the_list_shows_families_of_others_and_what_is_broken(install):
         said.setdefault(name, []).append(text)
     assert "Grain" in said["grain"][0]
     assert "acme-grain 1.2" in said["grain"][0]
-    assert "broken: entry point 'sand = acme_grain:Sand' of acme-grain 1.2" in said["sand"][0]
-    assert "broken: entry point 'dust = acme_dust:Dust' of acme-dust 1.2" in said["dust"][0]
+    for name, package in (("sand", "grain"), ("dust", "dust")):
+        point = (
+            f"entry point '{name} = acme_{package}:{name.title()}' of distribution acme-{package}"
+        )
+        assert f"broken: {point} 1.2" in said[name][0]
     assert any("Radial contours" in text for text in said["rcdb"])
     assert any("collides with the formula of this package" in text for text in said["rcdb"])
 
