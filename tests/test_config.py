@@ -70,6 +70,14 @@ def test_names_beside_the_study_file_may_be_paths(write_study, folder):
     assert config.load_study("mine").protocol == config.load_protocol("smoke")
 
 
+def test_the_search_space_of_an_arm_may_be_a_path_too(write_study, folder):
+    (folder / "studies" / "noise.yaml").write_text(
+        dict(files.available("search_spaces"))["perlin"].read_text()
+    )
+    write_study(STUDY.replace("{frequency: [0, 0]}", "{search_space: ./noise.yaml}"))
+    assert config.load_study("mine").space_of("circles") == config.load_search_space("perlin")
+
+
 # What is wrong -> what the line must say. The file is always named first.
 WRONG = {
     "unknown key": (

@@ -240,7 +240,8 @@ def preview(
         plans = [
             dataset.Plan(name, own, **arguments) for name, own in zip(formulas, ranges, strict=True)
         ]
-    dataset.write_png(dataset.contact_sheet(plans), output)
+        sheet = dataset.contact_sheet(plans)
+    dataset.write_png(sheet, output)
     click.echo(f"{output}")
     return OK
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from explorer.dataset.render import Images, Plan, render_dataset
+from explorer.formulas import RangeError
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
 
+_MOST = 2**28  # pixels of all images of a sheet
 _ABREAST = 3  # formulas side by side, at most
 _LEAST = 12  # width of a panel in heights of its text: room for "instance" and a short line
 _BLACK, _GREY, _LINE, _WHITE = 0, 96, 176, 255
@@ -26,9 +28,16 @@ def contact_sheet(plans: Sequence[Plan]) -> Images:
 
     Returns:
         uint8 ``[H, W]``, black on white.
+
+    Raises:
+        RangeError: If the images have more than 2**28 pixels, a quarter of a gigabyte.
     """
     from PIL import Image
 
+    pixels = sum(plan.total * plan.size**2 for plan in plans)
+    if pixels > _MOST:
+        remedy = f"makes a sheet of {pixels:,} pixels, at most {_MOST:,}; draw fewer or smaller"
+        raise RangeError("size", max(plan.size for plan in plans), remedy)
     rows = -(-len(plans) // _ABREAST)
     abreast = -(-len(plans) // rows)
     grid = [plans[first : first + abreast] for first in range(0, len(plans), abreast)]

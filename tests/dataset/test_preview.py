@@ -61,6 +61,10 @@ def test_a_setting_is_for_the_formulas_that_have_it(preview, explorer):
     [
         ((), "Missing argument 'FORMULA...'"),
         (("perlin", "--size", "99", "--canvas", "98"), "explorer: --size: 99: must be in 1..98"),
+        (
+            ("perlin", "rcdb", *("--categories", "100", "--instances", "100", "--size", "128")),
+            "explorer: --size: 128: makes a sheet of 327,680,000 pixels, at most 268,435,456; draw",
+        ),
         (("perlin", "--set", "octaves=0"), "explorer: --set: octaves: [0, 0]: must be in 1..8"),
     ],
 )
