@@ -1,19 +1,13 @@
 """How fast images are drawn: images per second and core, as ratios measured in one run.
 
-Best-practice ranges at 512 x 512, without writing PNG files. Every round draws the same images
-(same seed, same categories), one after the other on one core, with
-
-- ``authors``: the authors' own script, where its path is given;
-- ``reference``: plain Python and Pillow after the definition, about as fast as that script;
-- ``official``: our official stream, which gives the same pixels;
-
-and four times as many categories with ``counter``, our counter stream, in jobs of 16 instances as a
-dataset is rendered. An image of few or small orbits is drawn faster than one of many, so CPU time
-is counted in segments (vertices times orbits) and told as images of the mean number of segments.
+Best-practice ranges at 512 x 512, without writing PNG files. Every round draws some images one
+after the other on one core in the slow ways of :mod:`explorer.bench.families`, and four times as
+many categories with ``counter``, our counter stream, in jobs of 16 instances as a dataset is
+rendered. CPU time is counted in the units of the family and told as images of the mean number of
+units. The search for the systems of the fractals is left out.
 """
 
 import contextlib
-import importlib.util
 import os
 import statistics
 import subprocess
@@ -23,7 +17,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -31,30 +24,17 @@ from rich.text import Text
 
 import explorer
 from explorer import formulas
+from explorer.bench import families
 from explorer.dataset.render import Plan
-from explorer.errors import InputError, nearest
-from explorer.formulas import official
+from explorer.errors import InputError
 
 _ROUNDS = 5
-_INSTANCES = 2  # of a category, drawn by the slow ones
 _JOB = 16  # instances of a category, drawn by the counter stream
 _SIDE = 512
 _BUSY = 0.5
 
 STEPS = _ROUNDS + 2
 """Times that :func:`measure` reports progress."""
-
-# Runs a script with its arguments, PNG writing left out; prints the CPU time.
-_AUTHORS = """
-import contextlib, io, runpy, sys, time
-from PIL import Image
-Image.Image.save = lambda *arguments, **options: None
-sys.argv = sys.argv[1:]
-start = time.process_time()
-with contextlib.redirect_stdout(io.StringIO()):
-    runpy.run_path(sys.argv[0], run_name="__main__")
-print(time.process_time() - start)
-"""
 
 # Renders a folder; prints a line after the first images, then the peak of its memory in bytes.
 # (Not ru_maxrss, in which a child begins with its parent's peak.)
@@ -77,13 +57,13 @@ class Speed:
 
     Attributes:
         name: ``authors``, ``reference``, ``official`` or ``counter``.
-        segment: CPU seconds a segment.
-        images: Images of the mean number of segments, per second and core.
+        unit: CPU seconds a unit.
+        images: Images of the mean number of units, per second and core.
         ratios: How many times faster than the way of that name.
     """
 
     name: str
-    segment: float
+    unit: float
     images: float
     ratios: Mapping[str, float]
 
@@ -96,7 +76,8 @@ class Figures:
         formula: The image family.
         speeds: Every way to draw.
         rounds: Number of rounds that the medians are of.
-        segments: Mean number of segments of an image.
+        unit: What the speed is counted in, ``segment`` or ``point``.
+        units: Mean number of units of an image.
         two_cores: Images per second of wall time on two cores against one; ``None`` where this
             process may use only one.
         first_image: Seconds from the start of a second process, its kernels in the cache, to its
@@ -110,7 +91,8 @@ class Figures:
     formula: str
     speeds: tuple[Speed, ...]
     rounds: int
-    segments: float
+    unit: str
+    units: float
     two_cores: float | None
     first_image: float
     written: int
@@ -128,42 +110,40 @@ def measure(
     """Measure how fast a formula is drawn.
 
     Args:
-        formula: Name of a formula with an official stream.
+        formula: Name of a formula.
         images: Images that each of the slow ways draws in all rounds together, about.
-        script: The authors' script, to be measured too.
+        script: The authors' code, to be measured too: the renderer of an orbit family, or the file
+            that defines ``ifs_function``.
         progress: Called with 1 for each of ``STEPS`` steps.
 
     Raises:
         InputError: If there is nothing to compare that formula with, or the script fails.
     """
-    reference = _reference(formula)
-    if script is not None and not script.is_file():
-        raise InputError("--official-script", None, str(script), "there is no such file")
+    family = families.get(formula)
     load = os.getloadavg()[0]
     advance = progress or (lambda _: None)
-    categories = max(1, round(images / _ROUNDS / _INSTANCES))
+    categories = max(1, round(images / _ROUNDS / families.INSTANCES))
     _counter(formula, 0, 1)  # compile, or load from the cache
-    list(official.render(formula, _arguments(formula, 0, 1)))
+    family.slow(formula, 0, 1, script)
     spent: dict[str, list[float]] = {}
     for number in range(_ROUNDS):
-        found = _round(formula, _arguments(formula, number, categories), reference, script)
-        for name, seconds in {
-            **found,
-            "counter": _counter(formula, number, 4 * categories),
-        }.items():
+        found = family.slow(formula, number, categories, script)
+        found["counter"] = _counter(formula, number, 4 * categories)
+        for name, seconds in found.items():
             spent.setdefault(name, []).append(seconds)
         advance(1)
-    rows = formulas.get(formula).categories(None, seed=0, categories=range(4096))
-    segments = float((rows["quantization"] * rows["orbits"]).mean())
+    rows = formulas.get(formula).categories(None, seed=0, categories=range(family.sample))
+    units = float(family.units(rows).mean())
     two_cores = _two_cores(formula, 4 * categories)
     advance(1)
     first_image, memory = _process(formula, categories)
     advance(1)
     return Figures(
         formula=formula,
-        speeds=_speeds(spent, segments),
+        speeds=_speeds(spent, units),
         rounds=_ROUNDS,
-        segments=segments,
+        unit=family.unit,
+        units=units,
         two_cores=two_cores,
         first_image=first_image,
         written=64 * categories,
@@ -180,16 +160,18 @@ def screen(found: Figures) -> RenderableType:
     table = Table(box=None, pad_edge=False)
     bases = [name for name in ("authors", "reference") if name in found.speeds[0].ratios]
     table.add_column("drawn by")
-    for heading in ("ns/segment", "images/s", *(f"x {name}" for name in bases)):
+    headings = (f"ns/{found.unit}", f"million {found.unit}s/s", "images/s")
+    for heading in (*headings, *(f"x {name}" for name in bases)):
         table.add_column(heading, justify="right")
     for speed in found.speeds:
-        numbers = (speed.segment * 1e9, speed.images, *(speed.ratios[name] for name in bases))
+        ratios = (speed.ratios[name] for name in bases)
+        numbers = (speed.unit * 1e9, 1e-6 / speed.unit, speed.images, *ratios)
         table.add_row(Text(speed.name, style="bold"), *(f"{number:.1f}" for number in numbers))
     cores_ = "not measured: this process may use one core only"
     if found.two_cores is not None:
         cores_ = f"{found.two_cores:.2f} times one, in wall time"
     lines = Table(box=None, pad_edge=False, show_header=False)
-    lines.add_row("an image has", f"{found.segments:,.0f} segments, in the mean")
+    lines.add_row("an image has", f"{found.units:,.0f} {found.unit}s, in the mean")
     lines.add_row("two cores are", cores_)
     lines.add_row(
         "a second process has", f"its first images on disk after {found.first_image:.2f} s"
@@ -202,7 +184,7 @@ def screen(found: Figures) -> RenderableType:
     return Group(title, "", table, "", lines)
 
 
-def _speeds(spent: Mapping[str, Sequence[float]], segments: float) -> tuple[Speed, ...]:
+def _speeds(spent: Mapping[str, Sequence[float]], units: float) -> tuple[Speed, ...]:
     names = [name for name in ("authors", "reference", "official", "counter") if name in spent]
     speeds = []
     for name in names:
@@ -211,58 +193,20 @@ def _speeds(spent: Mapping[str, Sequence[float]], segments: float) -> tuple[Spee
             for base in names
             if base in {"authors", "reference"}
         }
-        segment = statistics.median(spent[name])
-        speeds.append(Speed(name, segment, 1 / (segment * segments), ratios))
+        unit = statistics.median(spent[name])
+        speeds.append(Speed(name, unit, 1 / (unit * units), ratios))
     return tuple(speeds)
 
 
-def _arguments(formula: str, number: int, categories: int) -> dict[str, float]:
-    """Return the authors' arguments: best practice, other categories every round."""
-    given = {"numof_classes": categories, "numof_instances": _INSTANCES, "thread_num": number}
-    return {**official.arguments(formula), **given}
-
-
-def _round(
-    formula: str, given: dict[str, float], reference: Callable[..., Any], script: Path | None
-) -> dict[str, float]:
-    """Return the CPU seconds a segment of the ways that draw the same images."""
-    start = time.process_time()
-    expected = list(reference(given))
-    segments = sum(count for _, count in expected)
-    found = {"reference": (time.process_time() - start) / segments}
-    if script is not None:
-        found["authors"] = _authors(script, given) / segments
-    start = time.process_time()
-    drawn = list(official.render(formula, given))
-    found["official"] = (time.process_time() - start) / segments
-    for (name, image), (pixels, _) in zip(drawn, expected, strict=True):
-        if (image != pixels).any():
-            raise RuntimeError(f"{name} of the official stream is not the reference's")
-    return found
-
-
-def _authors(script: Path, given: Mapping[str, float]) -> float:
-    """Return the CPU time of the authors' script in seconds."""
-    with tempfile.TemporaryDirectory() as folder:
-        options = [f"--{name}={value}" for name, value in given.items()]
-        command = [sys.executable, "-c", _AUTHORS, str(script), f"--save_root={folder}", *options]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    try:
-        return float(done.stdout)
-    except ValueError as error:
-        said = (done.stderr.strip() or "it printed something else than expected").splitlines()[-1]
-        raise InputError("--official-script", None, str(script), f"fails: {said}") from error
-
-
 def _counter(formula: str, seed: int, categories: int) -> float:
-    """Return the CPU time of the counter stream in seconds a segment."""
+    """Return the CPU time of the counter stream in seconds a unit."""
     family = formulas.get(formula)
     rows = family.categories(None, seed=seed, categories=range(categories))
-    segments = int((rows["quantization"] * rows["orbits"]).sum()) * _JOB
+    units = int(families.get(formula).units(rows).sum()) * _JOB
     start = time.process_time()
     for category in range(categories):
         family.render(None, seed=seed, category=category, instances=range(_JOB), canvas=_SIDE)
-    return (time.process_time() - start) / segments
+    return (time.process_time() - start) / units
 
 
 def _two_cores(formula: str, categories: int) -> float | None:
@@ -314,21 +258,3 @@ def _process(formula: str, categories: int) -> tuple[float, int]:
         line = said.strip().splitlines()[-1]
         raise InputError("bench render", None, None, f"a second process fails: {line}")
     return first, int(rest.split()[-1])
-
-
-def _reference(formula: str) -> Callable[..., Any]:
-    """Return the plain Python that draws the authors' images.
-
-    It is the oracle of the tests and lives with them, not in what is installed.
-    """
-    if formula not in official.STREAMS:
-        remedy = f"has nothing to be compared with; {nearest(formula, official.STREAMS)}"
-        raise InputError("FORMULA", None, formula, remedy)
-    path = Path(explorer.__file__).parents[1] / "tests" / "formulas" / "reference.py"
-    spec = importlib.util.spec_from_file_location("reference", path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        remedy = f"needs a checkout of explorer, as its tests hold what it compares with ({path})"
-        raise InputError("bench render", None, None, remedy)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return getattr(module, f"official_{formula}")  # type: ignore[no-any-return]

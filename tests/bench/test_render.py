@@ -1,21 +1,25 @@
 """What the bench measures and says; not how fast this machine is."""
 
+import json
 import os
 import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 import explorer
+from explorer.bench import families
 from explorer.bench import render as room
 from explorer.cli import main
 from explorer.errors import InputError
 from explorer.formulas import official
+from tests.formulas import reference
 
-# Stands for an authors' script: takes their arguments, saves a PNG, prints.
+# Stands for an authors' renderer: takes their arguments, saves a PNG, prints.
 SCRIPT = """
 import argparse, sys
 from PIL import Image
@@ -29,6 +33,21 @@ sum(range(3_000_000))
 image = Image.new("L", (8, 8))
 image.save(given.save_root + "/../left.png")
 print("Category", 0)
+"""
+
+
+# Stands for their module of an iterated function system; imports open3d, as one of theirs does.
+ITERATED = """
+import json, open3d
+class ifs_function:
+    def __init__(self, *given):
+        self.given, self.maps = given, []
+    def set_param(self, *numbers):
+        self.maps.append(numbers)
+    def calculate(self, points):
+        sum(range(3_000_000))
+        with open(LOG, "a") as log:
+            log.write(json.dumps([self.given, self.maps, points]) + "\\n")
 """
 
 
@@ -52,8 +71,9 @@ def test_every_way_to_draw_is_measured(formula):
     assert sum(done) == 3
     assert [speed.name for speed in found.speeds] == ["reference", "official", "counter"]
     for speed in found.speeds:
-        assert speed.segment > 0
-        assert speed.images == pytest.approx(1 / (speed.segment * found.segments))
+        assert speed.unit > 0
+        assert speed.images == pytest.approx(1 / (speed.unit * found.units))
+    assert found.unit == "segment"
     assert found.speeds[0].ratios == {"reference": 1}
     assert (found.two_cores is None) == (len(os.sched_getaffinity(0)) < 2)
     assert found.written == 64
@@ -68,6 +88,47 @@ def test_segments_are_those_of_the_best_practice():
     assert (rows["quantization"] * rows["orbits"]).mean() == pytest.approx(600 * 100.5, rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("formula", "given", "numbers"),
+    [("fractal_contractive", [0, 0, "", "", ""], 6), ("exfractal", [], 12)],
+)
+def test_the_authors_iterate_the_systems_of_the_categories(formula, given, numbers, tmp_path):
+    log = tmp_path / "log"
+    (tmp_path / "ifs.py").write_text(f"LOG = {str(log)!r}\n{ITERATED}")
+    found = room.measure(formula, images=2, script=tmp_path / "ifs.py")
+    assert [speed.name for speed in found.speeds] == ["authors", "reference", "counter"]
+    assert found.unit == "point"
+    row = room.formulas.get(formula).categories(None, seed=0, categories=[0])[0]
+    assert found.units == row["points"]
+    calls = [json.loads(line) for line in log.read_text().splitlines()]
+    assert len(calls) == 2 * families.INSTANCES  # to warm up, and in the one round
+    for arguments, maps, points in calls:
+        assert arguments == given
+        assert points == row["points"] + 1
+        system = np.array(maps)
+        assert np.array_equal(system[:, :-1], row["system"][: row["maps"]])
+        assert system.shape[1] == numbers + 1
+        size = 2 if numbers == 6 else 3
+        volumes = abs(np.linalg.det(system[:, : size * size].reshape(-1, size, size)))
+        assert system[:, -1] == pytest.approx(volumes / volumes.sum())
+
+
+def test_the_reference_iterates_in_the_plane_and_in_space():
+    flat = [[0.5, 0.25, -0.25, 0.5, 0.75, 0.5, 0.25], [-0.5, 0.0, 0.0, 0.5, 0.0, 0.25, 0.75]]
+    solid = [
+        [a, b, 0.0, c, d, 0.0, 0.0, 0.0, 0.5, e, f, 0.0, chance]
+        for a, b, c, d, e, f, chance in flat
+    ]
+    orbit = reference.iterate(flat, 4000, seed=1)
+    assert reference.iterate(solid, 4000, seed=1) == [(x, y, 0.0) for x, y in orbit]
+    taken = []
+    for (x, y), after in zip([(0.0, 0.0), *orbit], orbit, strict=False):
+        images = [(a * x + b * y + e, c * x + d * y + f) for a, b, c, d, e, f, _ in flat]
+        taken.append([image == pytest.approx(after) for image in images])
+    assert (np.sum(taken, axis=1) >= 1).all()
+    assert np.mean(taken, axis=0) == pytest.approx([0.25, 0.75], abs=0.03)
+
+
 def test_the_authors_script_is_measured_and_writes_nothing(script, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
@@ -79,9 +140,9 @@ def test_the_authors_script_is_measured_and_writes_nothing(script, tmp_path, mon
 
 def test_medians_are_taken_round_by_round():
     spent = {"counter": [1.0, 2.0, 4.0], "reference": [10.0, 40.0, 40.0]}
-    reference, counter = room._speeds(spent, segments=5)
-    assert (reference.name, reference.segment) == ("reference", 40)
-    assert (counter.name, counter.segment, counter.images) == ("counter", 2, 0.1)
+    slow, counter = room._speeds(spent, units=5)
+    assert (slow.name, slow.unit) == ("reference", 40)
+    assert (counter.name, counter.unit, counter.images) == ("counter", 2, 0.1)
     assert counter.ratios == {"reference": 10}
 
 
@@ -123,7 +184,7 @@ def test_a_second_process_that_fails_is_an_input_error(monkeypatch):
         room._process("visual_atom", 1)
 
 
-def test_a_formula_without_official_stream_is_an_input_error():
+def test_a_formula_with_nothing_to_compare_is_an_input_error():
     with pytest.raises(InputError, match=r"FORMULA: 'perlin': has nothing to be compared with; "):
         room.measure("perlin", images=2)
 
@@ -147,7 +208,8 @@ FOUND = room.Figures(
         room.Speed("counter", 1e-8, 1650.5, {"reference": 200.25}),
     ),
     rounds=5,
-    segments=60_606,
+    unit="segment",
+    units=60_606,
     two_cores=1.954,
     first_image=0.876,
     written=640,
@@ -160,8 +222,9 @@ def test_the_screen_tells_every_figure():
     text = shown(FOUND)
     assert text.startswith("rcdb, 512 x 512, one core, CPU time; medians of 5 rounds\n")
     rows = [line.split() for line in text.splitlines()]
-    assert ["drawn", "by", "ns/segment", "images/s", "x", "reference"] in rows
-    assert ["counter", "10.0", "1650.5", "200.2"] in rows
+    headings = "drawn by ns/segment million segments/s images/s x reference"
+    assert headings in [" ".join(row) for row in rows]
+    assert ["counter", "10.0", "100.0", "1650.5", "200.2"] in rows
     assert "60,606 segments" in text
     assert "1.95 times one" in text
     assert "after 0.88 s" in text

@@ -136,6 +136,34 @@ def draw_orbits(
         images[number] = np.asarray(image)
 
 
+def iterate(system: list[list[float]], count: int, seed: int) -> list[tuple[float, ...]]:
+    """Return a random orbit from the origin.
+
+    Args:
+        system: One map a row: its matrix by rows, its shift, and the chance that it is chosen; of
+            the plane (six numbers and the chance) or of space (twelve).
+        count: Number of points.
+        seed: Seed of the choices.
+    """
+    rng = random.Random(seed)
+    choices = rng.choices(system, [chance for *_, chance in system], k=count)
+    points = []
+    x = y = z = 0.0
+    if len(system[0]) == 7:
+        for a, b, c, d, e, f, _ in choices:
+            x, y = a * x + b * y + e, c * x + d * y + f
+            points.append((x, y))
+    else:
+        for a, b, c, d, e, f, g, h, i, j, k, m, _ in choices:
+            x, y, z = (
+                a * x + b * y + c * z + j,
+                d * x + e * y + f * z + k,
+                g * x + h * y + i * z + m,
+            )
+            points.append((x, y, z))
+    return points
+
+
 def _pnoise1(positions: list[float]) -> list[float]:
     x = np.array(positions, np.float32)
     floor = np.floor(x)
