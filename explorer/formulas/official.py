@@ -82,13 +82,8 @@ def visual_atom(
             nami_2_max,
             "the second frequency could never differ from the first; widen nami_2_min..nami_2_max",
         )
-    _within("image_size", image_size, 1, MAX_CANVAS)
-    _within("numof_thread", numof_thread, 1)
-    _within("numof_classes", numof_classes, 0)
-    _within("numof_instances", numof_instances, 0)
     _within("start_class", start_class, 0)
-    _within("thread_num", thread_num, 0)
-    _within("start_pos", start_pos, 0)
+    _check_frame(numof_classes, numof_instances, image_size, numof_thread, thread_num, start_pos)
 
     def images() -> Iterator[tuple[str, Images]]:
         from explorer.formulas import official_kernels, raster
@@ -183,14 +178,9 @@ def rcdb(
     """
     _within("vertex_num", vertex_num, 3)
     _within("line_num_min", line_num_min, 0)
-    _within("image_size", image_size, 2, MAX_CANVAS)
+    _check_frame(numof_classes, numof_instances, image_size, numof_thread, thread_num, start_pos)
     if image_size % 2:
         raise RangeError("image_size", image_size, "must be even, as half of it is a grey level")
-    _within("numof_thread", numof_thread, 1)
-    _within("numof_classes", numof_classes, 0)
-    _within("numof_instances", numof_instances, 0)
-    _within("thread_num", thread_num, 0)
-    _within("start_pos", start_pos, 0)
 
     def images() -> Iterator[tuple[str, Images]]:
         from explorer.formulas import official_kernels, raster
@@ -300,6 +290,23 @@ def _turn(count: int) -> tuple[float, npt.NDArray[np.float64], npt.NDArray[np.fl
     cosine = np.array([math.cos(angle * i) for i in range(count)])
     sine = np.array([math.sin(angle * i) for i in range(count)])
     return angle, cosine, sine
+
+
+def _check_frame(
+    numof_classes: int,
+    numof_instances: int,
+    image_size: int,
+    numof_thread: int,
+    thread_num: int,
+    start_pos: int,
+) -> None:
+    """Check the arguments that both programs have, with the same limits."""
+    _within("image_size", image_size, 1, MAX_CANVAS)
+    _within("numof_thread", numof_thread, 1)
+    _within("numof_classes", numof_classes, 0)
+    _within("numof_instances", numof_instances, 0)
+    _within("thread_num", thread_num, 0)
+    _within("start_pos", start_pos, 0)
 
 
 def _within(name: str, value: float, low: float, high: float | None = None) -> None:
