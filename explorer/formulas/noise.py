@@ -21,6 +21,14 @@ PERMUTATION: npt.NDArray[np.uint8] = np.frombuffer(
 )
 
 
+# Gradient at every integer position, by its last byte; once more the first, so that the next
+# position is the next entry.
+_HASHED = np.append(PERMUTATION, PERMUTATION[0])
+GRADIENTS: npt.NDArray[np.float32] = np.where(_HASHED & 8, -1.0, (_HASHED & 7) + 1.0).astype(
+    np.float32
+)
+
+
 def value(
     cell: npt.NDArray[np.int64], fraction: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
@@ -31,18 +39,10 @@ def value(
         fraction: Fractional parts in [0, 1), same shape.
     """
     f = fraction.astype(np.float32)
-    cell = cell % 1024
-    here = PERMUTATION[cell & 255]
-    there = PERMUTATION[(cell + 1) % 1024 & 255]
     fade = f * f * f * (f * (f * np.float32(6) - np.float32(15)) + np.float32(10))
-    left = _gradient(here, f)
-    right = _gradient(there, f - np.float32(1))
+    left = f * GRADIENTS[cell & 255]
+    right = (f - np.float32(1)) * GRADIENTS[(cell & 255) + 1]
     return np.float32(0.4) * (left + fade * (right - left))
-
-
-def _gradient(hashed: npt.NDArray[np.uint8], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    slope = (hashed & 7).astype(np.float32) + np.float32(1)
-    return x * np.where(hashed & 8, np.float32(-1), slope)
 
 
 @cache

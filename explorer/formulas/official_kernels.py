@@ -11,7 +11,7 @@ import numpy as np
 
 from explorer.formulas import raster
 from explorer.formulas.compiled import kernel
-from explorer.formulas.noise import PERMUTATION
+from explorer.formulas.noise import GRADIENTS
 from explorer.formulas.raster import LINK, MAX_VERTICES, X, Y
 
 _STATE = 624  # words of the Mersenne Twister; the state array holds the position behind them
@@ -81,20 +81,15 @@ def unit(high: Any, low: Any) -> Any:
 
 @kernel
 def pnoise1(position: Any) -> Any:
-    """Perlin noise of one octave, in float32 like the package ``noise``."""
+    """Perlin noise of one octave at a position >= 0, in float32 like the package ``noise``."""
     x = f32(position)
-    floor = f32(np.floor(x))
-    cell = np.int64(floor) % 1024
-    f = f32(x - floor)
+    whole = np.int32(x)
+    cell = u32(whole) & u32(255)
+    f = f32(x - f32(whole))
     fade = f * f * f * (f * (f * f32(6) - f32(15)) + f32(10))
-    left = _gradient(PERMUTATION[cell & 255], f)
-    right = _gradient(PERMUTATION[((cell + 1) % 1024) & 255], f32(f - f32(1)))
+    left = f32(f * GRADIENTS[cell])
+    right = f32(f32(f - f32(1)) * GRADIENTS[cell + u32(1)])
     return f32(0.4) * f32(left + f32(fade * f32(right - left)))
-
-
-@kernel
-def _gradient(hashed: Any, x: Any) -> Any:
-    return f32(-x if hashed & 8 else x * f32((hashed & 7) + 1))
 
 
 @kernel
@@ -138,19 +133,16 @@ def grow(
     """
     raster.clear(canvas, background)
     count = len(xs)
-    drawn = np.empty(4 * count, np.uint32)
+    drawn, pushed = np.empty(4 * count, np.uint32), np.empty(2 * count)
     for _ in range(orbits):
         grey = np.uint8(min(integer(state, grey_high), 255))
         words(state, drawn)
-        for i in range(count):
+        for i in range(2 * count):
             p = pnoise1(10000.0 * unit(drawn[2 * i], drawn[2 * i + 1]))
-            pushed = p * level * gain - level
-            xs[i] -= cosine[i] * (pushed - waves[0, i] - waves[1, i] - width)
+            pushed[i] = p * level * gain - level
         for i in range(count):
-            j = 2 * (count + i)
-            p = pnoise1(10000.0 * unit(drawn[j], drawn[j + 1]))
-            pushed = p * level * gain - level
-            ys[i] -= sine[i] * (pushed - waves[0, i] - waves[1, i] - width)
+            xs[i] -= cosine[i] * (pushed[i] - waves[0, i] - waves[1, i] - width)
+            ys[i] -= sine[i] * (pushed[count + i] - waves[0, i] - waves[1, i] - width)
         # The raster takes so many corners at a time; the closing segment of a part is not drawn.
         for first in range(0, count, MAX_VERTICES - 1):
             segments = min(MAX_VERTICES - 1, count - first)
