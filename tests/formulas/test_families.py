@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -93,17 +95,6 @@ def test_an_illegal_range_of_any_parameter_is_refused_before_anything_is_drawn(n
 
 
 @every
-def test_an_image_does_not_depend_on_how_it_is_asked_for(name):
-    formula = formulas.get(name)
-    together = formula.render(None, seed=3, category=5, instances=range(2, 7), canvas=48)
-    backwards = formula.render(None, seed=3, category=5, instances=range(6, 1, -1), canvas=48)
-    assert np.array_equal(together, backwards[::-1])
-    one(name, seed=4, canvas=80)
-    for number, image in zip(range(2, 7), together, strict=True):
-        assert np.array_equal(image, one(name, seed=3, category=5, instance=number, canvas=48))
-
-
-@every
 def test_images_differ_in_seed_category_and_instance(name):
     some = {
         one(name, seed=seed, category=category, instance=instance, canvas=128).tobytes()
@@ -112,6 +103,68 @@ def test_images_differ_in_seed_category_and_instance(name):
         for instance in (0, 1)
     }
     assert len(some) == 8
+
+
+@every
+def test_a_category_depends_on_its_own_number_only(name):
+    formula = formulas.get(name)
+    rows = formula.categories(None, seed=4, categories=range(9))
+    picked = formula.categories(None, seed=4, categories=[8, 2, 2])
+    assert rows.shape == (9,)
+    assert picked.tobytes() == rows[[8, 2, 2]].tobytes()
+
+
+# --- how images are asked for ---------------------------------------------------------------------
+
+
+def chunks(numbers: range, sizes: list[int]) -> list[range]:
+    """Cut numbers into chunks of these sizes, over and over."""
+    cut, first = [], 0
+    while first < len(numbers):
+        size = sizes[len(cut) % len(sizes)]
+        cut.append(numbers[first : first + size])
+        first += size
+    return cut
+
+
+@every
+@settings(max_examples=8, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4),
+    workers=st.integers(1, 4),
+    order=st.randoms(use_true_random=False),
+)
+def test_pixels_depend_on_neither_chunks_nor_order_nor_workers(name, sizes, workers, order):
+    formula = formulas.get(name)
+    together = [
+        formula.render(None, seed=3, category=category, instances=range(2, 12), canvas=48)
+        for category in (5, 1)
+    ]
+    jobs = [(c, chunk) for c in (0, 1) for chunk in chunks(range(2, 12), sizes)]
+    jobs += [(c, chunk[::-1]) for c, chunk in jobs]
+    order.shuffle(jobs)
+
+    def draw(job: tuple[int, range]) -> np.ndarray:
+        category, chunk = job
+        return formula.render(None, seed=3, category=(5, 1)[category], instances=chunk, canvas=48)
+
+    with ThreadPoolExecutor(workers) as pool:
+        for (category, chunk), images in zip(jobs, pool.map(draw, jobs), strict=True):
+            for number, image in zip(chunk, images, strict=True):
+                assert np.array_equal(image, together[category][number - 2])
+
+
+@every
+def test_pixels_depend_on_nothing_that_was_drawn_before(name):
+    expected = one(name, seed=1, category=2, canvas=80)
+    highest = {p.name: (p.high, p.high) for p in formulas.get(name).parameters}
+    one(name, highest | {key: ends for key, ends in CHEAP.items() if key in highest}, canvas=80)
+    one(name, canvas=33)
+    random.seed(1)
+    assert np.array_equal(one(name, seed=1, category=2, canvas=80), expected)
+
+
+CHEAP = {"points": (1_000, 1_000), "filling": (0, 0), "variance": (0, 0)}
 
 
 @every
@@ -124,9 +177,91 @@ def test_out_is_drawn_on_wholly_and_returned(name):
 
 
 @every
-def test_a_category_depends_on_its_own_number_only(name):
+@pytest.mark.parametrize(
+    "out",
+    [
+        np.zeros((2, 40, 41), np.uint8),
+        np.zeros((2, 40, 40), np.int16),
+        np.zeros((2, 40, 80), np.uint8)[:, :, ::2],
+    ],
+    ids=["shape", "type", "order"],
+)
+def test_an_unfit_out_is_refused(name, out):
+    with pytest.raises(ValueError, match="C-contiguous uint8 array of shape"):
+        formulas.get(name).render(None, seed=0, category=0, instances=range(2), canvas=40, out=out)
+    assert not out.any()
+
+
+@every
+@pytest.mark.parametrize("canvas", [0, 4097])
+def test_a_canvas_out_of_bounds_is_refused(name, canvas):
+    with pytest.raises(formulas.RangeError, match=rf"canvas: {canvas}: must be in 1\.\.4096"):
+        one(name, canvas=canvas)
+
+
+@every
+def test_a_negative_instance_is_refused(name):
+    with pytest.raises(formulas.RangeError, match="instances: -1: must not be negative"):
+        one(name, instance=-1)
+
+
+@every
+def test_no_instances_are_no_images(name):
+    none = formulas.get(name).render(None, seed=0, category=0, instances=range(0), canvas=40)
+    assert none.shape == (0, 40, 40)
+
+
+# --- corners --------------------------------------------------------------------------------------
+
+STILL = {"position": (0, 0), "grey": (77, 77), "radius": (20, 20)}
+AWAY = {"position": (4, 4), "orbits": (1, 5)}
+NEAR = {"scale": (1, 1), "shift": (0, 0)}
+
+# Family, ranges, and how many images of eight are of one grey, and of which.
+CORNERS = [
+    ("visual_atom", {"orbits": (0, 0)}, 8, 0),
+    ("visual_atom", {**STILL, "orbits": (1, 1)}, 0, 0),
+    ("visual_atom", {**STILL, "quantization": (3, 3)}, 0, 0),
+    ("visual_atom", {**STILL, "noise": (0, 0)}, 0, 0),
+    ("visual_atom", {**STILL, "frequency": (0, 0)}, 0, 0),
+    ("visual_atom", {**STILL, "amplitude": (0, 0), "noise": (0, 0), "line_width": (0, 0)}, 0, 0),
+    ("visual_atom", AWAY, 8, 0),
+    ("rcdb", {"orbits": (0, 0)}, 8, 255),
+    ("rcdb", {**STILL, "orbits": (1, 1)}, 0, 255),
+    ("rcdb", {**STILL, "quantization": (3, 3)}, 0, 255),
+    ("rcdb", {**STILL, "noise": (0, 0), "line_width": (0, 0)}, 0, 255),
+    ("rcdb", AWAY, 8, 255),
+    ("perlin", {"contrast": (0, 0)}, 8, 128),
+    ("perlin", {"octaves": (1, 1), "contrast": (1, 1)}, 0, 128),
+    ("perlin", {"octaves": (8, 8), "persistence": (0, 0), "contrast": (1, 1)}, 0, 128),
+    ("perlin", {"frequency": (256, 256), "lacunarity": (4, 4), "contrast": (1, 1)}, 0, 128),
+    ("fractal", {"points": (1, 1)}, 0, 0),
+    ("fractal", {"weight": (0, 0)}, 0, 0),
+    ("fractal", {"weight": (0.5, 0.5), "maps": (16, 16)}, 0, 0),
+    ("fractal", {"filling": (0, 0), "maps": (2, 2)}, 0, 0),
+    ("fractal", {"filling": (0.25, 0.25)}, 0, 0),
+    ("fractal", {"grey": (0, 0)}, 8, 0),
+    ("fractal_contractive", {**NEAR, "points": (1, 1), "patch": (1, 1)}, 0, 0),
+    ("fractal_contractive", {**NEAR, "contraction": (0, 0)}, 0, 0),
+    ("fractal_contractive", {**NEAR, "contraction": (8, 8), "maps": (2, 2)}, 0, 0),
+    ("fractal_contractive", {**NEAR, "weight": (0, 0)}, 0, 0),
+    ("fractal_contractive", {"scale": (0.5, 0.5), "shift": (1, 1)}, 8, 0),
+    ("exfractal", {"points": (1, 1)}, 0, 0),
+    ("exfractal", {"weight": (0, 0)}, 0, 0),
+    ("exfractal", {"weight": (30, 30), "maps": (16, 16)}, 0, 0),
+    ("exfractal", {"variance": (0, 0), "maps": (2, 2)}, 0, 0),
+    ("exfractal", {"variance": (0.2, 0.2)}, 0, 0),
+]
+
+
+@pytest.mark.parametrize(("name", "ranges", "blank", "grey"), CORNERS)
+def test_corners_of_the_ranges(name, ranges, blank, grey):
     formula = formulas.get(name)
-    rows = formula.categories(None, seed=4, categories=range(9))
-    picked = formula.categories(None, seed=4, categories=[8, 2, 2])
-    assert rows.shape == (9,)
-    assert picked.tobytes() == rows[[8, 2, 2]].tobytes()
+    images = formula.render(ranges, seed=0, category=0, instances=range(8), canvas=128)
+    flat = np.ptp(images, axis=(1, 2)) == 0
+    assert flat.sum() == blank
+    assert (images[flat] == grey).all()
+
+
+def test_every_family_has_corners():
+    assert {name for name, *_ in CORNERS} == set(formulas.names())

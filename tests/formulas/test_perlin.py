@@ -78,14 +78,6 @@ def test_frequency_is_the_number_of_cells_along_each_axis():
     assert 3.4 < ratio < 4.6
 
 
-def test_no_contrast_is_grey():
-    assert (some({"contrast": (0, 0)}) == 128).all()
-
-
-def test_no_frequency_is_one_grey():
-    assert np.ptp(some({"frequency": (0, 0)})) == 0
-
-
 def test_images_hold_texture_everywhere_and_contours_nowhere():
     """Neighbouring pixels of a smooth noise differ little, and all parts of an image alike."""
     images = some(PLAIN, count=20, canvas=256).astype(int)

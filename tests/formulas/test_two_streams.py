@@ -1,0 +1,181 @@
+"""The counter stream draws from the distributions of the authors' stream."""
+
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from explorer import formulas
+from explorer.formulas import official, official_kernels, orbits
+from tests.formulas import two_samples
+
+DRAWS = 2_000  # categories whose draws are compared
+IMAGES = 400  # categories of which one image is compared
+SIDE = 512
+BACKGROUND = {"visual_atom": 0, "rcdb": 255}
+
+both = pytest.mark.parametrize("name", list(official.STREAMS))
+
+
+class Recorder(random.Random):
+    """The authors' generator, which notes what it draws."""
+
+    drawn: list[float]
+
+    def randint(self, a: int, b: int) -> int:
+        return self._note(super().randint(a, b))
+
+    def uniform(self, a: float, b: float) -> float:
+        return self._note(super().uniform(a, b))
+
+    def expovariate(self, lambd: float = 1.0) -> float:
+        return self._note(super().expovariate(lambd))
+
+    def _note(self, value):
+        type(self).drawn.append(value)
+        return value
+
+
+def their_draws(name: str) -> two_samples.Sample:
+    """Return what the authors' stream draws for the first image of every category."""
+    rows: list[list[float]] = []
+
+    def grow(*_: object) -> None:
+        drawn = Recorder.drawn
+        # q of rcdb and n2 may have been drawn several times, and before all that comes what was
+        # drawn after the image before.
+        rows.append(drawn[-9:] if name == "rcdb" else [*drawn[2 * bool(rows) :][:6], *drawn[-5:]])
+        drawn.clear()
+
+    Recorder.drawn = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(official, "random", SimpleNamespace(Random=Recorder))
+        patch.setattr(official_kernels, "grow", grow)
+        for _ in official.STREAMS[name](numof_classes=DRAWS, numof_instances=1, thread_num=7):
+            pass
+    columns = [np.array(values) for values in zip(*rows, strict=True)]
+    if name == "visual_atom":
+        q, orbit, noise, width, radius, n1, n2, oval_x, oval_y, y, x = columns
+        own = {"radius": radius, "oval_x": oval_x, "oval_y": oval_y}
+        own |= {"n1": n1, "n2": n2, "n2 - n1": n2 - n1}
+    else:
+        q, orbit, noise, width, radius, oval_x, oval_y, y, x = columns
+        q, own = q.astype(int), {}
+    drawn = {"q": q, "K": orbit, "noise": noise, "line_width": width}
+    drawn |= {"x": (SIDE + x) / 2, "y": (SIDE + y) / 2}
+    return drawn | own | {"half axis x": radius * oval_x, "half axis y": radius * oval_y}
+
+
+def our_draws(name: str, ranges=None) -> two_samples.Sample:
+    """Return what the counter stream draws for the first image of every category."""
+    formula = formulas.get(name)
+    rows = formula.categories(ranges, seed=7, categories=range(DRAWS))
+    starts: list[np.ndarray] = []
+    out = np.empty((1, SIDE, SIDE), np.uint8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(orbits, "draw", lambda *given: starts.append(given[2][0]))
+        for category in range(DRAWS):
+            formula.render(
+                ranges, seed=7, category=category, instances=range(1), canvas=SIDE, out=out
+            )
+    x, y, half_x, half_y = np.array(starts).T / 2**orbits.FRACTION
+    drawn = {"q": rows["quantization"], "K": rows["orbits"], "x": x, "y": y}
+    drawn |= {field: rows[field] for field in ("noise", "line_width")}
+    if name == "visual_atom":
+        drawn |= {field: rows[field] for field in ("radius", "oval_x", "oval_y")}
+        drawn |= {"n1": rows["frequency_1"], "n2": rows["frequency_2"]}
+        drawn |= {"n2 - n1": rows["frequency_2"] - rows["frequency_1"]}
+    return drawn | {"half axis x": half_x, "half axis y": half_y}
+
+
+def our_images(name: str, ranges=None) -> two_samples.Sample:
+    formula = formulas.get(name)
+    images = (
+        formula.render(ranges, seed=11, category=category, instances=range(1), canvas=SIDE)[0]
+        for category in range(IMAGES)
+    )
+    return two_samples.describe(images, BACKGROUND[name])
+
+
+@pytest.fixture(scope="module")
+def drawn() -> dict[str, two_samples.Sample]:
+    return {name: their_draws(name) for name in official.STREAMS}
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[str, two_samples.Sample]:
+    measured = {}
+    for name, stream in official.STREAMS.items():
+        given = {"numof_classes": IMAGES, "numof_instances": 1, "image_size": SIDE}
+        images = (image for _, image in stream(**given, thread_num=11))
+        measured[name] = two_samples.describe(images, BACKGROUND[name])
+    return measured
+
+
+@both
+def test_draws_are_those_of_the_authors(name, drawn):
+    assert two_samples.differences(our_draws(name), drawn[name]) == []
+
+
+@both
+def test_images_are_those_of_the_authors(name, measured):
+    assert two_samples.differences(our_images(name), measured[name]) == []
+
+
+# --- the procedure finds what is wrong ------------------------------------------------------------
+
+
+WRONG = [
+    ("visual_atom", {"quantization": (200, 930)}, {"q"}),
+    ("visual_atom", {"orbits": (1, 100)}, {"K"}),
+    ("visual_atom", {"noise": (0, 3.6)}, {"noise"}),
+    ("visual_atom", {"line_width": (0, 0.112)}, {"line_width"}),
+    ("visual_atom", {"radius": (10, 64)}, {"radius", "half axis x", "half axis y"}),
+    ("visual_atom", {"frequency_2": (1, 20)}, {"n2"}),
+    ("visual_atom", {"oval_rate": (1, 2.2)}, {"oval_x", "oval_y", "half axis x", "half axis y"}),
+    ("visual_atom", {"position": (-0.87, 0.87)}, {"x", "y"}),
+    ("rcdb", {"quantization": (3, 150)}, {"q"}),
+    ("rcdb", {"orbits": (1, 100)}, {"K"}),
+    ("rcdb", {"noise": (0.4, 4)}, {"noise"}),
+    ("rcdb", {"line_width": (0, 0.088)}, {"line_width"}),
+    ("rcdb", {"radius": (0, 120)}, {"half axis x", "half axis y"}),
+    ("rcdb", {"oval_rate": (1, 2.3)}, {"half axis x", "half axis y"}),
+    ("rcdb", {"position": (-1, 1)}, {"x", "y"}),
+]
+
+
+@pytest.mark.parametrize(("name", "ranges", "expected"), WRONG)
+def test_draws_from_a_wrong_range_are_found(name, ranges, expected, drawn):
+    found = two_samples.differences(our_draws(name, ranges), drawn[name])
+    assert found
+    assert set(found) <= expected
+
+
+@pytest.mark.parametrize(
+    ("name", "ranges", "expected"),
+    [
+        ("visual_atom", {"orbits": (1, 100)}, "coverage"),
+        ("visual_atom", {"noise": (0, 2)}, "coverage"),
+        ("visual_atom", {"position": (-0.7, 0.7)}, "ring 0"),
+        ("visual_atom", {"grey": (0, 200)}, "grey 7"),
+        ("rcdb", {"orbits": (1, 100)}, "coverage"),
+        ("rcdb", {"noise": (0, 2)}, "ring 7"),
+        ("rcdb", {"position": (-0.3, 0.3)}, "ring 7"),
+        ("rcdb", {"grey": (50, 255)}, "grey 0"),
+    ],
+)
+def test_images_from_a_wrong_range_are_found(name, ranges, expected, measured):
+    assert expected in two_samples.differences(our_images(name, ranges), measured[name])
+
+
+def test_samples_of_one_distribution_are_told_apart_no_more_often_than_the_level_allows():
+    rng = np.random.default_rng(0)
+
+    def sample() -> two_samples.Sample:
+        few, many = rng.integers(0, 9, 300), rng.normal(size=(5, 300))
+        return {"few": few} | {f"many {k}": values for k, values in enumerate(many)}
+
+    found = sum(bool(two_samples.differences(sample(), sample())) for _ in range(400))
+    assert found <= 12  # 4 are expected at the level of 1 in 100
+    assert two_samples.LEVEL == 0.01
