@@ -1,7 +1,8 @@
 """Augmentation of whole batches with tensor operations, on the device where the batch lies.
 
-Every draw comes from the generator that is handed in, so that the same seed gives the same
-batch, and no global random state is touched. Images are float [B, C, H, W] with mean near zero
+Every draw follows from the seed that is handed in, and no global random state is touched. What is
+drawn an image is drawn on the device; what is drawn a batch is drawn by numpy, because to read it
+from a GPU would hold up the loop. Images are float [B, C, H, W] with mean near zero
 (what moves in from outside is zero, the mean grey), labels are class probabilities [B, classes].
 """
 
@@ -20,7 +21,7 @@ ERASED_ASPECT = (0.3, 1 / 0.3)
 
 
 def augment(
-    images: Tensor, targets: Tensor, recipe: Augmentation, generator: torch.Generator
+    images: Tensor, targets: Tensor, recipe: Augmentation, seed: int
 ) -> tuple[Tensor, Tensor]:
     """Apply a recipe's augmentations to a batch.
 
@@ -28,18 +29,20 @@ def augment(
         images: float [B, C, H, W], standardised.
         targets: float [B, classes], rows sum to one.
         recipe: Which augmentations, and how strong.
-        generator: On the device of the images.
+        seed: Of this batch, in 0..2⁶³ - 1.
 
     Returns:
         Augmented images and targets, of the same shapes. The targets differ from those given
         only under mixup and cutmix.
     """
+    generator = torch.Generator(images.device).manual_seed(seed)
     if recipe.crop is not None or recipe.shift > 0 or recipe.flip:
         images = warp(images, recipe, generator)
     if recipe.erase > 0:
         images = erase(images, recipe.erase, generator)
     if recipe.mixup > 0 or recipe.cutmix > 0:
-        images, targets = mix(images, targets, recipe.mixup, recipe.cutmix, generator)
+        kept, blend = _share(recipe.mixup, recipe.cutmix, np.random.default_rng(seed))
+        images, targets = mix(images, targets, kept, generator, blend=blend)
     return images, targets
 
 
@@ -79,18 +82,22 @@ def erase(images: Tensor, chance: float, generator: torch.Generator) -> Tensor:
 
 
 def mix(
-    images: Tensor, targets: Tensor, mixup: float, cutmix: float, generator: torch.Generator
+    images: Tensor, targets: Tensor, kept: float, generator: torch.Generator, *, blend: bool
 ) -> tuple[Tensor, Tensor]:
     """Blend every image and its target with another of the batch, by mixup or by cutmix.
 
-    One share λ is drawn a batch, as in the papers. Where a cut-out rectangle reaches over the
-    border, the targets follow the area that is really pasted.
+    Where a cut-out rectangle reaches over the border, the targets follow the area that is really
+    pasted.
+
+    Args:
+        images: float [B, C, H, W].
+        targets: float [B, classes].
+        kept: Share of every image that stays, in 0..1.
+        generator: On the device of the images.
+        blend: Mixup, or else cutmix.
     """
     count = len(images)
     other = torch.randperm(count, generator=generator, device=images.device)
-    coin = float(_uniform(1, 0, 1, generator))
-    blend = mixup > 0 and (cutmix == 0 or coin < 0.5)
-    kept = _beta(mixup if blend else cutmix, generator)
     if blend:
         share = torch.full((count,), kept, device=images.device)
         mixed = images.lerp(images[other], 1 - kept)
@@ -120,7 +127,8 @@ def _uniform(count: int, low: float, high: float, generator: torch.Generator) ->
     return low + (high - low) * drawn
 
 
-def _beta(alpha: float, generator: torch.Generator) -> float:
-    """Draw from Beta(a, a). Torch draws no such variate from a generator; numpy does."""
-    seed = torch.randint(2**62, (1,), generator=generator, device=generator.device)
-    return float(np.random.default_rng(int(seed)).beta(alpha, alpha))
+def _share(mixup: float, cutmix: float, rng: np.random.Generator) -> tuple[float, bool]:
+    """Draw the share λ that a batch keeps, one a batch as in the papers, and whether by mixup."""
+    blend = mixup > 0 and (cutmix == 0 or bool(rng.random() < 0.5))
+    alpha = mixup if blend else cutmix
+    return float(rng.beta(alpha, alpha)), blend

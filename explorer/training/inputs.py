@@ -50,5 +50,5 @@ class Standardise:
             return batch
         if have == 1:
             return batch.expand(-1, channels, -1, -1)
-        weights = torch.tensor(LUMA, device=batch.device).view(1, 3, 1, 1)
-        return (batch * weights).sum(dim=1, keepdim=True)
+        # Numbers, not a tensor of weights, which would have to be copied to a GPU every time.
+        return LUMA[0] * batch[:, :1] + LUMA[1] * batch[:, 1:2] + LUMA[2] * batch[:, 2:]

@@ -82,6 +82,19 @@ def replace_head(model: nn.Module, *, classes: int, seed: int) -> None:
     model.to(device)
 
 
+def place(model: nn.Module, device: torch.device) -> nn.Module:
+    """Move a model to a device, and let its attention be computed as is fastest there.
+
+    On CUDA torch's fused attention. On a processor two plain products: with some tens of tokens
+    they are as fast as the fused attention in float32, and in bfloat16 its backward is twenty
+    times as slow on a processor without AMX (1.3 s of 3.0 s in ten steps of a ViT-Tiny).
+    """
+    for module in model.modules():
+        if hasattr(module, "fused_attn"):
+            module.fused_attn = device.type == "cuda"  # type: ignore[assignment]
+    return model.to(device)
+
+
 def features(model: nn.Module, images: Tensor) -> Tensor:
     """Pooled features below the head, float [B, width], of standardised images [B, C, H, W]."""
     pooled: Tensor = model.forward_head(  # type: ignore[operator]

@@ -131,8 +131,13 @@ class Phase(Recipe):
     augmentation: Augmentation = Augmentation()
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Arithmetic of forward and backward. `auto` is bfloat16 on CUDA and on processors with AMX
-    tiles, float32 elsewhere: without them bfloat16 is slower (101 against 171 images/s)."""
+    """Arithmetic of the matrix products in forward, backward and Muon. `auto` is bfloat16 on CUDA
+    and on processors that multiply it (AMX or AVX512-BF16), float32 elsewhere: without such
+    instructions bfloat16 is slower."""
+
+    deterministic: bool = False
+    """Use only algorithms that give the same bits every time, at some cost. Needed on CUDA alone:
+    on a processor, with one thread, there are no others. (`explorer.training.arithmetic`)"""
 
     @model_validator(mode="after")
     def _muon_has_its_rate(self) -> Self:

@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from explorer.training.augment import augment, erase, mix, warp
+from explorer.training.augment import _share, augment, erase, mix, warp
 from explorer.training.recipe import Augmentation
 
 
@@ -18,7 +19,7 @@ def batch(count=32, channels=1, side=12):
 
 def test_nothing_is_on_by_default():
     images, targets = batch()
-    same, same_targets = augment(images, targets, Augmentation(), rng())
+    same, same_targets = augment(images, targets, Augmentation(), 0)
     assert torch.equal(images, same)
     assert torch.equal(targets, same_targets)
 
@@ -42,8 +43,8 @@ def test_keeps_shape_and_mass_and_follows_the_seed(
     )
     images, targets = batch(8, channels)
     before = torch.get_rng_state()
-    done, mixed = augment(images, targets, recipe, rng(seed))
-    again, mixed_again = augment(images, targets, recipe, rng(seed))
+    done, mixed = augment(images, targets, recipe, seed)
+    again, mixed_again = augment(images, targets, recipe, seed)
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(done, again)
     assert torch.equal(mixed, mixed_again)
@@ -88,16 +89,28 @@ def test_erase_blanks_a_rectangle_in_the_chosen_share():
     assert float((done == 0).float().mean(dim=(1, 2, 3)).max()) < 0.5
 
 
-@pytest.mark.parametrize(("mixup", "cutmix"), [(1.0, 0.0), (0.0, 1.0)])
-def test_targets_say_what_is_in_the_image(mixup, cutmix):
+@pytest.mark.parametrize("blend", [True, False])
+def test_targets_say_what_is_in_the_image(blend):
     # Constant images of value k: the mean of a mixed image is the expectation of its targets.
     labels = torch.arange(4).repeat(4)
     images = labels.float().view(-1, 1, 1, 1).expand(-1, 1, 12, 12).clone()
     targets = torch.nn.functional.one_hot(labels, 4).float()
     changed = False
     for seed in range(5):
-        done, mixed = mix(images, targets, mixup, cutmix, rng(seed))
+        done, mixed = mix(images, targets, 0.2 * seed, rng(seed), blend=blend)
         expected = mixed @ torch.arange(4.0)
         assert torch.allclose(done.mean(dim=(1, 2, 3)), expected, atol=1e-4)
         changed |= not torch.equal(done, images)
     assert changed
+
+
+def test_one_share_a_batch_by_mixup_or_by_cutmix():
+    drawn = [_share(0.2, 1.0, np.random.default_rng(seed)) for seed in range(400)]
+    blended = [kept for kept, blend in drawn if blend]
+    pasted = [kept for kept, blend in drawn if not blend]
+    assert 150 < len(blended) < 250
+    # Beta(0.2, 0.2) is nearly a coin, Beta(1, 1) is flat.
+    assert np.mean([0.1 < kept < 0.9 for kept in blended]) < 0.45
+    assert np.mean([0.1 < kept < 0.9 for kept in pasted]) > 0.7
+    assert all(_share(1.0, 0.0, np.random.default_rng(seed))[1] for seed in range(9))
+    assert not any(_share(0.0, 1.0, np.random.default_rng(seed))[1] for seed in range(9))

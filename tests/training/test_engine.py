@@ -1,5 +1,6 @@
-import copy
+import io
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +8,13 @@ import pytest
 import torch
 
 from explorer.training import engine, models
-from explorer.training.engine import Epoch, Rung, Training, TrainingDiverged
+from explorer.training.engine import (
+    Epoch,
+    Rung,
+    Training,
+    TrainingDiverged,
+    TrainingOutOfMemory,
+)
 from explorer.training.inputs import Standardise
 from explorer.training.recipe import Augmentation, FineTune, Pretrain
 
@@ -103,21 +110,137 @@ def test_another_seed_is_another_run(tiny, halves):
     assert not torch.equal(weights(first), weights(second))
 
 
-def test_goes_on_from_its_step(tiny, halves):
-    """Weights, optimisers and step are the whole state."""
-    recipe = RECIPE.model_copy(update={"epochs": 2})
-    whole, second = start(tiny, halves, recipe), start(tiny, halves, recipe)
-    events = whole.run()
-    while not isinstance(next(events), Rung):
-        pass
-    second.model.load_state_dict(whole.model.state_dict())
-    for ours, theirs in zip(second.optimisers, whole.optimisers, strict=True):
-        ours.load_state_dict(copy.deepcopy(theirs.state_dict()))
-    second.step, second.images_seen = whole.step, whole.images_seen
-    assert whole.step == 2
+def told(event):
+    """All of an event but its time."""
+    return replace(event, seconds=0) if isinstance(event, Epoch) else event
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"optimiser": "adamw"},
+        {"optimiser": "sgd"},
+        {"optimiser": "muon", "matrix_learning_rate": 0.02},
+        {"optimiser": "muon", "matrix_learning_rate": 0.02, "precision": "bfloat16"},
+    ],
+    ids=lambda chosen: "-".join(str(value) for value in chosen.values()),
+)
+def test_goes_on_from_a_saved_state_as_if_never_stopped(tiny, halves, chosen):
+    recipe = Pretrain(epochs=2, batch_size=32, learning_rate=3e-3, rungs=(0.25, 0.75, 1), **chosen)
+    whole = start(tiny, halves, recipe)
+    expected = [told(event) for event in whole.run()]
+    stopped = start(tiny, halves, recipe)
+    for event in stopped.run():
+        if isinstance(event, Rung):
+            break
+    saved = io.BytesIO()
+    torch.save(stopped.state(), saved)
+    saved.seek(0)
+
+    again = start(tiny, halves, recipe)
+    with torch.no_grad():
+        for parameter in again.model.parameters():
+            parameter.fill_(7)
+    again.restore(torch.load(saved, weights_only=True))
+    assert (again.step, again.images_seen) == (2, 64)  # in the middle of an epoch of four steps
+    assert [told(event) for event in again.run()] == expected[1:]
+    assert torch.equal(weights(whole), weights(again))
+
+
+def test_a_state_does_not_change_with_the_run(tiny, halves):
+    training = start(tiny, halves, RECIPE.model_copy(update={"epochs": 2}))
+    events = training.run()
+    next(events)
+    state = training.state()
     list(events)
-    list(second.run())
-    assert torch.equal(weights(whole), weights(second))
+    first = weights(training)
+    for _ in range(2):
+        training.restore(state)
+        list(training.run())
+        assert torch.equal(weights(training), first)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"seed": 1}, "cannot go on from a run with seed 0; this one has 1"),
+        ({"phase": "finetune"}, "finetune: cannot go on from a run with phase pretrain"),
+        ({"recipe": RECIPE.model_copy(update={"epochs": 3})}, "steps 80; this one has 12"),
+    ],
+)
+def test_a_state_of_another_run_is_refused(tiny, halves, other, message):
+    with pytest.raises(ValueError, match=message):
+        start(tiny, halves, **other).restore(start(tiny, halves).state())
+
+
+def test_a_set_smaller_than_a_batch_is_one_batch(tiny, halves):
+    images, labels = halves
+    recipe = FineTune(
+        epochs=2, batch_size=512, learning_rate=1e-3, augmentation=Augmentation(cutmix=1)
+    )
+    training = start(tiny, (images[:5], labels[:5]), recipe)
+    assert [event.images_seen for event in training.run()] == [5, 10]
+    assert training.step == 2
+
+
+@pytest.mark.parametrize(("count", "classes"), [(0, 4), (8, 1)])
+def test_nothing_to_tell_apart_is_refused(tiny, halves, count, classes):
+    images, labels = halves[0][:count], halves[1][:count] % classes
+    model = models.build(tiny, classes=classes, channels=1, seed=0)
+    said = f"finetune: {count} images of {classes} categories; training needs"
+    with pytest.raises(ValueError, match=said):
+        Training(
+            model,
+            images,
+            labels,
+            FineTune(epochs=1, batch_size=8, learning_rate=1e-3),
+            classes=classes,
+            seed=0,
+            device=CPU,
+            phase="finetune",
+        )
+
+
+def ask_for_too_much(_):
+    return torch.empty(2**60, dtype=torch.uint8)
+
+
+def run_out_on_a_gpu(_):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+@pytest.mark.parametrize("forward", [ask_for_too_much, run_out_on_a_gpu])
+def test_out_of_memory_says_what_to_lower(tiny, halves, monkeypatch, forward):
+    training = start(tiny, halves)
+    monkeypatch.setattr(training.model, "forward", forward)
+    with pytest.raises(TrainingOutOfMemory) as caught:
+        list(training.run())
+    assert str(caught.value) == (
+        "pretrain: out of memory on cpu at step 1 with batches of 32 images of 8 x 8; "
+        "lower the batch_size or the model's image_size"
+    )
+
+
+def test_other_errors_pass_as_they_are(tiny, halves, monkeypatch):
+    training = start(tiny, halves)
+    monkeypatch.setattr(training.model, "forward", lambda x: x @ x[:, :, :3])
+    with pytest.raises(RuntimeError, match="size"):
+        list(training.run())
+
+
+def test_a_deterministic_run_has_torch_s_switch_on_in_its_steps_only(tiny, halves, monkeypatch):
+    seen = []
+    training = start(tiny, halves, RECIPE.model_copy(update={"epochs": 2, "deterministic": True}))
+    forward = training.model.forward
+
+    def watched(x):
+        seen.append(torch.are_deterministic_algorithms_enabled())
+        return forward(x)
+
+    monkeypatch.setattr(training.model, "forward", watched)
+    for _ in training.run():
+        assert not torch.are_deterministic_algorithms_enabled()
+    assert seen == [True] * 8
 
 
 def test_divergence_names_phase_and_step(tiny, halves):
@@ -176,9 +299,7 @@ def test_schedule_rises_then_falls_to_zero():
 
 def test_bfloat16_where_it_is_asked_for(tiny, halves):
     recipe = FineTune(epochs=3, batch_size=32, learning_rate=1e-3, precision="bfloat16")
-    assert engine.autocast(recipe, CPU)._enabled
     exact = recipe.model_copy(update={"precision": "float32"})
-    assert not engine.autocast(exact, CPU)._enabled
     runs = [start(tiny, halves, r) for r in (recipe, exact)]
     losses = [list(run.run())[-1].loss for run in runs]
     assert math.isclose(*losses, rel_tol=0.2)
@@ -205,3 +326,19 @@ def test_learns_on_cuda(tiny, halves):
     assert (
         engine.predict(model, halves[0], training.standardise, device=cuda) == halves[1]
     ).mean() > 0.9
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("optimiser", [{}, {"optimiser": "adamw", "matrix_learning_rate": None}])
+def test_a_deterministic_run_on_cuda_gives_the_same_bits(tiny, halves, optimiser):
+    recipe = RECIPE.model_copy(update={"epochs": 3, "deterministic": True, **optimiser})
+    runs = []
+    for _ in range(2):
+        model = models.build(tiny, classes=4, channels=1, seed=0)
+        cuda = torch.device("cuda")
+        training = Training(
+            model, *halves, recipe, classes=4, seed=0, device=cuda, phase="pretrain"
+        )
+        list(training.run())
+        runs.append(weights(training))
+    assert torch.equal(*runs)

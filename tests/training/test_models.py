@@ -69,3 +69,14 @@ def test_new_head_keeps_what_is_below(tiny):
 def test_refuses_what_it_cannot_build(name, message):
     with pytest.raises(models.ModelError, match=message):
         models.build(Model(name=name, image_size=8, patch_size=4), classes=2, channels=1, seed=0)
+
+
+def test_attention_is_two_products_on_a_processor(tiny):
+    model = models.build(tiny, classes=5, channels=1, seed=0).eval()
+    images = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    fused = [block.attn.fused_attn for block in model.blocks]
+    expected = model(images)
+    assert models.place(model, torch.device("cpu")) is model
+    assert not any(block.attn.fused_attn for block in model.blocks)
+    assert any(fused)
+    assert torch.allclose(model(images), expected, atol=1e-5)

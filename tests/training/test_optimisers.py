@@ -97,3 +97,26 @@ def test_a_matrix_without_gradient_stays():
     assert torch.equal(parameter, torch.ones(3, 3))
     with pytest.raises(ValueError, match="closure"):
         optimisers.Muon([parameter], lr=0.1, weight_decay=0.5).step(lambda: 0.0)
+
+
+def test_bfloat16_goes_about_the_same_way():
+    start = torch.randn(24, 16, generator=torch.Generator().manual_seed(0))
+    exact, rounded = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
+    first = optimisers.Muon([exact], lr=0.1, weight_decay=0.5)
+    second = optimisers.Muon([rounded], lr=0.1, weight_decay=0.5, dtype=torch.bfloat16)
+    for seed in range(4):
+        exact.grad = torch.randn(24, 16, generator=torch.Generator().manual_seed(seed))
+        rounded.grad = exact.grad.clone()
+        first.step()
+        second.step()
+    assert second.state[rounded]["momentum"].dtype is torch.float32
+    assert not torch.equal(exact, rounded)
+    moved = (exact - rounded).detach().norm() / (exact - start).detach().norm()
+    assert float(moved) < 0.05
+
+
+def test_muon_follows_the_arithmetic_of_the_recipe(tiny):
+    model = models.build(tiny, classes=5, channels=1, seed=0)
+    for precision in ("float32", "bfloat16"):
+        recipe = MUON.model_copy(update={"precision": precision})
+        assert optimisers.build(model, recipe)[1].dtype is getattr(torch, precision)
