@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -71,6 +71,7 @@ class Family:
         unit: What its speed is counted in.
         units: Turns rows of categories into the number of units of an image of each.
         sample: Categories over which the mean number of units is taken.
+        images: Images that each slow way draws where it is not said how many: some ten seconds.
         slow: Turns (formula, number of the round, categories, the authors' script) into CPU
             seconds a unit of every slow way.
     """
@@ -78,6 +79,7 @@ class Family:
     unit: str
     units: Callable[[Rows], npt.NDArray[np.int64]]
     sample: int
+    images: int
     slow: Callable[[str, int, int, Path | None], dict[str, float]]
 
 
@@ -179,14 +181,23 @@ def _reference() -> ModuleType:
     return module
 
 
-_ORBITS = Family("segment", lambda rows: rows["quantization"] * rows["orbits"], 4096, _draw)
-# Every system has to be searched for, and all have as many points: a small sample will do.
-_ITERATED = Family("point", lambda rows: rows["points"], 16, _iterate)
+def _segments(rows: Rows) -> npt.NDArray[np.int64]:
+    count: npt.NDArray[np.int64] = rows["quantization"] * rows["orbits"]
+    return count
+
+
+def _points(rows: Rows) -> npt.NDArray[np.int64]:
+    count: npt.NDArray[np.int64] = rows["points"]
+    return count
+
+
+# Every system has to be searched for, and all orbits are as long: a small sample will do.
+_FRACTAL = Family("point", _points, sample=16, images=100, slow=_iterate)
 
 _FAMILIES: Mapping[str, Family] = {
-    "visual_atom": _ORBITS,
-    "rcdb": _ORBITS,
-    "fractal": _ITERATED,
-    "fractal_contractive": _ITERATED,
-    "exfractal": _ITERATED,
+    "visual_atom": Family("segment", _segments, sample=4096, images=100, slow=_draw),
+    "rcdb": Family("segment", _segments, sample=4096, images=500, slow=_draw),
+    "fractal": _FRACTAL,
+    "fractal_contractive": _FRACTAL,
+    "exfractal": replace(_FRACTAL, images=1000),
 }

@@ -103,7 +103,7 @@ class Figures:
 def measure(
     formula: str,
     *,
-    images: int,
+    images: int | None = None,
     script: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Figures:
@@ -111,7 +111,8 @@ def measure(
 
     Args:
         formula: Name of a formula.
-        images: Images that each of the slow ways draws in all rounds together, about.
+        images: Images that each of the slow ways draws in all rounds together, about; by default
+            what takes some ten seconds.
         script: The authors' code, to be measured too: the renderer of an orbit family, or the file
             that defines ``ifs_function``.
         progress: Called with 1 for each of ``STEPS`` steps.
@@ -122,7 +123,7 @@ def measure(
     family = families.get(formula)
     load = os.getloadavg()[0]
     advance = progress or (lambda _: None)
-    categories = max(1, round(images / _ROUNDS / families.INSTANCES))
+    categories = max(1, round((images or family.images) / _ROUNDS / families.INSTANCES))
     _counter(formula, 0, 1)  # compile, or load from the cache
     family.slow(formula, 0, 1, script)
     spent: dict[str, list[float]] = {}

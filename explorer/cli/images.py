@@ -314,16 +314,14 @@ def bench() -> None:
     "--official-script",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="The authors' script, to be measured beside ours.",
+    help="The authors' renderer, or for fractals their ifs_function, to be measured beside ours.",
 )
 @click.option(
     "--images",
     type=click.IntRange(10),
-    default=100,
-    show_default=True,
-    help="Images that each of the slow ways draws, about 8 a second.",
+    help="Images that each of the slow ways draws; default some ten seconds of them.",
 )
-def bench_render(formula: str, official_script: Path | None, images: int) -> int:
+def bench_render(formula: str, official_script: Path | None, images: int | None) -> int:
     """Measure how fast FORMULA (visual_atom) is drawn, against plain Python in the same run."""
     from explorer.bench import render as room
 

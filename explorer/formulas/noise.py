@@ -42,8 +42,8 @@ def value(
     fade = f * f * f * (f * (f * np.float32(6) - np.float32(15)) + np.float32(10))
     left = f * GRADIENTS[cell & 255]
     right = (f - np.float32(1)) * GRADIENTS[(cell & 255) + 1]
-    values: npt.NDArray[np.float32] = np.float32(0.4) * (left + fade * (right - left))
-    return values
+    result: npt.NDArray[np.float32] = np.float32(0.4) * (left + fade * (right - left))
+    return result
 
 
 @cache
