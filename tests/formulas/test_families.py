@@ -73,24 +73,39 @@ def test_any_legal_ranges_render(name, data):
     image = one(name, ranges, seed=seed, canvas=canvas)
     assert image.shape == (canvas, canvas)
     assert np.array_equal(image, one(name, ranges, seed=seed, canvas=canvas))
+    low, high = ranges.get("grey", (0, 255))
+    background = 255 if name == "rcdb" else 0
+    assert ((image == background) | ((low <= image) & (image <= high))).all()
+
+
+def illegal_ranges(formula):
+    """Ranges that must be refused, and a part of what is to be said."""
+    for parameter in formula.parameters:
+        name, low, high = parameter.name, parameter.low, parameter.high
+        yield {name: (low - 1, high)}, f"{name}: .*must be in"
+        yield {name: (low, high + 1)}, f"{name}: .*must be in"
+        yield {name: (float("nan"), high)}, f"{name}: .*must be in"
+        yield {name: (high, low)}, f"{name}: .*low is above high"
+        yield {name: (low,)}, f"{name}: .*two numbers"
+        yield {name: (low, "much")}, f"{name}: .*give a number"
+        yield {name + "s": (low, high)}, f"unknown parameter of {formula.name}; did you mean"
+        if parameter.kind is int:
+            yield {name: (low + 0.5, high)}, f"{name}: .*must be an integer"
+    for group, members in formula.groups.items():
+        ends = next(p.default for p in formula.parameters if p.name == members[0])
+        yield {group: ends, members[0]: ends}, f"{members[0]}: is already set by its group"
 
 
 @every
-def test_an_illegal_range_of_any_parameter_is_refused_before_anything_is_drawn(name):
+def test_illegal_ranges_are_refused_before_anything_is_drawn(name):
     formula = formulas.get(name)
     out = np.full((1, 16, 16), 7, np.uint8)
-    for parameter in formula.parameters:
-        below, above = parameter.low - 1, parameter.high + 1
-        for ends in ((below, parameter.high), (parameter.low, above)):
-            with pytest.raises(formulas.RangeError, match=f"{parameter.name}: .*must be in"):
-                formula.render(
-                    {parameter.name: ends},
-                    seed=0,
-                    category=0,
-                    instances=range(1),
-                    canvas=16,
-                    out=out,
-                )
+    for ranges, message in illegal_ranges(formula):
+        with pytest.raises(formulas.RangeError, match=message) as error:
+            formula.render(ranges, seed=0, category=0, instances=range(1), canvas=16, out=out)
+        assert "\n" not in str(error.value)
+        with pytest.raises(formulas.RangeError, match=message):
+            formula.categories(ranges, seed=0, categories=range(1))
     assert (out == 7).all()
 
 
