@@ -104,24 +104,26 @@ class Muon(torch.optim.Optimizer):
                 matrices = list(together)
                 updates = orthogonalise(self._momentum(matrices))
                 size = group["lr"] * math.sqrt(max(1, shape[0] / shape[1]))
-                torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
-                torch._foreach_add_(matrices, list(updates.float().unbind()), alpha=-size)
+                for matrix, update in zip(matrices, updates.unbind(), strict=True):
+                    matrix.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-size)
 
     def _momentum(self, parameters: list[nn.Parameter]) -> Tensor:
         """Take the gradients into the averages; Nesterov's updates, [B, rows, columns]."""
-        for parameter in parameters:
-            if not self.state[parameter]:
-                self.state[parameter]["momentum"] = torch.zeros_like(parameter)
-        averages = [self.state[parameter]["momentum"] for parameter in parameters]
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        torch._foreach_lerp_(averages, gradients, 1 - MOMENTUM)
-        # In place: memory that is asked for anew every step costs more than the arithmetic.
-        torch._foreach_lerp_(gradients, averages, MOMENTUM)
-        stacked = torch.empty(
-            (len(gradients), *gradients[0].shape), dtype=self.dtype, device=gradients[0].device
+        first = parameters[0]
+        updates = torch.empty(
+            (len(parameters), *first.shape), dtype=self.dtype, device=first.device
         )
-        torch._foreach_copy_(list(stacked.unbind()), gradients)
-        return stacked
+        for parameter, update in zip(parameters, updates.unbind(), strict=True):
+            state: dict[str, Any] = self.state[parameter]
+            gradient = parameter.grad
+            assert gradient is not None  # noqa: S101 - the caller chose those that have one
+            if not state:
+                state["momentum"] = torch.zeros_like(gradient)
+            average: Tensor = state["momentum"]
+            average.lerp_(gradient, 1 - MOMENTUM)
+            # In place: memory that is asked for anew every step costs more than the arithmetic.
+            update.copy_(gradient.lerp_(average, MOMENTUM))
+        return updates
 
 
 def orthogonalise(matrices: Tensor) -> Tensor:
@@ -135,11 +137,14 @@ def orthogonalise(matrices: Tensor) -> Tensor:
         through the Gram matrix A, and all its factors commute; so the iteration runs on the
         smaller side's A alone, and the product of the factors is applied to X once at the end.
     """
-    # A little above the Frobenius norm, so that rounding leaves no singular value above one.
-    scale = 1.01 * torch.linalg.matrix_norm(matrices, keepdim=True, dtype=_exact(matrices))
-    x = matrices / scale.clamp(min=1e-12).to(matrices.dtype)
+    x = matrices
     tall = x.size(1) > x.size(2)
     gram = torch.bmm(x.mT, x) if tall else torch.bmm(x, x.mT)
+    # Its trace is the square of the Frobenius norm. X is divided by a little more than the norm, so
+    # that rounding leaves no singular value above one; in the small matrices, which is cheaper.
+    trace = gram.diagonal(dim1=1, dim2=2).sum(dim=1)[:, None, None]
+    scale = 1 / (1.01 * trace.sqrt().clamp(min=1e-12))
+    gram.mul_(scale).mul_(scale)
     product = None
     for step, (a, b, c) in enumerate(NEWTON_SCHULZ):
         factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
@@ -148,8 +153,5 @@ def orthogonalise(matrices: Tensor) -> Tensor:
         if step < len(NEWTON_SCHULZ) - 1:
             gram = torch.bmm(torch.bmm(factor, gram), factor)
     assert product is not None  # noqa: S101 - there are three steps
+    product.mul_(scale)
     return torch.bmm(x, product) if tall else torch.bmm(product, x)
-
-
-def _exact(matrices: Tensor) -> torch.dtype:
-    return torch.float64 if matrices.dtype is torch.float64 else torch.float32
