@@ -52,7 +52,7 @@ class ExFractal(Formula):
     MV-FractalDB, and ExFractalDB, which is drawn here, has any side. Three things differ. The
     authors leave out an instance whose scaled system diverges (1 in 140), here the category's own
     is drawn; their list of variants has 0.6 twice, and 1.6 not at all, for the ninth of the twelve
-    numbers; and their orbits end one point earlier.
+    numbers; and their orbits end one point earlier, though the mean divides by all.
     """
 
     name: ClassVar[str] = "exfractal"

@@ -115,10 +115,11 @@ class Fractal(_Plane):
 
     A category is a system of N maps ``x' = ax + by + e, y' = cx + dy + f``, the six numbers of each
     uniform in (-1, 1). Its orbit from the origin, each map chosen with a chance proportional to its
-    absolute determinant, is stretched over the canvas but for 6 pixels at the edges. A system is
-    accepted when an orbit of 100,000 points stays finite and covers at least ``filling`` of the
-    pixels of a canvas of 512; after 512 systems the fullest is taken. N is drawn anew for every
-    system, so that few maps are accepted more often than many.
+    absolute determinant, is stretched over the canvas but for 6 pixels at the edges (an eighth of
+    the side of canvases below 48). A system is accepted when an orbit of 100,000 points stays
+    finite and covers at least ``filling`` of the pixels of a canvas of 512; after 512 systems the
+    fullest is taken. N is drawn anew for every system, so that few maps are accepted more often
+    than many.
 
     An instance scales one of the six numbers, the same in all maps, by ``1 ± w`` or ``1 ± 2w``, or
     none (25 variants alike in chance; the chances of the maps stay those of the category). Every

@@ -135,9 +135,14 @@ def test_accepted_extended_fractals_are_spread_along_every_axis():
 def test_a_search_without_success_ends_with_the_best():
     best = iterated.search(KEY, lambda _: systems(16), _first_number, 3, 2.0, attempts=32)
     assert best[0, 0] == max(system[0, 0] for system in systems(16))
-    least = systems(16)[5][0, 0]
-    first = iterated.search(KEY, lambda _: systems(16), _first_number, 3, least, attempts=32)
-    assert first[0, 0] == next(s[0, 0] for s in systems(16) if s[0, 0] >= least)
+    # The first that measures enough, were it just enough, and no later one that measures more.
+    numbers = [(1, 3, 2, 5, *range(12)), (99,) * 16]
+    for least, expected in ((3, 3), (4, 5), (11, 11), (12, 99)):
+        batches = iter([[np.full((2, 12), number) for number in batch] for batch in numbers])
+        first = iterated.search(
+            KEY, lambda _, batches=batches: next(batches), _first_number, 3, least, attempts=32
+        )
+        assert first[0, 0] == expected
 
 
 def test_a_filling_rate_that_is_just_reached_is_accepted_and_a_variance_is_not(monkeypatch):
