@@ -125,20 +125,34 @@ def line(canvas: Any, x0: Any, y0: Any, x1: Any, y1: Any, grey: Any) -> None:
         u, v, to_u, to_v = v, u, to_v, to_u
     first = max(0, -u if forward > 0 else u - side + 1)
     last = min(major, side - 1 - u if forward > 0 else u)
+    # So many steps across lead into the canvas, and so many to its other border.
+    enter = -v if across > 0 else v - side + 1
+    leave = side - 1 - v if across > 0 else v
+    if enter > minor or leave < 0:
+        return
+    if enter > 0:
+        first = max(first, _first_after(enter, major, minor))
+    if leave < minor:
+        last = min(last, _first_after(leave + 1, major, minor) - 1)
     # Position across at the first pixel, then Bresenham's error term from there.
     double = max(2 * major, 1)
     error = 2 * minor * first + major
     v += across * (error // double)
     error %= double
-    u += forward * first
+    pixel = (u + forward * first + GUARD) * to_u + (v + GUARD) * to_v
     for _ in range(first, last + 1):
-        if 0 <= v < side:
-            pixels[np.uint64((u + GUARD) * to_u + (v + GUARD) * to_v)] = grey
-        u += forward
+        pixels[np.uint64(pixel)] = grey
+        pixel += forward * to_u
         error += 2 * minor
         if error >= double:
             error -= double
-            v += across
+            pixel += across * to_v
+
+
+@kernel
+def _first_after(steps: Any, major: Any, minor: Any) -> Any:
+    """Return the first pixel of a line that is so many steps across, 1 to ``minor``."""
+    return ((2 * steps - 1) * major + 2 * minor - 1) // (2 * minor)
 
 
 @kernel
