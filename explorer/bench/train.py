@@ -234,7 +234,7 @@ class _Job:
         self.device, self.cores, self.model = device, cores, protocol.model
         self.classes = protocol.dataset.categories
         # What is loaded for a task has these channels, without loading it.
-        self.channels = 1 if protocol.downstream.name == "digits" else 3
+        self.channels = 1 if all(t.name == "digits" for t in protocol.downstream) else 3
         said = protocol.pretrain.model_dump(exclude={"rungs"})
         self.recipe = FineTune.model_validate({**said, "epochs": epochs})
         self.batch = self.recipe.batch_size
@@ -247,9 +247,8 @@ class _Job:
         side = self.model.image_size
         self.proxy: ProxyDataset = dataset.render_dataset(_FORMULA, None, **sizes, size=side)
         self.large, self.small = folder / "canvas", folder / "model"
-        canvas = sizes["canvas"]
-        dataset.export_imagefolder(_FORMULA, None, self.large, **sizes, size=canvas)
-        dataset.export_imagefolder(_FORMULA, None, self.small, **sizes, size=side)
+        for folder_, size in ((self.large, sizes["canvas"]), (self.small, side)):
+            dataset.export_imagefolder(dataset.Plan(_FORMULA, None, **sizes, size=size), folder_)
 
     def training(self, optimiser: str) -> engine.Training:
         """Make a fresh run of the recipe, with its optimiser or with AdamW."""
