@@ -158,6 +158,19 @@ def test_threads_are_kept_on_the_processors_given():
     assert os.sched_getaffinity(0) == before
 
 
+def test_as_many_images_as_the_family_says_are_drawn_by_default(monkeypatch):
+    asked = []
+
+    def slow(formula, number, categories, script):
+        asked.append((formula, number, categories, script))
+        return {"reference": 1.0}
+
+    family = replace(families.get("rcdb"), images=6, slow=slow)
+    monkeypatch.setattr(families, "_FAMILIES", {"rcdb": family})
+    room.measure("rcdb")
+    assert asked == [("rcdb", 0, 1, None), ("rcdb", 0, 3, None)]  # the first to warm up
+
+
 def test_other_pixels_than_the_reference_s_are_noticed(monkeypatch):
     real = official.render
     monkeypatch.setattr(
