@@ -8,8 +8,8 @@ segments (vertices times orbits) of the orbit families, points of the fractals. 
 - ``official``: our official stream, where there is one.
 
 The orbit families draw the same images in all three, and they are compared. For the fractals the
-slow ways only iterate the categories' systems; the counter stream draws the images too, so that
-its ratio is a lower bound.
+slow ways only iterate the categories' systems, as ``iteration`` does in compiled code; the counter
+stream draws the images too.
 """
 
 import importlib.util
@@ -128,9 +128,23 @@ def _iterate(formula: str, number: int, categories: int, script: Path | None) ->
     for seed, (system, points) in enumerate(work):
         iterate(system, points, seed)
     spent = {"reference": time.process_time() - start}
+    start = time.process_time()
+    for seed, (system, count) in enumerate(work):
+        _walk(system, count, seed)
+    spent["iteration"] = time.process_time() - start
     if script is not None:
         spent["authors"] = _run(_ITERATE, script, [], json.dumps(work))
     return _per_unit(spent, sum(points for _, points in work))
+
+
+def _walk(system: Sequence[Sequence[float]], count: int, seed: int) -> None:
+    """Iterate a system in compiled code."""
+    from explorer.formulas import fractal, iterated
+
+    maps = np.array(system)[:, :-1]
+    whole = fractal.embed(maps) if maps.shape[1] == 6 else maps
+    points = np.zeros((3, count + 1))
+    iterated.walk(points, whole, iterated.borders(whole), np.uint64(seed))
 
 
 def _with_chances(system: Sequence[Sequence[float]]) -> list[list[float]]:

@@ -7,14 +7,13 @@ rendered. CPU time is counted in the units of the family and told as images of t
 units. The search for the systems of the fractals is left out.
 """
 
-import contextlib
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from rich.text import Text
 import explorer
 from explorer import formulas
 from explorer.bench import families
+from explorer.bench.cores import only, usable
 from explorer.dataset.render import Plan
 from explorer.errors import InputError
 
@@ -56,7 +56,7 @@ class Speed:
     """How fast one way to draw is; medians over the rounds.
 
     Attributes:
-        name: ``authors``, ``reference``, ``official`` or ``counter``.
+        name: ``authors``, ``reference``, ``official``, ``iteration`` or ``counter``.
         unit: CPU seconds a unit.
         images: Images of the mean number of units, per second and core.
         ratios: How many times faster than the way of that name.
@@ -186,7 +186,8 @@ def screen(found: Figures) -> RenderableType:
 
 
 def _speeds(spent: Mapping[str, Sequence[float]], units: float) -> tuple[Speed, ...]:
-    names = [name for name in ("authors", "reference", "official", "counter") if name in spent]
+    ways = ("authors", "reference", "official", "iteration", "counter")
+    names = [name for name in ways if name in spent]
     speeds = []
     for name in names:
         ratios = {
@@ -211,31 +212,21 @@ def _counter(formula: str, seed: int, categories: int) -> float:
 
 
 def _two_cores(formula: str, categories: int) -> float | None:
-    usable = sorted(os.sched_getaffinity(0))
-    if len(usable) < 2:
+    processors = usable()
+    if len(processors) < 2:
         return None
-    plan = Plan(formula, None, categories, _JOB, _SIDE, _SIDE, 0, None)
+    plan = Plan(formula, None, max(1, categories // 4), 4 * _JOB, _SIDE, _SIDE, 0, None)
     ratios = []
     for _ in range(_ROUNDS):
         walls = []
         for count in (1, 2):
-            with _only(usable[:count]):  # the threads of a plan are as many
+            with only(processors[:count]):  # the threads of a plan are as many
                 start = time.perf_counter()
-                plan.run(plan.draw)
+                for _ in plan.each(plan.draw):
+                    pass
                 walls.append(time.perf_counter() - start)
         ratios.append(walls[0] / walls[1])
     return statistics.median(ratios)
-
-
-@contextlib.contextmanager
-def _only(processors: Sequence[int]) -> Iterator[None]:
-    """Keep this thread, and those that it starts, on some processors."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, processors)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def _process(formula: str, categories: int) -> tuple[float, int]:

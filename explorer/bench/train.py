@@ -41,6 +41,7 @@ from torch import Tensor, nn
 from torchvision import datasets, transforms
 
 from explorer import config, dataset
+from explorer.bench.cores import only, usable
 from explorer.dataset import ProxyDataset
 from explorer.errors import InputError
 from explorer.training import arithmetic, engine, models
@@ -131,16 +132,17 @@ def measure(
     """
     protocol = config.load_protocol(name, source="--protocol")
     place = _device(device, name, protocol)
-    usable = sorted(os.sched_getaffinity(0))
-    cores = cores or (len(usable) if place.type == "cuda" else 1)
-    if cores > len(usable):
-        remedy = f"this process may use {len(usable)}"
+    processors = usable()
+    cores = cores or (len(processors) if place.type == "cuda" else 1)
+    if cores > len(processors):
+        remedy = f"this process may use {len(processors)}"
         raise InputError("--cores", None, cores, remedy)
     load = os.getloadavg()[0]
     advance = progress or (lambda _: None)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stack.enter_context(_only(usable[:cores]))
+        stack.enter_context(only(processors[:cores]))
+        stack.enter_context(_threads(cores))
         job = _Job(protocol, place, cores, rounds + 1, steps, folder)
         advance(1)
         ways: dict[str, _Way] = {
@@ -472,16 +474,14 @@ def _cpu_time() -> float:
 
 
 @contextlib.contextmanager
-def _only(processors: Sequence[int]) -> Iterator[None]:
-    """Keep this thread, and what it starts, on some processors, and torch on as many threads."""
-    before, threads = os.sched_getaffinity(0), torch.get_num_threads()
-    os.sched_setaffinity(0, processors)
-    torch.set_num_threads(len(processors))
+def _threads(count: int) -> Iterator[None]:
+    """Let torch use so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
-        os.sched_setaffinity(0, before)
+        torch.set_num_threads(before)
 
 
 def _device(wanted: str | None, name: str, protocol: config.Protocol) -> torch.device:

@@ -8,7 +8,7 @@ import sys
 import click
 
 from explorer import __version__
-from explorer.cli import bench_train, catalogue, images, study
+from explorer.cli import bench, catalogue, images, study
 from explorer.cli.options import INTERRUPTED, WRONG_INPUT
 from explorer.errors import InputError
 
@@ -27,13 +27,11 @@ for command in (
     images.render,
     images.preview,
     images.variety,
-    images.bench,
+    bench.bench,
     catalogue.list_,
     catalogue.doctor,
 ):
     cli.add_command(command)
-
-images.bench.add_command(bench_train.bench_train)
 
 
 def main() -> None:

@@ -301,31 +301,3 @@ def variety(
     for remark in room.remarks(labels, values, sample=sample):
         click.echo(remark)
     return OK
-
-
-@click.group()
-def bench() -> None:
-    """Measure how fast explorer is on this machine."""
-
-
-@bench.command("render")
-@click.argument("formula", default="visual_atom")
-@click.option(
-    "--official-script",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The authors' renderer, or for fractals their ifs_function, to be measured beside ours.",
-)
-@click.option(
-    "--images",
-    type=click.IntRange(10),
-    help="Images that each of the slow ways draws; default some ten seconds of them.",
-)
-def bench_render(formula: str, official_script: Path | None, images: int | None) -> int:
-    """Measure how fast FORMULA (visual_atom) is drawn, against plain Python in the same run."""
-    from explorer.bench import render as room
-
-    with progress("measuring", room.STEPS) as advance:
-        found = room.measure(formula, images=images, script=official_script, progress=advance)
-    console().print(room.screen(found))
-    return OK

@@ -40,8 +40,8 @@ def export_npz(plan: Plan, directory: str | Path, *, progress: Progress | None =
             with archive.open(_entry("images"), "w", force_zip64=True) as file:
                 _begin(file, plan)
                 digest = plan.digest()
-                for _, images in plan.each(plan.draw):
-                    digest.update(images.data)
+                for _, (images, hashes) in plan.each(plan.draw_hashed):
+                    digest.update(hashes)
                     file.write(images.data)
                     if progress is not None:
                         progress(len(images))
@@ -58,8 +58,8 @@ def compare(root: Path, plan: Plan, progress: Progress | None) -> tuple[list[str
     digest = plan.digest()
     with ExitStack() as stack:
         file = _open(path, plan, stack)
-        for _, images in plan.each(plan.draw):
-            digest.update(images.data)
+        for _, (images, hashes) in plan.each(plan.draw_hashed):
+            digest.update(hashes)
             if file is not None and _read(file, images.nbytes) != images.tobytes():
                 file = None
             if progress is not None:

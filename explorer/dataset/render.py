@@ -24,7 +24,10 @@ Job = tuple[int, range]
 """A category and some of its instances."""
 T = TypeVar("T")
 
-_CHUNK = 16  # instances rendered by one job
+# Instances rendered by one job: enough that threads seldom wait for the interpreter's lock, few
+# enough that a job's images take 8 MiB at most.
+_JOB_PIXELS = 2**23
+_JOB_INSTANCES = 64
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class ProxyDataset:
         images: uint8 ``[categories * instances, size, size]``, category by category; real images
             in colour ``[..., 3, size, size]``.
         labels: int64 ``[categories * instances]``.
-        digest: SHA-256 (hex) of the shape and the bytes of ``images``.
+        digest: SHA-256 (hex) of the shape of ``images`` and of the SHA-256 of each, in order.
     """
 
     images: Images
@@ -46,7 +49,7 @@ class ProxyDataset:
     def of(cls, images: Images, labels: npt.NDArray[np.int64]) -> Self:
         """Make a dataset of images that were not rendered."""
         digest = hashlib.sha256(str(images.shape).encode())
-        digest.update(np.ascontiguousarray(images).data)
+        digest.update(fingerprint(images))
         return cls(images, labels, digest.hexdigest())
 
 
@@ -131,8 +134,13 @@ class Plan:
         area.average(images, reduced)
         return reduced
 
+    def draw_hashed(self, category: int, instances: range) -> tuple[Images, bytes]:
+        """Render, and return the images' :func:`fingerprint` beside them."""
+        images = self.draw(category, instances)
+        return images, fingerprint(images)
+
     def digest(self) -> "hashlib._Hash":
-        """Return the hash that the bytes of all images, in order, make the dataset's digest."""
+        """Return the hash that the fingerprints of all images, in order, make the digest."""
         return hashlib.sha256(str(self.shape).encode())
 
     def each(self, work: Callable[[int, range], T]) -> Iterator[tuple[Job, T]]:
@@ -153,17 +161,33 @@ class Plan:
         Returns:
             The digest of all images that ``draw`` returned.
         """
+
+        def hashed(category: int, instances: range) -> tuple[int, bytes]:
+            images = draw(category, instances)
+            return len(images), fingerprint(images)
+
         digest = self.digest()
-        for _, images in self.each(draw):
-            digest.update(images.data)
+        for _, (count, hashes) in self.each(hashed):
+            digest.update(hashes)
             if progress is not None:
-                progress(len(images))
+                progress(count)
         return digest.hexdigest()
 
     def _jobs(self) -> Iterator[Job]:
+        count = min(_JOB_INSTANCES, max(1, _JOB_PIXELS // self.canvas**2))
         for category in range(self.categories):
-            for first in range(0, self.instances, _CHUNK):
-                yield category, range(first, min(first + _CHUNK, self.instances))
+            for first in range(0, self.instances, count):
+                yield category, range(first, min(first + count, self.instances))
+
+
+def fingerprint(images: Images) -> bytes:
+    """Return the SHA-256 of every image, one after the other.
+
+    An image at a time, so that the threads that draw can hash as well: hashing an image takes
+    longer than drawing a simple one.
+    """
+    whole = np.ascontiguousarray(images)
+    return b"".join(hashlib.sha256(image.data).digest() for image in whole)
 
 
 def cores() -> int:
@@ -222,7 +246,7 @@ def _in_order(
     try:
         for job in jobs:
             waiting.append((job, pool.submit(work, *job)))
-            if len(waiting) > 2 * workers:
+            if len(waiting) > workers + 1:
                 done, future = waiting.popleft()
                 yield done, future.result()
         while waiting:

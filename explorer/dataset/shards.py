@@ -36,19 +36,20 @@ def export_webdataset(
         manifest.prepare(root, what, set(names).__contains__)
         missing = {number for number, name in enumerate(names) if not (root / name).exists()}
 
-        def draw(category: int, numbers: range) -> tuple[Images, list[bytes | None]]:
-            images = plan.draw(category, numbers)
+        def draw(category: int, numbers: range) -> tuple[list[bytes | None], bytes]:
+            images, hashes = plan.draw_hashed(category, numbers)
             places = (category * plan.instances + number for number in numbers)
-            return images, [
+            encoded = [
                 png.encode(image) if place // _IMAGES in missing else None
                 for place, image in zip(places, images, strict=True)
             ]
+            return encoded, hashes
 
         digest = plan.digest()
         with ExitStack() as stack:  # takes back the shard of an export that fails
             place = 0
-            for (category, numbers), (images, encoded) in plan.each(draw):
-                digest.update(images.data)
+            for (category, numbers), (encoded, hashes) in plan.each(draw):
+                digest.update(hashes)
                 for number, content in zip(numbers, encoded, strict=True):
                     path = root / names[place // _IMAGES]
                     if content is not None:
@@ -60,7 +61,7 @@ def export_webdataset(
                     if content is not None and (place % _IMAGES == 0 or place == plan.total):
                         stack.close()
                 if progress is not None:
-                    progress(len(images))
+                    progress(len(numbers))
         return manifest.write(root, what, digest.hexdigest())
 
 
@@ -73,8 +74,8 @@ def compare(root: Path, plan: Plan, progress: Progress | None) -> tuple[list[str
     wrong: dict[str, str] = {}
     digest, place = plan.digest(), 0
     shard: Iterator[tuple[str, bytes]] = iter(())
-    for (category, numbers), images in plan.each(plan.draw):
-        digest.update(images.data)
+    for (category, numbers), (images, hashes) in plan.each(plan.draw_hashed):
+        digest.update(hashes)
         for number, image in zip(numbers, images, strict=True):
             name = _shard_name(place // _IMAGES)
             if place % _IMAGES == 0:

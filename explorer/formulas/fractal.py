@@ -362,7 +362,7 @@ def _free(seed: int, category: int, low: int, high: int, least: float) -> npt.ND
     from explorer.formulas import iterated
 
     def draw(keys: streams.Words) -> list[npt.NDArray[np.float64]]:
-        return [_embed(six) for six in draw_numbers(keys, low, high, 6)]
+        return [embed(six) for six in draw_numbers(keys, low, high, 6)]
 
     key = search_key("fractal", seed, category)
     return iterated.search(key, draw, iterated.filling, 100_000, least, attempts=512)
@@ -386,7 +386,7 @@ def _contractive(key: streams.Words, maps: int, contraction: float) -> npt.NDArr
     six[:, 2] = (s0 * large * c1 + c0 * small * s1) * flip_x
     six[:, 3] = (c0 * small * c1 - s0 * large * s1) * flip_y
     six[:, 4:] = streams.floats(words[:, 5:], -1.0, 1.0)
-    return _embed(six)
+    return embed(six)
 
 
 def _singular_values(
@@ -447,7 +447,7 @@ def _fixed_points(maps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.stack([((1 - d) * e + b * f) / det, ((1 - a) * f + c * e) / det], axis=1)
 
 
-def _embed(six: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def embed(six: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Turn a, b, c, d, e, f ``[..., 6]`` into maps of R³ ``[..., 12]`` that leave z alone."""
     system = np.zeros((*six.shape[:-1], 12))
     system[..., _NUMBERS] = six

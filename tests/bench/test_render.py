@@ -14,6 +14,7 @@ from rich.console import Console
 import explorer
 from explorer.bench import families
 from explorer.bench import render as room
+from explorer.bench.cores import only
 from explorer.cli import main
 from explorer.errors import InputError
 from explorer.formulas import official
@@ -96,7 +97,8 @@ def test_the_authors_iterate_the_systems_of_the_categories(formula, given, numbe
     log = tmp_path / "log"
     (tmp_path / "ifs.py").write_text(f"LOG = {str(log)!r}\n{ITERATED}")
     found = room.measure(formula, images=2, script=tmp_path / "ifs.py")
-    assert [speed.name for speed in found.speeds] == ["authors", "reference", "counter"]
+    names = [speed.name for speed in found.speeds]
+    assert names == ["authors", "reference", "iteration", "counter"]
     assert found.unit == "point"
     row = room.formulas.get(formula).categories(None, seed=0, categories=[0])[0]
     assert found.units == row["points"]
@@ -150,7 +152,7 @@ def test_threads_are_kept_on_the_processors_given():
     before = os.sched_getaffinity(0)
     one = {min(before)}
     seen = []
-    with room._only(sorted(one)):
+    with only(sorted(one)):
         thread = threading.Thread(target=lambda: seen.append(os.sched_getaffinity(0)))
         thread.start()
         thread.join()
