@@ -25,6 +25,7 @@ import torch
 from explorer import variety
 from explorer.config import Protocol, Range
 from explorer.dataset import ProxyDataset, render_dataset
+from explorer.identity import result_key
 from explorer.scores import Rung, Scores
 from explorer.training import downstream, engine, models, probe
 
@@ -59,6 +60,7 @@ def evaluate(
     """
     device = torch.device("cuda" if protocol.resources.gpus else "cpu")
     scores = Scores(host=socket.gethostname(), device=_name(device))
+    scores.result_key = result_key(ranges, protocol, seed, formula=formula)
 
     with _timed(scores, "total"):
         tasks = _tasks(protocol)

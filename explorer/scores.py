@@ -35,6 +35,8 @@ class Scores:
         epochs: A row an epoch of either phase.
         host: Name of the machine.
         device: What it was trained on.
+        result_key: Hash of all that decided over it, see :mod:`explorer.identity`; empty where
+            the result is not to be used again.
     """
 
     accuracy: float = math.nan
@@ -46,6 +48,7 @@ class Scores:
     epochs: list[dict[str, Any]] = field(default_factory=list)
     host: str = ""
     device: str = ""
+    result_key: str = ""
 
     @property
     def spent(self) -> float:

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 @click.option("--address", help="Ray cluster to join; default a Ray of its own on this machine.")
 @click.option("--fresh", is_flag=True, help="Archive the study of this name and start over.")
 @click.option("--retry-failed", is_flag=True, help="Try again the trials that failed.")
+@click.option(
+    "--recompute",
+    is_flag=True,
+    help="Compute also what another study has computed in the same way (--fresh does so too).",
+)
 def run_study(
     study: str, storage: str | None, protocols: tuple[str, ...], fresh: bool, **options: Any
 ) -> int:
@@ -55,7 +60,7 @@ def run_study(
     for one in planned:
         if fresh:
             _archive(one, database)
-        found = _run(one, database, **options)
+        found = _run(one, database, **{**options, "recompute": fresh or options["recompute"]})
         if found == INTERRUPTED:
             break
         outcome = max(outcome, found)

@@ -196,7 +196,8 @@ class Live:
             if not (failure or "").startswith("interrupted"):
                 pair = (trial.arm, trial.replicate)
                 self._ended[pair] = Ended(*pair, state, accuracy, seconds)
-            if state != "FAIL":
+            # A result that was taken from another trial took no time, and says nothing of any.
+            if state != "FAIL" and seconds > 0:
                 self._durations.append(seconds)
             line = self._line(trial, state, accuracy, seconds, failure)
         if self._view is None:
@@ -312,6 +313,6 @@ def _last(lines: list[int | None]) -> int:
 
 def _seconds(row: dict[str, object]) -> float | None:
     start, end = row["start"], row["end"]
-    if start is None or end is None:
+    if start is None or end is None or row["cached_from"] is not None:
         return None
     return float((end - start).total_seconds())  # type: ignore[operator]

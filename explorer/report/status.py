@@ -197,7 +197,8 @@ def _lost(study: optuna.Study, storage: BaseStorage | None) -> set[int]:
 
 
 def _timed(row: dict[str, Any]) -> bool:
-    done = row["state"] in {"COMPLETE", "PRUNED"}
+    # What was taken from another trial says nothing of how long one takes.
+    done = row["state"] in {"COMPLETE", "PRUNED"} and row.get("cached_from") is None
     return done and row["start"] is not None and row["end"] is not None
 
 

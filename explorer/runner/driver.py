@@ -16,7 +16,7 @@ from optuna.storages import RDBStorage
 from explorer import storage as db
 from explorer.config import Resources, Study
 from explorer.errors import InputError
-from explorer.search import Queue
+from explorer.search import Proposal, Queue
 
 # Before Ray is imported: no loggers and tables of Tune's own (the database is the log), no
 # handler that swallows Ctrl-C, no figures sent home, no snapshot of state that nobody reads.
@@ -43,6 +43,7 @@ def run_study(
     workers: int | None = None,
     address: str | None = None,
     retry_failed: bool = False,
+    recompute: bool = False,
     evaluate: Callable[..., Any] | None = None,
 ) -> bool:
     """Run what a study still lacks.
@@ -55,6 +56,7 @@ def run_study(
         workers: Trials at a time; as many as the machine or the cluster holds where ``None``.
         address: A Ray cluster to join; a Ray of our own on this machine where ``None``.
         retry_failed: Try again the trials that failed for good.
+        recompute: Compute every trial, also where the database has its result.
         evaluate: What a trial is (:func:`explorer.evaluate.evaluate` where ``None``).
 
     Returns:
@@ -78,7 +80,8 @@ def run_study(
                 _terminate_as_interrupt(),
                 listener(queue, count) as told,
             ):
-                _tune(study, queue, told, count, evaluate)
+                key_of = None if recompute or evaluate else _key
+                _tune(study, queue, told, count, evaluate, key_of)
         except KeyboardInterrupt:
             interrupted = True
         finally:
@@ -92,6 +95,7 @@ def _tune(
     listener: Any,
     workers: int,
     evaluate: Callable[..., Any] | None,
+    key_of: Callable[[Proposal], str] | None,
 ) -> None:
     from ray import tune
 
@@ -105,7 +109,7 @@ def _tune(
         "evaluate": evaluate,
         "threads": resources.cpus,
     }
-    searcher = QueueSearcher(queue, payload, listener)
+    searcher = QueueSearcher(queue, payload, listener, key_of)
     scratch = tempfile.mkdtemp(prefix="explorer-tune-")
     try:
         tune.Tuner(
@@ -125,6 +129,13 @@ def _tune(
         ).fit()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _key(proposal: Proposal) -> str:
+    from explorer.identity import result_key
+
+    asked = (proposal.ranges, proposal.protocol, proposal.seed)
+    return result_key(*asked, formula=proposal.formula)
 
 
 def _request(resources: Resources) -> dict[str, float]:

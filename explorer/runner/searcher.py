@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -28,6 +28,8 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         queue: The queue of the study.
         payload: What every trial's configuration holds beside its proposal.
         listener: Who is told.
+        key_of: Makes the key under which a trial's result is remembered; ``None`` to compute
+            every trial.
     """
 
     def __init__(
@@ -35,33 +37,49 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         queue: Queue,
         payload: Mapping[str, Any],
         listener: Listener,
+        key_of: Callable[[Proposal], str] | None,
     ) -> None:
         super().__init__(metric=None, mode="max")
         self._queue = queue
         self._payload = dict(payload)
         self._listener = listener
+        self._key_of = key_of
         self._running: dict[str, tuple[Proposal, float]] = {}
         self._recovered_at = time.monotonic()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """Hand out the next trial; ``None`` says that others still work on the last ones."""
-        proposal = self._queue.take()
-        if proposal is None:
-            if self._queue.finished():
-                return str(Searcher.FINISHED)
-            if time.monotonic() - self._recovered_at > RECOVER_SECONDS:
-                self._recovered_at = time.monotonic()
-                self._queue.recover()
-            return None
-        self._running[trial_id] = (proposal, time.monotonic())
-        self._listener.started(proposal.number, proposal.arm, proposal.replicate)
-        return {
-            **self._payload,
-            "formula": proposal.formula,
-            "protocol": proposal.protocol.model_dump(mode="json"),
-            "ranges": proposal.ranges,
-            "seed": proposal.seed,
-        }
+        """Hand out the next trial; ``None`` says that others still work on the last ones.
+
+        A trial whose result is known is finished at once, and the one after it is handed out.
+        """
+        while (proposal := self._queue.take()) is not None:
+            self._listener.started(proposal.number, proposal.arm, proposal.replicate)
+            if self._recall(proposal):
+                continue
+            self._running[trial_id] = (proposal, time.monotonic())
+            return {
+                **self._payload,
+                "formula": proposal.formula,
+                "protocol": proposal.protocol.model_dump(mode="json"),
+                "ranges": proposal.ranges,
+                "seed": proposal.seed,
+            }
+        if self._queue.finished():
+            return str(Searcher.FINISHED)
+        if time.monotonic() - self._recovered_at > RECOVER_SECONDS:
+            self._recovered_at = time.monotonic()
+            self._queue.recover()
+        return None
+
+    def _recall(self, proposal: Proposal) -> bool:
+        """Finish a trial whose result is in the database already, and say whether it was."""
+        if self._key_of is None:
+            return False
+        accuracy = self._queue.recall(proposal.number, self._key_of(proposal))
+        if accuracy is None:
+            return False
+        self._listener.finished(proposal.number, "COMPLETE", accuracy, 0.0, None)
+        return True
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Record a rung."""
@@ -83,6 +101,8 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         if isinstance(report, Scores):
             self._record(number, report)
             self._queue.complete(number, report.accuracy)
+            if report.result_key:
+                self._queue.remember(number, report.result_key)
             self._listener.finished(number, "COMPLETE", report.accuracy, seconds, None)
             return
         if isinstance(report, Failure):

@@ -25,6 +25,9 @@ from explorer.search.samplers import make_sampler
 from explorer.search.slots import DIED, ERROR, INTERRUPTED, Slot, attempts, slot_of, wanted
 from explorer.search.space import distributions, to_params, to_ranges
 
+_REPORTED = ("accuracy.", "variety.", "seconds.", "dataset", "pretrain_loss", "host", "device")
+"""What a trial reports, by the beginning of its name; the rest belongs to the study."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -197,6 +200,36 @@ class Queue:
     def complete(self, number: int, accuracy: float) -> None:
         """Finish a trial with its score."""
         self._optuna.tell(self._in_flight.pop(number), accuracy)
+
+    def remember(self, number: int, result_key: str) -> None:
+        """Note that a trial that has come to its score holds the result of a key."""
+        db.remember(self._storage, result_key, self._trial_id(number))
+
+    def recall(self, number: int, result_key: str) -> float | None:
+        """Finish a trial with the result that another one holds, of this study or another.
+
+        All that the other has reported is copied, and ``cached_from`` names it.
+
+        Returns:
+            The accuracy; ``None`` where there is no such result, and the trial goes on.
+        """
+        trial_id = db.recall(self._storage, result_key)
+        if trial_id is None:
+            return None
+        try:
+            earlier = self._storage.get_trial(trial_id)
+        except KeyError:
+            return None  # its study was deleted
+        if earlier.state != TrialState.COMPLETE or earlier.value is None:
+            return None
+        trial = self._in_flight[number]
+        for step, value in sorted(earlier.intermediate_values.items()):
+            trial.report(value, step=step)
+        attrs = {k: v for k, v in earlier.user_attrs.items() if k.startswith(_REPORTED)}
+        self.record(number, {**attrs, "cached_from": db.trial_name(self._storage, trial_id)})
+        self.record_epochs(number, db.load_epochs(self._storage, trial_id))
+        self.complete(number, earlier.value)
+        return earlier.value
 
     def fail(self, number: int, reason: str) -> None:
         """Finish a trial whose evaluation raised; the same arguments would raise again."""

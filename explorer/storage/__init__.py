@@ -11,9 +11,13 @@ from explorer.storage.studies import (
     add_epochs,
     archive_name,
     claim,
+    load_epochs,
     load_study,
+    recall,
+    remember,
     rename,
     study_names,
+    trial_name,
 )
 
 __all__ = [
@@ -27,8 +31,12 @@ __all__ = [
     "disposing",
     "exclusive",
     "live_runs",
+    "load_epochs",
     "load_study",
     "masked",
+    "recall",
+    "remember",
     "rename",
     "study_names",
+    "trial_name",
 ]

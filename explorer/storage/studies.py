@@ -1,6 +1,7 @@
 """Studies as a whole, and the epoch curves of their trials."""
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,13 +11,15 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from explorer.errors import InputError, nearest
-from explorer.storage.tables import epochs, runs
+from explorer.storage.tables import epochs, results, runs
 
 # The few columns of Optuna's tables that are written here because Optuna has no call for it.
-_studies = sa.table("studies", sa.column("study_name"))
+_studies = sa.table("studies", sa.column("study_id"), sa.column("study_name"))
 _trials = sa.table(
     "trials",
     sa.column("trial_id"),
+    sa.column("study_id"),
+    sa.column("number"),
     sa.column("state", sa.Enum(TrialState, name="trialstate")),
     sa.column("datetime_start", sa.DateTime),
 )
@@ -91,3 +94,42 @@ def add_epochs(storage: RDBStorage, trial_id: int, rows: list[dict[str, Any]]) -
         new = [{"trial_id": trial_id, **r} for r in rows if (r["phase"], r["epoch"]) not in there]
         if new:
             connection.execute(sa.insert(epochs), new)
+
+
+def trial_name(storage: RDBStorage, trial_id: int) -> str:
+    """Return the name of a trial across studies: ``<study>#<number>``."""
+    wanted = (
+        sa.select(_studies.c.study_name, _trials.c.number)
+        .join(_trials, _trials.c.study_id == _studies.c.study_id)
+        .where(_trials.c.trial_id == trial_id)
+    )
+    with storage.engine.connect() as connection:
+        study, number = connection.execute(wanted).one()
+    return f"{study}#{number}"
+
+
+def load_epochs(storage: RDBStorage, trial_id: int) -> list[dict[str, Any]]:
+    """Return the rows of a trial's epoch curves, phase by phase."""
+    columns = [column for column in epochs.c if column.name != "trial_id"]
+    wanted = sa.select(*columns).where(epochs.c.trial_id == trial_id)
+    with storage.engine.connect() as connection:
+        rows = connection.execute(wanted.order_by(epochs.c.phase.desc(), epochs.c.epoch))
+        return [dict(row) for row in rows.mappings()]
+
+
+def remember(storage: RDBStorage, result_key: str, trial_id: int) -> None:
+    """Note that a trial holds the result of this key; the first one that does stays."""
+    with storage.engine.begin() as connection:
+        known = sa.select(results.c.trial_id).where(results.c.result_key == result_key)
+        if connection.execute(known).first() is None:
+            row = {"result_key": result_key, "trial_id": trial_id}
+            with suppress(sa.exc.IntegrityError), connection.begin_nested():
+                connection.execute(sa.insert(results), row)
+
+
+def recall(storage: RDBStorage, result_key: str) -> int | None:
+    """Return the trial that holds the result of this key, in whatever study; else ``None``."""
+    known = sa.select(results.c.trial_id).where(results.c.result_key == result_key)
+    with storage.engine.connect() as connection:
+        found = connection.execute(known).scalar()
+    return None if found is None else int(found)

@@ -44,3 +44,10 @@ epochs = sa.Table(
     sa.Column("accuracy", sa.Float),
     sa.Column("seconds", sa.Float, nullable=False),
 )
+
+results = sa.Table(
+    "explorer_results",
+    metadata,
+    sa.Column("result_key", sa.String(64), primary_key=True),
+    sa.Column("trial_id", sa.Integer, nullable=False),
+)

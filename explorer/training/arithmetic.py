@@ -20,7 +20,7 @@ def matrix_type(recipe: Phase, device: torch.device) -> torch.dtype:
     product takes half the time (205 against 100 GFLOP/s a core on Zen 4); float32 elsewhere.
     """
     wanted = recipe.precision == "bfloat16" or (
-        recipe.precision == "auto" and (device.type == "cuda" or _multiplies_bfloat16())
+        recipe.precision == "auto" and (device.type == "cuda" or multiplies_bfloat16())
     )
     return torch.bfloat16 if wanted else torch.float32
 
@@ -60,7 +60,8 @@ def determinism(recipe: Phase) -> Iterator[None]:
             os.environ[_CUBLAS] = said
 
 
-def _multiplies_bfloat16() -> bool:
+def multiplies_bfloat16() -> bool:
+    """Say whether this processor has instructions that multiply bfloat16."""
     # Both are private, and older versions of torch lack one or the other.
     names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     found = (getattr(torch.cpu, name, None) for name in names)

@@ -36,6 +36,7 @@ def test_columns_and_types_of_a_finished_study(study):
         "seconds.total": "float64",
         "pretrain_loss": "float64",
         "failure": "string",
+        "cached_from": "string",
         "dataset": "string",
         "host": "string",
         "device": "string",
@@ -105,7 +106,7 @@ def test_order_of_columns_is_that_of_search_space_measures_and_phases(make_study
         "ranges": {"zeta": [1, 2], "orbits": [3, 4], "frequency": [5, 6]},
     }
     columns = list(load(make_study([trial("none", 0, 0.5, **attrs)])).columns)
-    assert columns[10:-7] == [
+    assert columns[10:-8] == [
         "accuracy",
         "accuracy.digits",
         "accuracy.another",

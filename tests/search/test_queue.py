@@ -283,3 +283,47 @@ def test_runs_that_start_at_once_share_the_work(database_url, write_study):
     assert done == len(finished) == study.planned == (3 + 5) * 2
     assert len(set(slots(finished))) == study.planned
     assert {t.state for t in finished} == {TrialState.COMPLETE}
+
+
+def test_a_result_is_taken_from_another_study(storage, study, write_study):
+    with db.Run(storage, study.name) as first:
+        queue = Queue(storage, study, first.run_id)
+        queue.recover()
+        one = queue.take()
+        queue.report(one.number, 128, 0.4, 2.5)
+        queue.record(one.number, {"variety.vendi_pixels": 3.5, "seconds.total": 7.0, "host": "a"})
+        row = {"images_seen": 128, "loss": 2.0, "accuracy": 0.3, "seconds": 1.0}
+        queue.record_epochs(one.number, [{"phase": "pretrain", "epoch": 1, **row}])
+        queue.complete(one.number, 0.75)
+        queue.remember(one.number, "k" * 64)
+    write_study(name="other")
+    other = config.load_study("other")
+    with db.Run(storage, other.name) as second:
+        queue = Queue(storage, other, second.run_id)
+        queue.recover()
+        two = queue.take()
+        assert queue.recall(two.number, "unknown") is None
+        assert queue.recall(two.number, "k" * 64) == 0.75
+    trials_ = optuna.load_study(study_name="other", storage=storage).get_trials()
+    cached = trials_[two.number]
+    assert (cached.state, cached.value) == (TrialState.COMPLETE, 0.75)
+    assert cached.intermediate_values == {128: 0.4}
+    said = cached.user_attrs
+    assert said["cached_from"] == f"mine#{one.number}"
+    assert (said["variety.vendi_pixels"], said["seconds.total"], said["host"]) == (3.5, 7.0, "a")
+    assert said["run"] == second.run_id
+    rows = db.load_epochs(storage, cached._trial_id)
+    assert [(row["phase"], row["epoch"], row["loss"]) for row in rows] == [("pretrain", 1, 2.0)]
+
+
+def test_a_result_that_is_gone_is_computed_anew(storage, queue):
+    db.remember(storage, "g" * 64, 123_456)
+    number = queue.take().number
+    assert queue.recall(number, "g" * 64) is None
+    queue.complete(number, 0.5)
+
+
+def test_the_first_of_two_equal_results_stays(storage):
+    db.remember(storage, "f" * 64, 1)
+    db.remember(storage, "f" * 64, 2)
+    assert db.recall(storage, "f" * 64) == 1

@@ -1,0 +1,100 @@
+"""When two trials are the same trial: what decides over a score, as one hash.
+
+A score follows from the ranges, the protocol, the seed, and what computes it: the code of the
+rooms that render, measure and train, the versions of the libraries below them, and the arithmetic
+of the device. A result is remembered under this hash and not computed twice.
+"""
+
+import hashlib
+import inspect
+import json
+import platform
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import explorer
+from explorer import formulas
+from explorer.config import Protocol, Range
+
+# Rooms whose code can change a score, and the libraries that it stands on.
+_ROOMS = ("evaluate.py", "formulas", "dataset/render.py", "training", "variety")
+_LIBRARIES = ("numba", "numpy", "pillow", "scikit-learn", "scipy", "timm", "torch", "torchvision")
+
+
+def result_key(
+    ranges: Mapping[str, Range] | None, protocol: Protocol, seed: int, *, formula: str
+) -> str:
+    """Return the hash of all that decides over the scores of a trial on this machine.
+
+    Args:
+        ranges: Range by parameter; ``None`` for the arm from scratch, which no formula takes part
+            in.
+        protocol: Its protocol.
+        seed: Its seed.
+        formula: Its image family.
+
+    Returns:
+        SHA-256 in hex.
+    """
+    drawn = ranges is not None and protocol.dataset.images is None
+    asked: dict[str, Any] = {
+        "ranges": ranges and {name: list(ends) for name, ends in sorted(ranges.items())},
+        "pretrained": ranges is not None,
+        "protocol": protocol.digest(),
+        "threads": float(protocol.resources.cpus),
+        "seed": seed,
+        "formula": formula if drawn else None,
+        "source": _source(formula) if drawn else None,
+        "files": _files(protocol),
+        "code": _code(),
+        "device": _device(protocol.resources.gpus > 0),
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _code() -> dict[str, str]:
+    root = Path(explorer.__file__).parent
+    files = [file for room in _ROOMS for file in sorted((root / room).rglob("*.py"))]
+    files += [root / room for room in _ROOMS if room.endswith(".py")]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(str(file.relative_to(root)).encode())
+        digest.update(file.read_bytes())
+    libraries = {library: version(library) for library in _LIBRARIES}
+    return {"explorer": digest.hexdigest(), "python": platform.python_version(), **libraries}
+
+
+@cache
+def _source(formula: str) -> str:
+    """Return the hash of the file that a family is written in: another package's may change too."""
+    file = inspect.getsourcefile(type(formulas.get(formula)))
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
+
+
+def _files(protocol: Protocol) -> list[str]:
+    """Say what the folders of real images hold, by the names, sizes and times of their files."""
+    folders = [task.path for task in protocol.downstream if task.path is not None]
+    folders += [protocol.dataset.images] if protocol.dataset.images else []
+    found = []
+    for folder in folders:
+        digest = hashlib.sha256()
+        for file in sorted(folder.expanduser().rglob("*")):
+            state = file.stat()
+            digest.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode())
+        found.append(digest.hexdigest())
+    return found
+
+
+@cache
+def _device(gpu: bool) -> list[str]:
+    import torch
+
+    from explorer.training.arithmetic import multiplies_bfloat16
+
+    if gpu:
+        return ["cuda", torch.cuda.get_device_name() if torch.cuda.is_available() else ""]
+    return ["cpu", torch.backends.cpu.get_cpu_capability(), str(multiplies_bfloat16())]
