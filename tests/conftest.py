@@ -1,6 +1,7 @@
 """What several tests need: a study of one's own in an empty folder, and databases."""
 
 import os
+import signal
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,6 +21,13 @@ arms:
 """
 
 POSTGRES = os.environ.get("EXPLORER_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
+
+
+def pytest_configure():
+    # A shell starts what it runs in the background with Ctrl-C ignored, and so would the programs
+    # be that the tests interrupt.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")
