@@ -1,5 +1,6 @@
 """A proxy dataset as tar shards in the format of the webdataset library."""
 
+import json
 import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,7 @@ from explorer.dataset.render import Images, Plan, Progress
 LAYOUT = "webdataset"
 
 _IMAGES = 1000  # a shard: some tens of MB at 512 x 512
+_INFO = "_info.json"
 
 
 def export_webdataset(
@@ -25,7 +27,7 @@ def export_webdataset(
     category 3 is the member ``00003_00017.png``, followed by ``00003_00017.cls``, the category in
     digits. The bytes of a shard depend on the images and the version of zlib only. A shard has its
     name only when it is complete, so an interrupted export is continued by the same call. A bounded
-    number of images is held in memory.
+    number of images is held in memory. ``_info.json`` tells timm's reader of the split ``train``.
 
     Args, return value and errors are those of :func:`export_imagefolder`.
     """
@@ -33,7 +35,7 @@ def export_webdataset(
     names = [_shard_name(first // _IMAGES) for first in range(0, plan.total, _IMAGES)]
 
     with png.writing(root):
-        manifest.prepare(root, what, set(names).__contains__)
+        manifest.prepare(root, what, {*names, _INFO}.__contains__)
         missing = {number for number, name in enumerate(names) if not (root / name).exists()}
 
         def draw(category: int, numbers: range) -> tuple[list[bytes | None], bytes]:
@@ -62,6 +64,7 @@ def export_webdataset(
                         stack.close()
                 if progress is not None:
                     progress(len(numbers))
+        png.write(root / _INFO, _info(plan))
         return manifest.write(root, what, digest.hexdigest())
 
 
@@ -88,6 +91,9 @@ def compare(root: Path, plan: Plan, progress: Progress | None) -> tuple[list[str
                     wrong[name] = state
         if progress is not None:
             progress(len(images))
+    said = root / _INFO
+    if not said.exists() or said.read_bytes() != _info(plan):
+        wrong[_INFO] = "changed" if said.exists() else "missing"
     return [f"{state} {name}" for name, state in wrong.items()], digest.hexdigest()
 
 
@@ -128,6 +134,18 @@ def _add(shard: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)  # of no owner, and made in 1970: the same bytes at every export
     member.size = len(content)
     shard.addfile(member, BytesIO(content))
+
+
+def _info(plan: Plan) -> bytes:
+    """Describe the shards in the words of timm's ``ReaderWds``."""
+    firsts = range(0, plan.total, _IMAGES)
+    split = {
+        "name": "train",
+        "num_samples": plan.total,
+        "filenames": [_shard_name(first // _IMAGES) for first in firsts],
+        "shard_lengths": [min(_IMAGES, plan.total - first) for first in firsts],
+    }
+    return json.dumps({"splits": {"train": split}}, indent=2).encode() + b"\n"
 
 
 def _shard_name(number: int) -> str:

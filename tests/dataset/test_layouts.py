@@ -50,7 +50,7 @@ def test_shards_hold_images_and_labels_in_order(tmp_path):
     done = []
     exported("webdataset", tmp_path, progress=done.append)
     assert sum(done) == 12
-    assert sorted(content(tmp_path)) == ["dataset.json", *FILES["webdataset"]]
+    assert sorted(content(tmp_path)) == ["_info.json", "dataset.json", *FILES["webdataset"]]
     found = [members(tmp_path / name) for name in FILES["webdataset"]]
     assert [len(each) for each in found] == [10, 10, 4]
     data, names = rendered(), [f"{c:05d}_{i:05d}" for c in range(3) for i in range(4)]
@@ -79,6 +79,27 @@ def test_the_webdataset_library_reads_the_shards(tmp_path):
     for (image, label), wanted, number in zip(read, data.images, data.labels, strict=True):
         assert np.array_equal(image, wanted)
         assert label == number
+
+
+def test_timm_reads_the_shards(tmp_path):
+    pytest.importorskip("webdataset", reason="the webdataset library is not installed")
+    timm_data = pytest.importorskip("timm.data")
+    exported("webdataset", tmp_path)
+    data = rendered()
+    read = timm_data.create_dataset("wds/any", root=str(tmp_path), split="train", batch_size=1)
+    assert len(read) == len(data.images)
+    found = [(np.asarray(image.convert("L")), label) for image, label in read]
+    assert all(np.array_equal(f[0], image) for f, image in zip(found, data.images, strict=True))
+    assert [label for _, label in found] == data.labels.tolist()
+
+
+def test_verify_checks_what_timm_is_told(tmp_path):
+    exported("webdataset", tmp_path)
+    info = tmp_path / "_info.json"
+    info.write_text(info.read_text().replace("train", "test"))
+    assert dataset.Stored(tmp_path).verify() == ("changed _info.json",)
+    info.unlink()
+    assert dataset.Stored(tmp_path).verify() == ("missing _info.json",)
 
 
 def test_numpy_reads_the_arrays(tmp_path):
