@@ -18,6 +18,7 @@ import socket
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from explorer.dataset import ProxyDataset, render_dataset
 from explorer.identity import result_key
 from explorer.scores import Rung, Scores
 from explorer.training import downstream, engine, models, probe
+from explorer.training.checkpoint import Checkpoint
 
 
 def evaluate(
@@ -36,6 +38,7 @@ def evaluate(
     seed: int,
     *,
     formula: str = "visual_atom",
+    checkpoints: Path | None = None,
 ) -> Generator[Rung, None, Scores]:
     """Score the ranges of a formula under a protocol.
 
@@ -46,9 +49,11 @@ def evaluate(
             images to pre-train on, those stand in for the formula's.
         seed: Seed of all that is random: the images, the weights, the order of training.
         formula: Name of the image family.
+        checkpoints: A folder in which pre-training is saved at every rung. A trial that was stopped
+            goes on from there, and ends with the scores that it would have had.
 
     Yields:
-        A report at every rung of the protocol.
+        A report at every rung of the protocol; also of those reached before a trial was stopped.
 
     Returns:
         The scores.
@@ -60,7 +65,8 @@ def evaluate(
     """
     device = torch.device("cuda" if protocol.resources.gpus else "cpu")
     scores = Scores(host=socket.gethostname(), device=_name(device))
-    scores.result_key = result_key(ranges, protocol, seed, formula=formula)
+    key = scores.result_key = result_key(ranges, protocol, seed, formula=formula)
+    checkpoint = Checkpoint(checkpoints / f"{key}.pt", key) if checkpoints else None
 
     with _timed(scores, "total"):
         tasks = _tasks(protocol)
@@ -87,10 +93,14 @@ def evaluate(
                 device=device,
                 phase="pretrain",
             )
+            rungs = _restore(training, scores, checkpoint)
+            yield from rungs
             for reached in _train(training, scores):
                 with _timed(scores, "probe"):
                     values = [probe.accuracy(model, t, seed=seed, device=device) for t in tasks]
-                yield Rung(reached.images_seen, float(np.mean(values)), scores.spent)
+                rungs.append(Rung(reached.images_seen, float(np.mean(values)), scores.spent))
+                _save(training, scores, rungs, checkpoint)
+                yield rungs[-1]
 
         for number, task in enumerate(tasks):
             tuned = copy.deepcopy(model) if number < len(tasks) - 1 else model
@@ -111,6 +121,8 @@ def evaluate(
                 guess = engine.predict(tuned, task.test_images, training.standardise, device=device)
             scores.accuracies[task.name] = float(np.mean(guess == task.test_labels))
         scores.accuracy = float(np.mean(list(scores.accuracies.values())))
+    if checkpoint is not None:
+        checkpoint.discard()
     return scores
 
 
@@ -168,6 +180,37 @@ def _train(training: engine.Training, scores: Scores, *, part: int = 0) -> Itera
         _spend(scores, training.phase, event.seconds)
         if training.phase == "pretrain":
             scores.pretrain_loss = event.loss
+
+
+def _save(
+    training: engine.Training, scores: Scores, rungs: list[Rung], checkpoint: Checkpoint | None
+) -> None:
+    if checkpoint is not None:
+        checkpoint.save(
+            {
+                "training": training.state(),
+                "rungs": [dataclasses.asdict(rung) for rung in rungs],
+                "epochs": scores.epochs,
+                "seconds": scores.seconds,
+            }
+        )
+
+
+def _restore(
+    training: engine.Training, scores: Scores, checkpoint: Checkpoint | None
+) -> list[Rung]:
+    """Go on where the trial was stopped; returns the rungs that it had reached."""
+    saved = checkpoint.load() if checkpoint is not None else None
+    if saved is None:
+        return []
+    training.restore(saved["training"])
+    scores.epochs = saved["epochs"]
+    if scores.epochs:
+        scores.pretrain_loss = scores.epochs[-1]["loss"]
+    for phase, seconds in saved["seconds"].items():
+        _spend(scores, phase, seconds)
+        _spend(scores, "total", seconds)
+    return [Rung(**rung) for rung in saved["rungs"]]
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from PIL import Image
 from explorer import config
 from explorer.evaluate import check, evaluate
 from explorer.scores import Rung, Scores
+from explorer.training import engine
+from explorer.training.checkpoint import Checkpoint
 from explorer.training.downstream import DownstreamError
 from explorer.variety import MEASURES
 
@@ -19,9 +21,9 @@ def smoke() -> config.Protocol:
     return config.load_protocol("smoke")
 
 
-def run(ranges, protocol, seed=0) -> tuple[list[Rung], Scores]:
+def run(ranges, protocol, seed=0, **options) -> tuple[list[Rung], Scores]:
     rungs = []
-    evaluation = evaluate(ranges, protocol, seed)
+    evaluation = evaluate(ranges, protocol, seed, **options)
     while True:
         try:
             rungs.append(next(evaluation))
@@ -140,6 +142,54 @@ def test_real_images_may_stand_in_for_a_formula(smoke, photos):
 def test_a_rung_says_what_it_has_cost(pretrained):
     rungs, scores = pretrained
     assert 0 < rungs[0].seconds < rungs[1].seconds < scores.seconds["total"]
+
+
+def test_a_trial_that_was_stopped_goes_on_from_its_last_rung(smoke, pretrained, tmp_path):
+    evaluation = evaluate({"frequency": (0, 20)}, smoke, 0, checkpoints=tmp_path)
+    first = next(evaluation)
+    evaluation.close()  # as far as it matters here, the process is gone
+    assert [path.suffix for path in tmp_path.iterdir()] == [".pt"]
+    rungs, scores = run({"frequency": (0, 20)}, smoke, checkpoints=tmp_path)
+    assert values((rungs, scores)) == values(pretrained)
+    assert rungs[0] == first  # told again, not done again
+    assert scores.seconds["total"] >= scores.seconds["pretrain"] >= first.seconds / 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trial_that_was_stopped_after_its_last_rung_is_not_trained_again(
+    smoke, pretrained, tmp_path, monkeypatch
+):
+    evaluation = evaluate({"frequency": (0, 20)}, smoke, 0, checkpoints=tmp_path)
+    next(evaluation), next(evaluation)
+    evaluation.close()
+    steps = []
+    advance = engine.Training._advance
+    monkeypatch.setattr(
+        engine.Training, "_advance", lambda t, chosen: (steps.append(t.phase), advance(t, chosen))
+    )
+    assert values(run({"frequency": (0, 20)}, smoke, checkpoints=tmp_path)) == values(pretrained)
+    assert set(steps) == {"finetune"}
+
+
+def test_a_checkpoint_of_another_trial_or_a_damaged_one_is_not_used(smoke, pretrained, tmp_path):
+    evaluation = evaluate({"frequency": (0, 20)}, smoke, 0, checkpoints=tmp_path)
+    next(evaluation)
+    evaluation.close()
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:1000])
+    found = values(run({"frequency": (0, 20)}, smoke, checkpoints=tmp_path))
+    assert found == values(pretrained)
+    checkpoint = Checkpoint(path, "one")
+    checkpoint.save({"rungs": []})
+    assert Checkpoint(path, "one").load() == {"key": "one", "rungs": []}
+    assert Checkpoint(path, "another").load() is None
+
+
+def test_a_folder_that_cannot_be_written_costs_no_trial(smoke, pretrained, tmp_path, caplog):
+    (tmp_path / "file").write_text("in the way")
+    found = run({"frequency": (0, 20)}, smoke, checkpoints=tmp_path / "file" / "folder")
+    assert values(found) == values(pretrained)
+    assert "no checkpoint at" in caplog.text
 
 
 def changed(protocol: config.Protocol, **parts: dict) -> config.Protocol:

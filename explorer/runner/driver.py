@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 from optuna.storages import RDBStorage
@@ -86,6 +87,8 @@ def run_study(
             interrupted = True
         finally:
             queue.release()
+        if queue.finished():
+            shutil.rmtree(_checkpoints(study), ignore_errors=True)
     return interrupted
 
 
@@ -108,6 +111,7 @@ def _tune(
     payload = {
         "evaluate": evaluate,
         "threads": resources.cpus,
+        "checkpoints": str(_checkpoints(study)),
     }
     searcher = QueueSearcher(queue, payload, listener, key_of)
     scratch = tempfile.mkdtemp(prefix="explorer-tune-")
@@ -129,6 +133,11 @@ def _tune(
         ).fit()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _checkpoints(study: Study) -> Path:
+    """Return the folder in which the workers of this machine keep what they have half done."""
+    return (Path(".explorer") / "checkpoints" / study.name).resolve()
 
 
 def _key(proposal: Proposal) -> str:

@@ -2,6 +2,7 @@
 
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -61,14 +62,17 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
         return {REPORT: rung}
 
     def _begin(self, config: dict[str, Any]) -> None:
-        evaluate = config["evaluate"]
+        evaluate, options = config["evaluate"], {}
         if evaluate is None:
             # Here and not above: the driver has no need of torch.
             from explorer.evaluate import evaluate
+
+            options = {"checkpoints": Path(config["checkpoints"])}
         ranges = config["ranges"]
         self._evaluation = evaluate(
             ranges and {name: (low, high) for name, (low, high) in ranges.items()},
             Protocol.model_validate(config["protocol"]),
             config["seed"],
             formula=config["formula"],
+            **options,
         )
