@@ -83,6 +83,7 @@ def evaluate(
             with _timed(scores, "variety"):
                 grey = downstream.grey(proxy.images)
                 scores.variety = variety.measure(grey, proxy.labels, seed=seed)
+                scores.remarks = variety.remarks(proxy.labels, scores.variety)
             training = engine.Training(
                 model,
                 proxy.images,

@@ -29,6 +29,7 @@ class Scores:
             the downstream tasks.
         accuracies: The same for each downstream task, by name.
         variety: Measures of the proxy images, by name; empty for the arm from scratch.
+        remarks: What a reader of the variety measures should know, in sentences.
         dataset: Digest of the proxy images; ``None`` for the arm from scratch.
         pretrain_loss: Mean training loss of the last epoch of pre-training, in nats.
         seconds: Wall-clock time by phase, and in all.
@@ -42,6 +43,7 @@ class Scores:
     accuracy: float = math.nan
     accuracies: dict[str, float] = field(default_factory=dict)
     variety: dict[str, float] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
     dataset: str | None = None
     pretrain_loss: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)

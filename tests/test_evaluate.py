@@ -51,6 +51,7 @@ def test_a_trial_reports_its_rungs_and_all_scores(pretrained):
     assert 0.1 < scores.accuracy < 1
     assert scores.accuracies == {"digits": scores.accuracy}
     assert scores.variety.keys() == MEASURES.keys()
+    assert scores.remarks == []
     assert all(math.isfinite(value) for value in scores.variety.values())
     assert scores.pretrain_loss < math.log(8) + 0.5  # eight categories: no worse than guessing
     phases = {"render", "variety", "pretrain", "probe", "finetune", "test"}
@@ -133,6 +134,7 @@ def test_real_images_may_stand_in_for_a_formula(smoke, photos):
     rungs, scores = run({}, protocol)
     assert [rung.images_seen for rung in rungs] == [20]  # one step, so one rung
     assert scores.variety["between_spread"] > 0
+    assert scores.remarks[0].startswith("Only 20 images were measured")
     assert values(run({}, protocol)) == values((rungs, scores))
     for wrong, said in (({"categories": 4}, "has 3 classes"), ({"instances": 13}, "has 12 images")):
         with pytest.raises(DownstreamError, match=said):

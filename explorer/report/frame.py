@@ -29,14 +29,24 @@ _BEFORE = (
     "rung",
     "probe",
 )
-_TEXT = ("arm", "formula", "failure", "cached_from", "dataset", "host", "device")
+_TEXT = ("arm", "formula", "failure", "cached_from", "remarks", "dataset", "host", "device")
 _DTYPES = {
     "number": "int64",
     "seed": "UInt64",
     **dict.fromkeys(("replicate", "attempt", "continues", "rung"), "Int64"),
     **dict.fromkeys(_TEXT, "string"),
 }
-_AFTER = ("pretrain_loss", "failure", "cached_from", "dataset", "host", "device", "start", "end")
+_AFTER = (
+    "pretrain_loss",
+    "failure",
+    "cached_from",
+    "remarks",
+    "dataset",
+    "host",
+    "device",
+    "start",
+    "end",
+)
 
 
 def load(study: optuna.Study | str, storage: BaseStorage | None = None) -> pd.DataFrame:
@@ -67,7 +77,8 @@ def load(study: optuna.Study | str, storage: BaseStorage | None = None) -> pd.Da
     ``pretrain_loss``      float64        training loss at the end of pre-training
     ``failure``            string         why a trial failed
     ``cached_from``        string         trial (``study#number``) that its result was taken from
-    ``dataset``            string         SHA-256 of the rendered images
+    ``remarks``            string         what to know of the variety: say, too small a sample
+    ``dataset``            string         digest of the images that were pre-trained on
     ``host``, ``device``   string         where the trial ran
     ``start``, ``end``     datetime64[us] local time of the machine that ran it, naive
     ====================== ============== =====================================================
@@ -100,7 +111,7 @@ def _row(trial: FrozenTrial, said: Definition) -> dict[str, Any]:
     attrs = trial.user_attrs
     row: dict[str, Any] = {key: attrs.get(key) for key in ("arm", "replicate", "seed")}
     row |= {key: attrs.get(key) for key in ("attempt", "continues", "pretrain_loss", "failure")}
-    row |= {key: attrs.get(key) for key in ("cached_from", "dataset", "host", "device")}
+    row |= {key: attrs.get(key) for key in ("cached_from", "remarks", "dataset", "host", "device")}
     row |= {
         "number": trial.number,
         # A trial of explorer 0.1 does not say it; all arms of a study had one formula then.

@@ -119,6 +119,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
     def _record(self, number: int, scores: Scores) -> None:
         attrs: dict[str, Any] = {
             "dataset": scores.dataset,
+            "remarks": " ".join(scores.remarks) or None,
             "pretrain_loss": scores.pretrain_loss,
             "host": scores.host,
             "device": scores.device,

@@ -25,7 +25,10 @@ from explorer.search.samplers import make_sampler
 from explorer.search.slots import DIED, ERROR, INTERRUPTED, Slot, attempts, slot_of, wanted
 from explorer.search.space import distributions, to_params, to_ranges
 
-_REPORTED = ("accuracy.", "variety.", "seconds.", "dataset", "pretrain_loss", "host", "device")
+_REPORTED = (
+    *("accuracy.", "variety.", "seconds.", "remarks", "dataset", "pretrain_loss"),
+    *("host", "device"),
+)
 """What a trial reports, by the beginning of its name; the rest belongs to the study."""
 
 

@@ -37,6 +37,7 @@ def test_columns_and_types_of_a_finished_study(study):
         "pretrain_loss": "float64",
         "failure": "string",
         "cached_from": "string",
+        "remarks": "string",
         "dataset": "string",
         "host": "string",
         "device": "string",
@@ -106,7 +107,7 @@ def test_order_of_columns_is_that_of_search_space_measures_and_phases(make_study
         "ranges": {"zeta": [1, 2], "orbits": [3, 4], "frequency": [5, 6]},
     }
     columns = list(load(make_study([trial("none", 0, 0.5, **attrs)])).columns)
-    assert columns[10:-8] == [
+    assert columns[10:-9] == [
         "accuracy",
         "accuracy.digits",
         "accuracy.another",
