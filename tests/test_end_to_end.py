@@ -250,3 +250,48 @@ def test_wrong_input_is_one_line_and_writes_nothing(tmp_path, arguments, line):
     if arguments[0] != "no-such-command":  # click adds a line of usage
         assert len(said.strip().splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["studies"]
+
+
+LADDER = """\
+description: Circles, waves and corners.
+search_space: visual_atom
+protocol: [smoke, longer]
+replicates: 1
+arms:
+  circles: {frequency: [0, 0]}
+  waves: {frequency: [0, 20]}
+  corners: {quantization: [3, 8]}
+"""
+
+
+def test_a_study_under_two_protocols_reports_its_fidelity(tmp_path):
+    for folder, name, text in (
+        ("studies", "ladder", LADDER),
+        ("studies", "again", LADDER.replace("[smoke, longer]", "longer")),
+        ("protocols", "longer", smoke().replace("instances: 32", "instances: 48")),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / f"{name}.yaml").write_text(text)
+    printed = explorer(tmp_path, "run-study", "ladder", "--workers", "2")
+    assert "fidelity  reports/ladder-fidelity.md" in printed
+    page = (tmp_path / "reports" / "ladder-fidelity.md").read_text()
+    assert explorer(tmp_path, "report", "ladder") == page
+    assert "as fine-tuning under longer does" in page
+    rows = [line.split(" | ")[:3] for line in page.splitlines() if line.startswith("| ")][1:]
+    assert [(row[0][2:], row[1]) for row in rows if not row[0].startswith("| :")] == [
+        (protocol, measured)
+        for protocol in ("smoke", "longer")
+        for measured in ("probe", "probe", "fine-tuning")
+    ]
+    assert "Study ladder@smoke" in explorer(tmp_path, "report", "ladder@smoke").replace("\\", "")
+    assert list((tmp_path / ".explorer" / "checkpoints").iterdir()) == []
+
+    # Another study of the same arms has nothing left to compute.
+    explorer(tmp_path, "run-study", "again")
+    taken = complete(load(tmp_path, "again"))
+    assert {t.user_attrs["cached_from"].split("#")[0] for t in taken} == {"ladder@longer"}
+    assert len(taken) == 4
+
+
+def smoke() -> str:
+    return (Path(__file__).parents[1] / "protocols" / "smoke.yaml").read_text()
