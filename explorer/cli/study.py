@@ -45,7 +45,7 @@ def run_study(
     are run anew with the same ranges and seed. Under several protocols it is also reported how
     well the shorter ones order the arms as the longest does.
     """
-    from explorer import config, report
+    from explorer import config
     from explorer import storage as db
 
     planned = config.load_studies(study, protocols=protocols)
@@ -65,12 +65,23 @@ def run_study(
             break
         outcome = max(outcome, found)
     if len(planned) > 1 and found != INTERRUPTED:
-        name = planned[0].path.stem
-        page = Path("reports") / f"{name}-fidelity.md"
-        report.write(report.render(report.fidelity(name, database), "markdown"), page)
-        console().print(f"fidelity  {page}", soft_wrap=True, highlight=False)
+        _report_fidelity(planned[0].path.stem, database)
     console().print(f"database  {db.masked(url)}", soft_wrap=True, highlight=False)
     return INTERRUPTED if found == INTERRUPTED else outcome
+
+
+def _report_fidelity(name: str, database: "RDBStorage") -> None:
+    """Write how well the shorter protocols order the arms, or say why that cannot be said."""
+    from explorer import report
+
+    page = Path("reports") / f"{name}-fidelity.md"
+    try:
+        text = report.render(report.fidelity(name, database), "markdown")
+    except InputError as error:
+        click.echo(f"no fidelity to report: {error.remedy}", err=True)
+        return
+    report.write(text, page)
+    console().print(f"fidelity  {page}", soft_wrap=True, highlight=False)
 
 
 def _check(planned: "Study") -> None:
