@@ -99,9 +99,11 @@ def evaluate(
             for reached in _train(training, scores):
                 with _timed(scores, "probe"):
                     values = [probe.accuracy(model, t, seed=seed, device=device) for t in tasks]
-                rungs.append(Rung(reached.images_seen, float(np.mean(values)), scores.spent))
+                spent = scores.spent + reached.seconds
+                rung = Rung(reached.images_seen, float(np.mean(values)), reached.loss, spent)
+                rungs.append(rung)
                 _save(training, scores, rungs, checkpoint)
-                yield rungs[-1]
+                yield rung
 
         for number, task in enumerate(tasks):
             tuned = copy.deepcopy(model) if number < len(tasks) - 1 else model

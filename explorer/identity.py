@@ -43,12 +43,12 @@ def result_key(
     asked: dict[str, Any] = {
         "ranges": ranges and {name: list(ends) for name, ends in sorted(ranges.items())},
         "pretrained": ranges is not None,
-        "protocol": protocol.digest(),
+        "protocol": protocol.digest(pretrained=ranges is not None),
         "threads": float(protocol.resources.cpus),
         "seed": seed,
         "formula": formula if drawn else None,
         "source": _source(formula) if drawn else None,
-        "files": _files(protocol),
+        "files": _files(protocol, pretrained=ranges is not None),
         "code": _code(),
         "device": _device(protocol.resources.gpus > 0),
     }
@@ -75,10 +75,11 @@ def _source(formula: str) -> str:
     return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
 
 
-def _files(protocol: Protocol) -> list[str]:
+def _files(protocol: Protocol, *, pretrained: bool) -> list[str]:
     """Say what the folders of real images hold, by the names, sizes and times of their files."""
     folders = [task.path for task in protocol.downstream if task.path is not None]
-    folders += [protocol.dataset.images] if protocol.dataset.images else []
+    if pretrained and protocol.dataset.images:
+        folders.append(protocol.dataset.images)
     found = []
     for folder in folders:
         digest = hashlib.sha256()

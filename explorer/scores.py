@@ -12,12 +12,14 @@ class Rung:
     Attributes:
         images_seen: Images trained on so far, repeats counted.
         accuracy: The probe's, in [0, 1]: never of the test images; the mean over the tasks.
+        loss: Mean pre-training loss since the last rung, in nats.
         seconds: Wall-clock time that the trial has spent so far.
     """
 
     images_seen: int
     accuracy: float
-    seconds: float = 0.0
+    loss: float
+    seconds: float
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ def values(found: tuple[list[Rung], Scores]) -> tuple:
     """All of a result but its timings."""
     rungs, scores = found
     losses = [(row["phase"], row["epoch"], row["loss"], row["accuracy"]) for row in scores.epochs]
-    rungs = [(rung.images_seen, rung.accuracy) for rung in rungs]
+    rungs = [(rung.images_seen, rung.accuracy, rung.loss) for rung in rungs]
     return rungs, scores.accuracy, scores.dataset, scores.variety, scores.pretrain_loss, losses
 
 
@@ -143,7 +143,11 @@ def test_real_images_may_stand_in_for_a_formula(smoke, photos):
 
 def test_a_rung_says_what_it_has_cost(pretrained):
     rungs, scores = pretrained
-    assert 0 < rungs[0].seconds < rungs[1].seconds < scores.seconds["total"]
+    rendered = scores.seconds["render"] + scores.seconds["variety"]
+    trained = scores.seconds["pretrain"] + scores.seconds["probe"]
+    assert rendered < rungs[0].seconds < rungs[1].seconds
+    assert rungs[1].seconds == pytest.approx(rendered + trained)
+    assert np.mean([rung.loss for rung in rungs]) == pytest.approx(scores.pretrain_loss)
 
 
 def test_a_trial_that_was_stopped_goes_on_from_its_last_rung(smoke, pretrained, tmp_path):

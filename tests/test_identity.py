@@ -49,6 +49,13 @@ def test_from_scratch_no_formula_takes_part(smoke):
     )
 
 
+def test_from_scratch_the_pre_training_takes_no_part(smoke):
+    sizes = {**smoke.dataset.model_dump(mode="json"), "instances": 33}
+    longer = changed(smoke, dataset=sizes)
+    assert key(longer) != key(smoke)
+    assert result_key(None, longer, 0, formula="rcdb") == result_key(None, smoke, 0, formula="rcdb")
+
+
 def test_code_that_decides_over_scores_is_hashed_and_other_code_is_not(tmp_path, monkeypatch):
     for room in ("formulas", "dataset", "training", "variety", "report"):
         (tmp_path / room).mkdir()

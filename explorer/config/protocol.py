@@ -76,9 +76,15 @@ class Protocol(File):
             raise ValueError(message)
         return self
 
-    def digest(self) -> str:
-        """Return a hash of all that can change a score (not the prose, not the resources)."""
-        content = self.model_dump(mode="json", exclude={"description", "expect", "resources"})
+    def digest(self, *, pretrained: bool = True) -> str:
+        """Return a hash of all that can change a score (not the prose, not the resources).
+
+        Args:
+            pretrained: Whether the trial is pre-trained; else what only that takes is left out.
+        """
+        left_out = {"description", "expect", "resources"}
+        left_out |= set() if pretrained else {"dataset", "pretrain"}
+        content = self.model_dump(mode="json", exclude=left_out)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -34,7 +34,8 @@ class Fidelity:
 
     Attributes:
         protocol: Name of the protocol.
-        measurement: ``probe`` at a rung, ``accuracy`` at the end of a trial.
+        measurement: ``probe`` or ``loss`` (of pre-training, low before high) at a rung,
+            ``accuracy`` at the end of a trial.
         images: Pre-training images seen by then; ``None`` where trials do not say.
         seconds: Mean wall-clock seconds of a pre-trained trial up to there.
         arms: Arms that have a value.
@@ -158,9 +159,14 @@ def _measured(study: optuna.Study) -> list[_Measured]:
     found = []
     for step in rungs:
         here = [trial for trial in _latest(trials) if step in trial.intermediate_values]
-        seconds = [trial.user_attrs.get("seconds.rungs", {}).get(str(step)) for trial in here]
+        more = [trial.user_attrs.get("rungs", {}).get(str(step), {}) for trial in here]
+        reached = _mean([said.get("seconds") for said in more])
         values = _by_arm(here, [trial.intermediate_values[step] for trial in here])
-        found.append(_Measured(protocol, "probe", step, _mean(seconds), values))
+        found.append(_Measured(protocol, "probe", step, reached, values))
+        if all("loss" in said for said in more):
+            # The arm that is learned fastest counts as the best.
+            losses = _by_arm(here, [-said["loss"] for said in more])
+            found.append(_Measured(protocol, "loss", step, reached, losses))
     ended = [trial for trial in _latest(trials) if trial.state == TrialState.COMPLETE]
     seconds = [trial.user_attrs.get("seconds.total") for trial in ended]
     values = _by_arm(ended, [trial.values[0] for trial in ended])

@@ -27,7 +27,8 @@ def lay_out_fidelity(report: FidelityReport) -> Layout:
 
 
 def _row(found: Fidelity) -> tuple[Cell, ...]:
-    measured = "fine-tuning" if found.measurement == "accuracy" else found.measurement
+    words = {"accuracy": "fine-tuning", "loss": "pre-training loss"}
+    measured = words.get(found.measurement, found.measurement)
     reference = found.kendall is None and found.best is not None and found.arms > 2
     agreement = [found.kendall, found.spearman]
     cells = [

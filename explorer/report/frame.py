@@ -126,7 +126,7 @@ def _row(trial: FrozenTrial, said: Definition) -> dict[str, Any]:
     if trial.state == TrialState.COMPLETE:
         (row["accuracy"], *_) = trial.values  # noqa: PD011 - a trial, not a frame
     for key, value in attrs.items():
-        if key.startswith(("accuracy.", "variety.", "seconds.")) and not isinstance(value, dict):
+        if key.startswith(("accuracy.", "variety.", "seconds.")):
             row[key] = value
     for parameter, ends in (attrs.get("ranges") or {}).items():
         row[f"{parameter}.low"], row[f"{parameter}.high"] = ends

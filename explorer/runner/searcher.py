@@ -86,7 +86,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         rung = result.get(REPORT)
         if isinstance(rung, Rung):
             number = self._running[trial_id][0].number
-            self._queue.report(number, rung.images_seen, rung.accuracy, rung.seconds)
+            self._queue.report(number, rung)
             self._listener.rung(number, rung.images_seen, rung.accuracy)
 
     def on_trial_complete(

@@ -21,12 +21,13 @@ import explorer
 from explorer import storage as db
 from explorer.config import Protocol, Range, Study, protocol_digest
 from explorer.errors import InputError
+from explorer.scores import Rung
 from explorer.search.samplers import make_sampler
 from explorer.search.slots import DIED, ERROR, INTERRUPTED, Slot, attempts, slot_of, wanted
 from explorer.search.space import distributions, to_params, to_ranges
 
 _REPORTED = (
-    *("accuracy.", "variety.", "seconds.", "remarks", "dataset", "pretrain_loss"),
+    *("accuracy.", "variety.", "seconds.", "remarks", "rungs", "dataset", "pretrain_loss"),
     *("host", "device"),
 )
 """What a trial reports, by the beginning of its name; the rest belongs to the study."""
@@ -184,12 +185,12 @@ class Queue:
             return False
         return self._missing_samples() == 0
 
-    def report(self, number: int, images_seen: int, accuracy: float, seconds: float) -> None:
-        """Record the value of a rung and when it was reached; one that is there is kept."""
+    def report(self, number: int, rung: Rung) -> None:
+        """Record a rung; one that is there already is kept."""
         trial = self._in_flight[number]
-        trial.report(accuracy, step=images_seen)
-        times = trial.user_attrs.get("seconds.rungs", {})
-        trial.set_user_attr("seconds.rungs", {str(images_seen): seconds, **times})
+        trial.report(rung.accuracy, step=rung.images_seen)
+        more = {str(rung.images_seen): {"loss": rung.loss, "seconds": rung.seconds}}
+        trial.set_user_attr("rungs", more | trial.user_attrs.get("rungs", {}))
 
     def record(self, number: int, attrs: Mapping[str, Any]) -> None:
         """Record attributes of a trial in flight."""

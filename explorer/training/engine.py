@@ -78,6 +78,10 @@ class Rung:
     images_seen: int
     share: float
     """Of the pre-training that is done, in 0..1."""
+    loss: float
+    """Mean over the training batches since the last rung."""
+    seconds: float
+    """Spent in the epoch that is under way and not reported by an `Epoch` yet."""
 
 
 class Training:
@@ -137,6 +141,7 @@ class Training:
         self._losses: list[Tensor] = []
         self._hits: list[Tensor] = []
         self._seconds = 0.0
+        self._since_rung: list[Tensor] = []
 
     def run(self) -> Iterator[Epoch | Rung]:
         """Train from the current step to the end, and say so at every epoch and rung.
@@ -168,7 +173,9 @@ class Training:
                 yield Epoch(epoch, mean, accuracy, self.images_seen, seconds)
                 batches = self._deal(epoch)
             if self.step in rungs:
-                yield Rung(self.images_seen, rungs[self.step])
+                loss = float(torch.stack(self._since_rung).mean())
+                self._since_rung = []
+                yield Rung(self.images_seen, rungs[self.step], loss, self._seconds)
         if not all(bool(p.isfinite().all()) for p in self.model.parameters()):
             raise TrainingDiverged(self.phase, self.step, self.steps)
         self.model.eval()
@@ -187,6 +194,7 @@ class Training:
                 "images_seen": self.images_seen,
                 "losses": self._losses,
                 "hits": self._hits,
+                "since_rung": self._since_rung,
                 "seconds": self._seconds,
                 "model": self.model.state_dict(),
                 "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
@@ -216,6 +224,7 @@ class Training:
         self.step, self.images_seen = state["step"], state["images_seen"]
         self._losses = [loss.to(self.device) for loss in state["losses"]]
         self._hits = [hits.to(self.device) for hits in state["hits"]]
+        self._since_rung = [loss.to(self.device) for loss in state["since_rung"]]
         self._seconds = state["seconds"]
 
     def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
@@ -265,6 +274,7 @@ class Training:
             self.clip()
             self.update()
         self._losses.append(loss)
+        self._since_rung.append(loss)
         self._hits.append(hits)
         self.step += 1
         self.images_seen += len(chosen)

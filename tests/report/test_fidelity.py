@@ -42,7 +42,9 @@ def trials(noise: float, seed: int = 0, **attrs: object) -> list[FrozenTrial]:
 def storage(make_study: Study) -> optuna.storages.BaseStorage:
     store = optuna.storages.InMemoryStorage()
     arms = {"scratch": None, **ARMS}
-    short = trials(0.12, **{"seconds.rungs": {"4096": 20.0, "8192": 40.0}})
+    short = trials(
+        0.12, rungs={"4096": {"loss": 3.0, "seconds": 20.0}, "8192": {"loss": 2.0, "seconds": 40.0}}
+    )
     make_study(short, name="f@laptop", storage=store, arms=arms, protocol=protocol("laptop", 256))
     long = trials(0.0, seed=1, **{"seconds.total": 600.0})
     make_study(long, name="f@long", storage=store, arms=arms, protocol=protocol("long", 2560))
@@ -61,13 +63,15 @@ def test_every_rung_and_every_end_is_a_row(storage: optuna.storages.BaseStorage)
     rows = [(row.protocol, row.measurement, row.images) for row in found.rows]
     assert rows == [
         ("laptop", "probe", 4096),
+        ("laptop", "loss", 4096),
         ("laptop", "probe", 8192),
+        ("laptop", "loss", 8192),
         ("laptop", "accuracy", 8192),
         ("long", "probe", 4096),
         ("long", "probe", 8192),
         ("long", "accuracy", 8192),
     ]
-    assert [row.seconds for row in found.rows] == [20, 40, 60, None, None, 600]
+    assert [row.seconds for row in found.rows] == [20, 20, 40, 40, 60, None, None, 600]
     assert {(row.arms, row.trials) for row in found.rows} == {(5, 15)}
     assert found.missing == 0
 
@@ -111,9 +115,9 @@ def test_formats(storage: optuna.storages.BaseStorage):
     assert "Order in the reference: to\\_20 90.0, to\\_40 80.0" in markdown
     assert "Preliminary" not in markdown
     rows = list(csv.DictReader(io.StringIO(render(found, "csv"))))
-    assert float(rows[2]["kendall.low"]) < float(rows[2]["kendall"])
+    assert float(rows[4]["kendall.low"]) < float(rows[4]["kendall"])
     assert rows[-1]["kendall"] == ""
-    assert json.loads(render(found, "json"))["rows"][2]["seconds"] == 60
+    assert json.loads(render(found, "json"))["rows"][4]["seconds"] == 60
     assert r"\toprule" in render(found, "latex")
 
 

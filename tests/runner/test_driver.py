@@ -73,12 +73,12 @@ def make_evaluate(tmp_path):
 
         assert formula == "visual_atom"
         assert protocol.dataset.categories == 8
-        yield Rung(10, 0.25)
+        yield Rung(10, 0.25, 2.0, 1.0)
         if ranges is None and os.path.exists(f"{mishaps}/raise"):  # noqa: PTH110
             raise ValueError("first line\nthe reason")
         if os.path.exists(f"{mishaps}/kill") and claim("killed"):  # noqa: PTH110
             os.kill(os.getpid(), signal.SIGKILL)
-        yield Rung(20, 0.5)
+        yield Rung(20, 0.5, 1.0, 2.0)
         accuracy = 0.6 if ranges is None else 0.7 + ranges["frequency"][1] / 100
         return Scores(
             accuracy + seed / 1000,

@@ -30,7 +30,7 @@ def run_out(storage, study, told, key_of, work):
         searcher = QueueSearcher(queue, {"threads": 1}, told, key_of)
         number = 0
         while (asked := searcher.suggest(str(number))) != Searcher.FINISHED:
-            searcher.on_trial_result(str(number), {REPORT: Rung(10, 0.25, 1.5)})
+            searcher.on_trial_result(str(number), {REPORT: Rung(10, 0.25, 2.0, 1.5)})
             searcher.on_trial_complete(str(number), {REPORT: work(asked)})
             number += 1
         return number

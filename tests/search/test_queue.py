@@ -8,6 +8,7 @@ from optuna.trial import TrialState
 from explorer import config
 from explorer import storage as db
 from explorer.errors import InputError
+from explorer.scores import Rung
 from explorer.search import Queue, to_params, to_ranges
 from explorer.search.slots import MAX_DEATHS
 from tests.conftest import STUDY
@@ -79,15 +80,18 @@ def test_replicates_have_their_own_seed_and_arms_share_it(queue):
 
 def test_what_is_reported_is_stored(storage, queue):
     number = queue.take().number
-    queue.report(number, 128, 0.4, 2.5)
-    queue.report(number, 256, 0.5, 4.0)
+    queue.report(number, Rung(128, 0.4, 2.0, 2.5))
+    queue.report(number, Rung(256, 0.5, 1.5, 4.0))
     queue.record(number, {"variety.vendi_pixels": 3.5})
     queue.complete(number, 0.75)
     trial = trials(storage)[number]
     assert trial.state == TrialState.COMPLETE
     assert trial.value == 0.75
     assert trial.intermediate_values == {128: 0.4, 256: 0.5}
-    assert trial.user_attrs["seconds.rungs"] == {"128": 2.5, "256": 4.0}
+    assert trial.user_attrs["rungs"] == {
+        "128": {"loss": 2.0, "seconds": 2.5},
+        "256": {"loss": 1.5, "seconds": 4.0},
+    }
     assert trial.user_attrs["variety.vendi_pixels"] == 3.5
 
 
@@ -290,7 +294,7 @@ def test_a_result_is_taken_from_another_study(storage, study, write_study):
         queue = Queue(storage, study, first.run_id)
         queue.recover()
         one = queue.take()
-        queue.report(one.number, 128, 0.4, 2.5)
+        queue.report(one.number, Rung(128, 0.4, 2.0, 2.5))
         queue.record(one.number, {"variety.vendi_pixels": 3.5, "seconds.total": 7.0, "host": "a"})
         row = {"images_seen": 128, "loss": 2.0, "accuracy": 0.3, "seconds": 1.0}
         queue.record_epochs(one.number, [{"phase": "pretrain", "epoch": 1, **row}])
