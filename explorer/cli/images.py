@@ -281,8 +281,8 @@ def variety(
         _refuse_options(extra, dict.fromkeys(extra.keys() - {"seed"}, remedy))
         folder = dataset.Folder(Path(images))
         seed = given.get("seed", 0)
-        labels = folder.labels[room.subsample(folder.labels, seed=seed, sample=sample)]
-        pixels = folder.read(room.subsample(folder.labels, seed=seed, sample=sample), size=size)
+        chosen = room.subsample(folder.labels, seed=seed, sample=sample)
+        labels, pixels = folder.labels[chosen], folder.read(chosen, size=size)
     else:
         ranges = config.parse_ranges(images, settings)
         sizes: dict[str, Any] = {

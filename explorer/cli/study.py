@@ -85,16 +85,15 @@ def _report_fidelity(name: str, database: "RDBStorage") -> None:
 
 
 def _check(planned: "Study") -> None:
-    """Try what the protocols of a study name before anything is run."""
+    """Try what the protocols of a study name before anything is run, each of them once."""
     from explorer.evaluate import check
 
-    for arm in planned.arms:
+    changed = {f"arms.{arm}.protocol": one for arm, one in planned.arm_protocols.items()}
+    for key, protocol in {"protocol": planned.protocol, **changed}.items():
         try:
-            check(planned.protocol_of(arm))
+            check(protocol)
         except ValueError as error:
-            where = planned.protocol_name
-            key = f"arms.{arm}.protocol" if arm in planned.arm_protocols else "protocol"
-            raise InputError(key, None, where, str(error)) from error
+            raise InputError(key, None, planned.protocol_name, str(error)) from error
 
 
 def _archive(planned: "Study", database: "RDBStorage") -> None:

@@ -48,7 +48,7 @@ class ProxyDataset:
     @classmethod
     def of(cls, images: Images, labels: npt.NDArray[np.int64]) -> Self:
         """Make a dataset of images that were not rendered."""
-        digest = hashlib.sha256(str(images.shape).encode())
+        digest = _begin(images.shape)
         digest.update(fingerprint(images))
         return cls(images, labels, digest.hexdigest())
 
@@ -141,7 +141,7 @@ class Plan:
 
     def digest(self) -> "hashlib._Hash":
         """Return the hash that the fingerprints of all images, in order, make the digest."""
-        return hashlib.sha256(str(self.shape).encode())
+        return _begin(self.shape)
 
     def each(self, work: Callable[[int, range], T]) -> Iterator[tuple[Job, T]]:
         """Call ``work(category, instances)`` for all images in threads.
@@ -178,6 +178,10 @@ class Plan:
         for category in range(self.categories):
             for first in range(0, self.instances, count):
                 yield category, range(first, min(first + count, self.instances))
+
+
+def _begin(shape: tuple[int, ...]) -> "hashlib._Hash":
+    return hashlib.sha256(str(shape).encode())
 
 
 def fingerprint(images: Images) -> bytes:

@@ -6,6 +6,7 @@ compared with the end of the longest protocol.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import optuna
@@ -23,6 +24,8 @@ from explorer.report.agreement import (
     spearman,
 )
 from explorer.report.definition import definition, find_study
+from explorer.report.frame import load
+from explorer.report.slots import progress, slots
 
 SEPARATOR = "@"
 """Between the name of a study and the protocol that it ran under."""
@@ -112,7 +115,8 @@ def fidelity(name: str, storage: BaseStorage) -> FidelityReport:
         known = {n.partition(SEPARATOR)[0] for n in optuna.get_all_study_names(storage)}
         raise InputError("study", None, name, f"not in this database; {nearest(name, known)}")
     ordered = sorted(found, key=_length)
-    measured = [measurement for study in ordered for measurement in _measured(study)]
+    pairs = [slots(load(study)) for study in ordered]
+    measured = [m for study, own in zip(ordered, pairs, strict=True) for m in _measured(study, own)]
     reference = next((m for m in reversed(measured) if m.measurement == "accuracy"), None)
     if reference is None or len({m.protocol for m in measured}) < 2:
         remedy = "has not finished trials under two protocols; run it again with another --protocol"
@@ -121,12 +125,13 @@ def fidelity(name: str, storage: BaseStorage) -> FidelityReport:
         remedy = f"has only {len(reference.values)} arms under {reference.protocol}; three order"
         raise InputError("study", None, name, remedy)
     means = {arm: float(np.mean(values)) for arm, values in reference.values.items()}
+    states = [progress(own, definition(s)) for s, own in zip(ordered, pairs, strict=True)]
     return FidelityReport(
         study=name,
         reference=reference.protocol,
         arms=dict(sorted(means.items(), key=lambda item: -item[1])),
         rows=tuple(_row(m, reference) for m in measured),
-        missing=sum(_missing(study) for study in ordered),
+        missing=sum(state.total - state.complete for state in states),
     )
 
 
@@ -152,13 +157,20 @@ def _row(measured: _Measured, reference: _Measured) -> Fidelity:
     )
 
 
-def _measured(study: optuna.Study) -> list[_Measured]:
+def _measured(
+    study: optuna.Study, pairs: Mapping[tuple[str, int], Mapping[str, Any]]
+) -> list[_Measured]:
     protocol = definition(study).protocol
-    trials = [t for t in study.get_trials(deepcopy=False) if t.user_attrs.get("ranges")]
+    counted = {row["number"] for row in pairs.values()}
+    trials = [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.number in counted and trial.user_attrs.get("ranges")
+    ]
     rungs = sorted({step for trial in trials for step in trial.intermediate_values})
     found = []
     for step in rungs:
-        here = [trial for trial in _latest(trials) if step in trial.intermediate_values]
+        here = [trial for trial in trials if step in trial.intermediate_values]
         more = [trial.user_attrs.get("rungs", {}).get(str(step), {}) for trial in here]
         reached = _mean([said.get("seconds") for said in more])
         values = _by_arm(here, [trial.intermediate_values[step] for trial in here])
@@ -167,24 +179,13 @@ def _measured(study: optuna.Study) -> list[_Measured]:
             # The arm that is learned fastest counts as the best.
             losses = _by_arm(here, [-said["loss"] for said in more])
             found.append(_Measured(protocol, "loss", step, reached, losses))
-    ended = [trial for trial in _latest(trials) if trial.state == TrialState.COMPLETE]
+    ended = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     seconds = [trial.user_attrs.get("seconds.total") for trial in ended]
     values = _by_arm(ended, [trial.values[0] for trial in ended])
     if values:
         images = max(rungs) if rungs else None
         found.append(_Measured(protocol, "accuracy", images, _mean(seconds), values))
     return [measured for measured in found if measured.values]
-
-
-def _latest(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Return one trial for each (arm, replicate): a complete one, else the latest."""
-    chosen: dict[tuple[str, int], FrozenTrial] = {}
-    for trial in trials:
-        slot = trial.user_attrs["arm"], trial.user_attrs["replicate"]
-        earlier = chosen.get(slot)
-        if earlier is None or TrialState.COMPLETE in {trial.state} - {earlier.state}:
-            chosen[slot] = trial
-    return list(chosen.values())
 
 
 def _by_arm(trials: Sequence[FrozenTrial], values: Sequence[float]) -> dict[str, list[float]]:
@@ -205,11 +206,3 @@ def _length(study: optuna.Study) -> float:
     dataset, pretrain = protocol.get("dataset") or {}, protocol.get("pretrain") or {}
     sizes = (dataset.get("categories"), dataset.get("instances"), pretrain.get("epochs"))
     return float(np.prod([size or 0 for size in sizes]))
-
-
-def _missing(study: optuna.Study) -> int:
-    complete = {
-        (trial.user_attrs.get("arm"), trial.user_attrs.get("replicate"))
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    }
-    return max(0, definition(study).planned - len(complete))

@@ -48,9 +48,7 @@ def _row(found: Fidelity) -> tuple[Cell, ...]:
 def _estimate(estimate: Estimate | None) -> str:
     if estimate is None:
         return MISSING
-    if estimate.low is None or estimate.high is None:
-        return _number(estimate.value)
-    return f"{_number(estimate.value)} [{_number(estimate.low)}, {_number(estimate.high)}]"
+    return numerals.with_interval(_number, estimate.value, estimate.low, estimate.high)
 
 
 def _number(value: float) -> str:

@@ -1,7 +1,7 @@
 """How numbers are written: as many digits as their uncertainty allows."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 
 EN_DASH = "\N{EN DASH}"
@@ -29,6 +29,15 @@ def signed(value: float, places: int) -> str:
     if not text.strip("0."):
         return text
     return f"{'+' if value > 0 else MINUS}{text}"
+
+
+def with_interval(
+    write: Callable[[float], str], value: float, low: float | None, high: float | None
+) -> str:
+    """Write a number and its confidence interval, if it has one: ``0.76 [0.56, 0.83]``."""
+    if low is None or high is None:
+        return write(value)
+    return f"{write(value)} [{write(low)}, {write(high)}]"
 
 
 def p_value(p: float) -> str:

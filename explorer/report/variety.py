@@ -3,7 +3,6 @@
 from explorer.report import numerals
 from explorer.report.agreement import Estimate, correlate
 from explorer.report.layout import Cell, Column, Layout, measure_title
-from explorer.report.numerals import MISSING
 from explorer.report.summary import StudyReport
 
 
@@ -59,7 +58,8 @@ def lay_out_variety(report: StudyReport) -> Layout | None:
 
 
 def _estimate(estimate: Estimate) -> str:
-    value = numerals.signed(estimate.value, 2)
-    if estimate.low is None or estimate.high is None:
-        return value or MISSING
-    return f"{value} [{numerals.signed(estimate.low, 2)}, {numerals.signed(estimate.high, 2)}]"
+    return numerals.with_interval(_number, estimate.value, estimate.low, estimate.high)
+
+
+def _number(value: float) -> str:
+    return numerals.signed(value, 2)

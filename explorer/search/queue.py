@@ -27,8 +27,15 @@ from explorer.search.slots import DIED, ERROR, INTERRUPTED, Slot, attempts, slot
 from explorer.search.space import distributions, to_params, to_ranges
 
 _REPORTED = (
-    *("accuracy.", "variety.", "seconds.", "remarks", "rungs", "dataset", "pretrain_loss"),
-    *("host", "device"),
+    "accuracy.",
+    "variety.",
+    "seconds.",
+    "remarks",
+    "rungs",
+    "dataset",
+    "pretrain_loss",
+    "host",
+    "device",
 )
 """What a trial reports, by the beginning of its name; the rest belongs to the study."""
 

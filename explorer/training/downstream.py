@@ -90,8 +90,6 @@ def sample_folder(
     Raises:
         DownstreamError: The folder has fewer classes, or a chosen class fewer images.
     """
-    if not root.expanduser().is_dir():
-        raise DownstreamError(f"{root}: no such directory; it should hold one folder a class")
     found = _classes(root.expanduser())
     if categories > len(found):
         raise DownstreamError(f"{root}: has {len(found)} classes, not {categories} to choose from")
@@ -133,8 +131,6 @@ def _digits(task: Task, size: int) -> Loaded:
 
 def _imagefolder(task: Task, size: int) -> Loaded:
     root = _root(task)
-    if not root.is_dir():
-        raise DownstreamError(f"{root}: no such directory; it should hold one folder a class")
     train, held_out = root / "train", root / "val"
     if train.is_dir() != held_out.is_dir():
         there, missing = (train, held_out) if train.is_dir() else (held_out, train)
@@ -155,6 +151,8 @@ def _imagefolder(task: Task, size: int) -> Loaded:
 
 def _classes(root: Path, least: int = 2) -> dict[str, list[Path]]:
     """Find the image files below a folder of classes, sorted, at any depth below the class."""
+    if not root.is_dir():
+        raise DownstreamError(f"{root}: no such directory; it should hold one folder a class")
     folders = sorted(
         entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")
     )
