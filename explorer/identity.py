@@ -9,8 +9,9 @@ import hashlib
 import inspect
 import json
 import platform
+import time
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from explorer import formulas
 from explorer.config import Protocol, Range
 
 # Rooms whose code can change a score, and the libraries that it stands on.
-_ROOMS = ("evaluate.py", "formulas", "dataset/render.py", "training", "variety")
+_ROOMS = ("evaluate.py", "image_files.py", "formulas", "dataset/render.py", "training", "variety")
+# A folder of a million photographs takes seconds to look through; a run asks before every trial.
+_SECONDS_BETWEEN_LOOKS = 60
 _LIBRARIES = ("numba", "numpy", "pillow", "scikit-learn", "scipy", "timm", "torch", "torchvision")
 
 
@@ -76,18 +79,23 @@ def _source(formula: str) -> str:
 
 
 def _files(protocol: Protocol, *, pretrained: bool) -> list[str]:
-    """Say what the folders of real images hold, by the names, sizes and times of their files."""
+    """Say what the folders of real images hold; a change is seen within a minute."""
     folders = [task.path for task in protocol.downstream if task.path is not None]
     if pretrained and protocol.dataset.images:
         folders.append(protocol.dataset.images)
-    found = []
-    for folder in folders:
-        digest = hashlib.sha256()
-        for file in sorted(folder.expanduser().rglob("*")):
-            state = file.stat()
-            digest.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode())
-        found.append(digest.hexdigest())
-    return found
+    look = int(time.monotonic() // _SECONDS_BETWEEN_LOOKS)
+    return [_contents(folder.expanduser(), look) for folder in folders]
+
+
+@lru_cache(maxsize=16)
+def _contents(folder: Path, look: int) -> str:
+    """Return a hash of the names, sizes and times of the files below a folder."""
+    del look  # the same files at another look are looked at again
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        state = file.stat()
+        digest.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 @cache

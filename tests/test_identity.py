@@ -60,7 +60,7 @@ def test_code_that_decides_over_scores_is_hashed_and_other_code_is_not(tmp_path,
     for room in ("formulas", "dataset", "training", "variety", "report"):
         (tmp_path / room).mkdir()
         (tmp_path / room / "render.py").write_text("one = 1")
-    for file in ("__init__.py", "evaluate.py"):
+    for file in ("__init__.py", "evaluate.py", "image_files.py"):
         (tmp_path / file).write_text("")
     monkeypatch.setattr(identity.explorer, "__file__", str(tmp_path / "__init__.py"))
     hashed = [identity._code.__wrapped__()["explorer"]]
@@ -72,7 +72,17 @@ def test_code_that_decides_over_scores_is_hashed_and_other_code_is_not(tmp_path,
     assert len(set(hashed)) == 5
 
 
-def test_a_change_in_a_folder_of_images_changes_the_key(smoke, tmp_path):
+@pytest.fixture
+def clock(monkeypatch):
+    """The time that the folders are looked at, in seconds; a list, to be moved on."""
+    now = [1000.0]
+    monkeypatch.setattr(identity.time, "monotonic", lambda: now[0])
+    identity._contents.cache_clear()
+    yield now
+    identity._contents.cache_clear()
+
+
+def test_a_change_in_a_folder_of_images_changes_the_key_at_the_next_look(smoke, tmp_path, clock):
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / "0.png").write_bytes(b"one")
     sizes = {**smoke.dataset.model_dump(mode="json"), "images": str(tmp_path)}
@@ -80,4 +90,6 @@ def test_a_change_in_a_folder_of_images_changes_the_key(smoke, tmp_path):
     before = result_key({}, protocol, 0, formula="visual_atom")
     assert before == result_key({}, protocol, 0, formula="rcdb")
     (tmp_path / "cat" / "1.png").write_bytes(b"two")
+    assert result_key({}, protocol, 0, formula="visual_atom") == before  # looked at just before
+    clock[0] += identity._SECONDS_BETWEEN_LOOKS
     assert result_key({}, protocol, 0, formula="visual_atom") != before

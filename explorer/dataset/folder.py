@@ -9,8 +9,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from explorer.dataset.render import Images
 from explorer.errors import InputError
-
-EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+from explorer.image_files import image_files
 
 
 class Folder:
@@ -30,7 +29,7 @@ class Folder:
     def __init__(self, root: Path) -> None:
         if not root.is_dir():
             raise InputError("DIR", None, str(root), "there is no such directory")
-        self.files = sorted(p for p in root.rglob("*") if p.suffix.lower() in EXTENSIONS)
+        self.files = image_files(root)
         if not self.files:
             remedy = "holds no image files (of shards and npz files the folder layout is wanted)"
             raise InputError("DIR", None, str(root), remedy)

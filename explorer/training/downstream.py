@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from explorer.image_files import image_files
 from explorer.training.inputs import LUMA
 from explorer.training.recipe import Task
 
 TEST_FRACTION = 0.2
-EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -162,7 +162,7 @@ def _classes(root: Path, least: int = 2) -> dict[str, list[Path]]:
         raise DownstreamError(f"{folders[0]}: the only class in {root}; at least two are needed")
     found: dict[str, list[Path]] = {}
     for folder in folders:
-        files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in EXTENSIONS)
+        files = image_files(folder)
         if not files:
             raise DownstreamError(f"{folder}: no image in this class folder")
         found[folder.name] = files

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from explorer.training import downstream
 from explorer.training.downstream import DownstreamError, load
 from explorer.training.recipe import Task
 
@@ -214,7 +213,3 @@ def test_no_network(tmp_path, monkeypatch, error):
         load(Task(name="cifar10", path=tmp_path), image_size=6)
     assert str(tmp_path) in str(caught.value)
     assert "connect to the network once, or copy the files" in str(caught.value)
-
-
-def test_extensions_are_what_pillow_reads():
-    assert set(Image.registered_extensions()) >= downstream.EXTENSIONS
