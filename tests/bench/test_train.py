@@ -15,6 +15,7 @@ from rich.console import Console
 
 from explorer import config
 from explorer.bench import train as room
+from explorer.bench import ways
 from explorer.cli import main
 from explorer.errors import InputError
 from explorer.training.recipe import Augmentation, FineTune
@@ -43,7 +44,7 @@ def test_every_way_to_train_is_measured_and_nothing_is_left(scratch):
     assert [found.speeds[i].ratios[name] for i, name in enumerate(WAYS[:3])] == [1, 1, 1]
     assert (found.device, found.cores, found.batch, found.images) == ("cpu", 1, 32, 64)
     assert found.optimiser == "muon"
-    assert list(found.parts) == list(room._PARTS)
+    assert list(found.parts) == list(ways.PARTS)
     assert all(spent > 0 for spent in found.parts.values())
     assert os.sched_getaffinity(0) == cores
     assert torch.get_num_threads() == threads
@@ -65,11 +66,11 @@ def test_an_interrupt_ends_the_workers_and_leaves_no_files(scratch):
 @pytest.fixture
 def job(tmp_path):
     """The smoke protocol on a processor, two epochs of one step."""
-    return room._Job(config.load_protocol("smoke"), CPU, 1, 2, 1, tmp_path)
+    return ways.Job(config.load_protocol("smoke"), CPU, 1, 2, 1, tmp_path)
 
 
 def test_all_ways_have_the_same_model_and_images(job):
-    plain = room._Timm(job, job.large)
+    plain = ways.Timm(job, job.large)
     training = job.training("adamw")
     sizes = {name: p.shape for name, p in training.model.named_parameters()}
     assert sizes == {name: p.shape for name, p in plain.model.named_parameters()}
@@ -81,13 +82,13 @@ def test_all_ways_have_the_same_model_and_images(job):
     images, labels = next(iter(plain.loader))
     assert images.shape == (32, 1, 16, 16)
     assert sorted(labels.tolist()) == job.proxy.labels.tolist()
-    assert room._Ceiling(job).images.shape == images.shape
+    assert ways.Ceiling(job).images.shape == images.shape
     plain.close()
 
 
 def test_all_ways_but_the_ceiling_train(job):
-    plain = room._Timm(job, job.small)
-    ceiling, ours = room._Ceiling(job), room._Ours(job, "adamw")
+    plain = ways.Timm(job, job.small)
+    ceiling, ours = ways.Ceiling(job), ways.Ours(job, "adamw")
     weights = [w.model for w in (plain, ceiling.training)]
     before = [[p.detach().clone() for p in model.parameters()] for model in weights]
     assert [way.round() for way in (plain, ceiling, ours)] == [32, 32, 32]
@@ -109,7 +110,7 @@ def test_with_another_optimiser_the_recipe_is_the_same_but_for_it(job):
 
 def test_torchvision_s_transforms_follow_the_recipe(job):
     full = Augmentation(crop=(0.2, 1), flip=True, shift=0.1, erase=0.25)
-    named = [type(step).__name__ for step in room._transforms(full, job).transforms]
+    named = [type(step).__name__ for step in ways._transforms(full, job).transforms]
     assert named == [
         "RandomResizedCrop",
         "RandomHorizontalFlip",
@@ -118,18 +119,18 @@ def test_torchvision_s_transforms_follow_the_recipe(job):
         "Normalize",
         "RandomErasing",
     ]
-    plain = room._transforms(Augmentation(), job)
+    plain = ways._transforms(Augmentation(), job)
     assert [type(step).__name__ for step in plain.transforms] == ["Resize", "ToTensor", "Normalize"]
     assert plain(Image.new("L", (64, 64))).shape == (1, 16, 16)
 
 
 def test_labels_are_mixed_where_the_recipe_mixes_them():
     recipe = FineTune(epochs=1, batch_size=4, learning_rate=1e-3, label_smoothing=0.1)
-    mixup, loss = room._mixing(recipe, 5)
+    mixup, loss = ways._mixing(recipe, 5)
     assert mixup is None
     assert loss.label_smoothing == 0.1
     mixed = recipe.model_copy(update={"augmentation": Augmentation(cutmix=1)})
-    mixup, loss = room._mixing(mixed, 5)
+    mixup, loss = ways._mixing(mixed, 5)
     _, targets = mixup(torch.randn(4, 1, 8, 8), torch.arange(4))
     assert targets.shape == (4, 5)
     assert loss(torch.zeros(4, 5), targets) > 0
@@ -137,7 +138,7 @@ def test_labels_are_mixed_where_the_recipe_mixes_them():
 
 def test_medians_are_taken_round_by_round():
     def spent(*walls):
-        return dict(zip(WAYS[:4], (room._Spent(8, wall, 2 * wall) for wall in walls), strict=True))
+        return dict(zip(WAYS[:4], (ways.Spent(8, wall, 2 * wall) for wall in walls), strict=True))
 
     speeds = room._speeds([spent(8, 4, 2, 1), spent(16, 8, 8, 8), spent(8, 8, 4, 4)])
     assert [speed.wall for speed in speeds] == [1, 1, 2, 2]
@@ -146,13 +147,13 @@ def test_medians_are_taken_round_by_round():
 
 
 def test_processor_time_of_workers_counts():
-    before = room._cpu_time()
+    before = ways._cpu_time()
     context = multiprocessing.get_context("fork")
     ready, end = context.Event(), context.Event()
     worker = context.Process(target=work, args=(ready, end))
     worker.start()
     ready.wait(60)
-    assert room._cpu_time() - before > 0.25
+    assert ways._cpu_time() - before > 0.25
     end.set()
     worker.join()
 
@@ -210,7 +211,7 @@ FOUND = room.Figures(
         room.Speed("ours, muon", 300, 299, {"timm": 3, "timm, small files": 2.7, "ceiling": 0.75}),
     ),
     optimiser="muon",
-    parts=dict(zip(room._PARTS, (1.0, 150.0, 9.0, 40.0), strict=True)),
+    parts=dict(zip(ways.PARTS, (1.0, 150.0, 9.0, 40.0), strict=True)),
     load=0.1,
 )
 
