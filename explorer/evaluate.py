@@ -5,8 +5,8 @@
 2. Measure the *variety* of its images.
 3. *Pre-train* a vision transformer from random weights to tell the categories apart; at every
    rung on the way a cheap *probe* says how useful its features have become.
-4. *Fine-tune* it under a new head on each downstream task, by itself; the accuracy on the test
-   images, in the mean over the tasks, is the score.
+4. *Fine-tune* it under a new head on each downstream task, by itself, as often as the protocol
+   says; the accuracy on the test images, in the mean over these, is the score.
 
 The arm from scratch does the last step only, from the same random weights. Same arguments, same
 scores; what differs between two arms of a study with the same seed is the ranges and nothing else.
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from explorer import variety
 from explorer.config import Protocol, Range
@@ -105,24 +106,13 @@ def evaluate(
                 _save(training, scores, rungs, checkpoint)
                 yield rung
 
-        for number, task in enumerate(tasks):
-            tuned = copy.deepcopy(model) if number < len(tasks) - 1 else model
-            models.replace_head(tuned, classes=len(task.classes), seed=seed)
-            training = engine.Training(
-                tuned,
-                task.train_images,
-                task.train_labels,
-                protocol.finetune,
-                classes=len(task.classes),
-                seed=seed,
-                device=device,
-                phase="finetune",
-            )
-            for _ in _train(training, scores, part=number):
-                pass  # no rungs on the way
-            with _timed(scores, "test"):
-                guess = engine.predict(tuned, task.test_images, training.standardise, device=device)
-            scores.accuracies[task.name] = float(np.mean(guess == task.test_labels))
+        for task in tasks:
+            found = scores.repeats[task.name] = []
+            for repeat in range(protocol.finetune.repeats):
+                # The first one has the trial's own seed: alone, it is what it would be without.
+                own = engine.mixed(seed, 4, repeat) if repeat else seed
+                found.append(_fine_tune(copy.deepcopy(model), task, protocol, own, scores, device))
+            scores.accuracies[task.name] = float(np.mean(found))
         scores.accuracy = float(np.mean(list(scores.accuracies.values())))
     if checkpoint is not None:
         checkpoint.discard()
@@ -171,9 +161,36 @@ def _proxy(
     )
 
 
+def _fine_tune(
+    model: nn.Module,
+    task: downstream.Downstream,
+    protocol: Protocol,
+    seed: int,
+    scores: Scores,
+    device: torch.device,
+) -> float:
+    """Fine-tune a model under a new head, and return its accuracy on the test images."""
+    models.replace_head(model, classes=len(task.classes), seed=seed)
+    training = engine.Training(
+        model,
+        task.train_images,
+        task.train_labels,
+        protocol.finetune,
+        classes=len(task.classes),
+        seed=seed,
+        device=device,
+        phase="finetune",
+    )
+    for _ in _train(training, scores, part=sum(map(len, scores.repeats.values()))):
+        pass  # no rungs on the way
+    with _timed(scores, "test"):
+        guess = engine.predict(model, task.test_images, training.standardise, device=device)
+    return float(np.mean(guess == task.test_labels))
+
+
 def _train(training: engine.Training, scores: Scores, *, part: int = 0) -> Iterator[engine.Rung]:
     """Train to the end, record the epochs, and yield at the rungs."""
-    # The second task's epochs are those of phase finetune.2.
+    # The second fine-tuning's epochs are those of phase finetune.2, and so on over the tasks.
     phase = training.phase if part == 0 else f"{training.phase}.{part + 1}"
     for event in training.run():
         if isinstance(event, engine.Rung):

@@ -30,6 +30,7 @@ class Scores:
         accuracy: Top-1 accuracy on the test images after fine-tuning, in [0, 1]: the mean over
             the downstream tasks.
         accuracies: The same for each downstream task, by name.
+        repeats: The same for each single fine-tuning, in their order.
         variety: Measures of the proxy images, by name; empty for the arm from scratch.
         remarks: What a reader of the variety measures should know, in sentences.
         dataset: Digest of the proxy images; ``None`` for the arm from scratch.
@@ -44,6 +45,7 @@ class Scores:
 
     accuracy: float = math.nan
     accuracies: dict[str, float] = field(default_factory=dict)
+    repeats: dict[str, list[float]] = field(default_factory=dict)
     variety: dict[str, float] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     dataset: str | None = None

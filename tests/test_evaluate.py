@@ -128,6 +128,24 @@ def test_several_tasks_score_by_their_mean(smoke, photos):
     assert turned.accuracies == scores.accuracies
 
 
+def test_fine_tuning_is_repeated_under_other_heads_and_averaged(smoke, pretrained):
+    thrice = changed(smoke, finetune={"repeats": 3})
+    rungs, scores = run({"frequency": (0, 20)}, thrice)
+    found = scores.repeats["digits"]
+    assert found[0] == pretrained[1].accuracy  # repeats add to the first, and change nothing else
+    assert len(found) == 3
+    assert len({row["loss"] for row in scores.epochs if row["epoch"] == 1}) == 4
+    assert scores.accuracy == pytest.approx(sum(found) / 3)
+    assert [rung.accuracy for rung in rungs] == [rung.accuracy for rung in pretrained[0]]
+    assert [row["phase"] for row in scores.epochs if row["epoch"] == 1] == [
+        "pretrain",
+        "finetune",
+        "finetune.2",
+        "finetune.3",
+    ]
+    assert values(run({"frequency": (0, 20)}, thrice)) == values((rungs, scores))
+
+
 def test_real_images_may_stand_in_for_a_formula(smoke, photos):
     sizes = {"images": str(photos), "categories": 2, "instances": 10}
     protocol = changed(smoke, dataset=sizes)

@@ -1,5 +1,6 @@
 """From the database to one tidy pandas frame: a row a trial."""
 
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ _DTYPES = {
     **dict.fromkeys(_TEXT, "string"),
 }
 _AFTER = (
+    "finetune_std",
     "pretrain_loss",
     "failure",
     "cached_from",
@@ -74,6 +76,8 @@ def load(study: optuna.Study | str, storage: BaseStorage | None = None) -> pd.Da
     ``<parameter>.high``   float64        its high end
     ``variety.<measure>``  float64        variety of the images, see ``explorer.variety``
     ``seconds.<phase>``    float64        wall-clock seconds of a phase, and ``seconds.total``
+    ``finetune_std``       float64        standard deviation of the accuracy over the fine-tunings
+                                          of the same weights; NaN where there is only one
     ``pretrain_loss``      float64        training loss at the end of pre-training
     ``failure``            string         why a trial failed
     ``cached_from``        string         trial (``study#number``) that its result was taken from
@@ -125,6 +129,9 @@ def _row(trial: FrozenTrial, said: Definition) -> dict[str, Any]:
         row["probe"] = trial.intermediate_values[row["rung"]]
     if trial.state == TrialState.COMPLETE:
         (row["accuracy"], *_) = trial.values  # noqa: PD011 - a trial, not a frame
+    repeats = [found for key, found in attrs.items() if key.startswith("repeats.")]
+    if repeats:  # the tasks' mean of every repeat
+        row["finetune_std"] = statistics.stdev(map(statistics.fmean, zip(*repeats, strict=True)))
     for key, value in attrs.items():
         if key.startswith(("accuracy.", "variety.", "seconds.")):
             row[key] = value

@@ -124,6 +124,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
             "host": scores.host,
             "device": scores.device,
             **{f"accuracy.{task}": value for task, value in scores.accuracies.items()},
+            **{f"repeats.{t}": found for t, found in scores.repeats.items() if len(found) > 1},
             **{f"variety.{measure}": value for measure, value in scores.variety.items()},
             **{f"seconds.{phase}": value for phase, value in scores.seconds.items()},
         }

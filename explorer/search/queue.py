@@ -28,6 +28,7 @@ from explorer.search.space import distributions, to_params, to_ranges
 
 _REPORTED = (
     "accuracy.",
+    "repeats.",
     "variety.",
     "seconds.",
     "remarks",

@@ -169,6 +169,11 @@ class FineTune(Phase):
     The from-scratch arm runs this phase alone, from random weights.
     """
 
+    repeats: int = Field(default=1, ge=1, le=100)
+    """Fine-tunings of the same pre-trained weights, each under another head and in another order
+    of the images; the score is their mean. Worth it where fine-tuning is short beside
+    pre-training and scatters more: a repeat then lessens the noise for less than a replicate."""
+
 
 class Task(Recipe):
     """A downstream task: real images with labels, and how they are split."""

@@ -34,6 +34,7 @@ def test_columns_and_types_of_a_finished_study(study):
         "variety.edge_density": "float64",
         "seconds.pretrain": "float64",
         "seconds.total": "float64",
+        "finetune_std": "float64",
         "pretrain_loss": "float64",
         "failure": "string",
         "cached_from": "string",
@@ -107,7 +108,7 @@ def test_order_of_columns_is_that_of_search_space_measures_and_phases(make_study
         "ranges": {"zeta": [1, 2], "orbits": [3, 4], "frequency": [5, 6]},
     }
     columns = list(load(make_study([trial("none", 0, 0.5, **attrs)])).columns)
-    assert columns[10:-9] == [
+    assert columns[10:-10] == [
         "accuracy",
         "accuracy.digits",
         "accuracy.another",
@@ -146,3 +147,10 @@ def test_a_study_that_explorer_did_not_make():
     frame = load(study)
     assert frame["arm"].isna().all()
     assert frame["accuracy"].notna().all()
+
+
+def test_the_scatter_of_fine_tunings_is_that_of_their_means_over_the_tasks(make_study):
+    attrs = {"repeats.digits": [0.7, 0.8, 0.9], "repeats.photos": [0.5, 0.6, 0.4]}
+    frame = load(make_study([*finished_trials(), trial("high", 9, 0.65, **attrs)]))
+    assert frame["finetune_std"].iloc[-1] == pytest.approx(0.05)  # of 0.6, 0.7 and 0.65
+    assert frame["finetune_std"].iloc[:-1].isna().all()
