@@ -29,7 +29,7 @@ def build(recipe: recipes.Model, *, classes: int, channels: int, seed: int) -> n
         seed: Of the weights; the global random state is left as it was.
 
     Returns:
-        A model in training mode, on the CPU, with timm's default initialisation.
+        A model in training mode, on the CPU, initialised as the recipe says.
 
     Raises:
         ModelError: The name is unknown (the nearest is suggested) or no vision transformer.
@@ -58,6 +58,10 @@ def build(recipe: recipes.Model, *, classes: int, channels: int, seed: int) -> n
             raise ModelError(
                 f"'{recipe.name}' is no plain vision transformer; vit_tiny_patch16_224 is one"
             ) from error
+        if recipe.initialisation == "fan_in":
+            for module in model.modules():
+                if isinstance(module, nn.Linear):
+                    nn.init.trunc_normal_(module.weight, std=module.in_features**-0.5)
     if not hasattr(model, "blocks"):
         raise ModelError(f"'{recipe.name}' has no transformer blocks; vit_tiny_patch16_224 has")
     # Apart, so that the weights below do not depend on the number of classes: with one seed the

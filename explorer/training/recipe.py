@@ -48,6 +48,11 @@ class Model(Recipe):
     """What the head sees: the class token, or the average over all patch tokens (no class
     token then)."""
 
+    initialisation: Literal["timm", "fan_in"] = "timm"
+    """Of the linear layers: timm's own, a truncated normal of 0.02 as in DeiT; or one of standard
+    deviation 1/√(inputs), which keeps the size of what passes through (LeCun et al., 1998). At the
+    width of a ViT-Tiny the latter is three to four times as large, and trains much faster."""
+
     @model_validator(mode="after")
     def _patches_tile_the_image(self) -> Self:
         if self.image_size % self.patch_size:

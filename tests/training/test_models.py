@@ -41,6 +41,19 @@ def test_weights_below_the_head_do_not_depend_on_the_classes(tiny):
     assert torch.equal(weights(first), weights(second))
 
 
+def test_the_initialisation_may_follow_the_inputs(tiny):
+    def spread(recipe):
+        block = models.build(recipe, classes=5, channels=1, seed=0).blocks[0]
+        layers = (block.attn.qkv, block.attn.proj, block.mlp.fc1, block.mlp.fc2)
+        return [float(layer.weight.detach().std()) * layer.in_features**0.5 for layer in layers]
+
+    # 0.02 at 64 inputs, and at the 192 of the last layer
+    assert spread(tiny) == pytest.approx([0.16, 0.16, 0.16, 0.28], rel=0.1)
+    assert spread(tiny.model_copy(update={"initialisation": "fan_in"})) == pytest.approx(
+        [1, 1, 1, 1], rel=0.1
+    )
+
+
 def test_global_random_state_is_left_alone(tiny):
     before = torch.get_rng_state()
     model = models.build(tiny, classes=5, channels=1, seed=0)
