@@ -139,6 +139,8 @@ class Queue:
 
     def should_stop(self, number: int) -> bool:
         """Say whether the study's pruner stops a trial at the rung that was reported last."""
+        if self._study.file.pruner.name == "none":
+            return False
         trial = self._storage.get_trial(self._trial_id(number))
         return pruners.should_stop(self._study, self._optuna, trial)
 

@@ -36,6 +36,7 @@ def test_columns_and_types_of_a_finished_study(study):
         "seconds.total": "float64",
         "pretrain_loss": "float64",
         "failure": "string",
+        "stopped": "string",
         "cached_from": "string",
         "remarks": "string",
         "dataset": "string",
@@ -107,7 +108,7 @@ def test_order_of_columns_is_that_of_search_space_measures_and_phases(make_study
         "ranges": {"zeta": [1, 2], "orbits": [3, 4], "frequency": [5, 6]},
     }
     columns = list(load(make_study([trial("none", 0, 0.5, **attrs)])).columns)
-    assert columns[10:-9] == [
+    assert columns[10:-10] == [
         "accuracy",
         "accuracy.digits",
         "accuracy.another",
@@ -146,3 +147,13 @@ def test_a_study_that_explorer_did_not_make():
     frame = load(study)
     assert frame["arm"].isna().all()
     assert frame["accuracy"].notna().all()
+
+
+def test_a_pruned_trial_has_a_rung_and_a_reason_but_no_accuracy(make_study):
+    attrs = {"stopped": "stopped at 8,192 images"}
+    stopped = trial("none", 0, 0.4, state=TrialState.PRUNED, frequency=(0, 0), **attrs)
+    del stopped.user_attrs["accuracy.digits"]
+    row = load(make_study([stopped])).iloc[0]
+    assert (row["state"], row["rung"], row["probe"]) == ("PRUNED", 8192, 0.4)
+    assert row["stopped"] == "stopped at 8,192 images"
+    assert pd.isna(row["accuracy"])
