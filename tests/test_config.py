@@ -400,13 +400,16 @@ def test_the_definition_is_plain_data_and_complete(study):
 
 def test_the_studies_in_the_readme_are_right(write_study):
     readme = (Path(__file__).parents[1] / "README.md").read_text()
-    arms, sampler = re.findall(r"```yaml\n(.*?)```", readme, flags=re.DOTALL)[:2]
+    arms, sampler, more = re.findall(r"```yaml\n(.*?)```", readme, flags=re.DOTALL)[:3]
     write_study(arms, name="noise")
     study = config.load_study("noise")
     assert study.planned == 4 * 3
     assert study.varied == ("orbits", "noise")
     write_study(arms + sampler, name="noise")
     assert config.load_study("noise").planned == (4 + 40) * 3
+    for line in more.splitlines():  # each by itself: two objectives and a pruner do not go together
+        write_study(arms + sampler + line, name="noise")
+        config.load_study("noise")
 
 
 def test_shipped_search_spaces_have_their_formulas_defaults():
