@@ -6,9 +6,7 @@ point: what it leaves RUNNING is marked as interrupted by the next one and put b
 ranges and seed.
 """
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -16,52 +14,14 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from explorer import storage as db
-from explorer.config import ACCURACY, Protocol, Range, Study
+from explorer.config import Range, Study
 from explorer.scores import Rung
-from explorer.search import pruners
+from explorer.search import pruners, results
 from explorer.search.opening import open_study
+from explorer.search.proposal import Proposal
 from explorer.search.samplers import make_sampler
 from explorer.search.slots import DIED, ERROR, INTERRUPTED, Slot, attempts, slot_of, wanted
 from explorer.search.space import distributions, to_params, to_ranges
-
-_REPORTED = (
-    "accuracy.",
-    "variety.",
-    "seconds.",
-    "remarks",
-    "rungs",
-    "dataset",
-    "pretrain_loss",
-    "host",
-    "device",
-)
-"""What a trial reports, by the beginning of its name; the rest belongs to the study."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """What a worker is asked to do.
-
-    Attributes:
-        number: Number of the Optuna trial.
-        arm: Name of the arm (``sample-0007`` in a sampled study).
-        replicate: Index of the replicate, from 0.
-        seed: Seed of the replicate; all arms share it, so that they differ in nothing else.
-        attempt: 1, or more where earlier attempts were interrupted.
-        formula: The image family; that of the study for from scratch, where it draws nothing.
-        protocol: The protocol of the arm.
-        ranges: The range of every parameter of the search space; empty where real images are
-            pre-trained on, ``None`` for from scratch.
-    """
-
-    number: int
-    arm: str
-    replicate: int
-    seed: int
-    attempt: int
-    formula: str
-    protocol: Protocol
-    ranges: dict[str, Range] | None
 
 
 class Queue:
@@ -135,7 +95,7 @@ class Queue:
         trial = self._in_flight[number]
         more = {str(rung.images_seen): {"loss": rung.loss, "seconds": rung.seconds}}
         trial.set_user_attr("rungs", more | trial.user_attrs.get("rungs", {}))
-        self._reach(trial, rung.images_seen, rung.accuracy)
+        results.reach(trial, rung.images_seen, rung.accuracy)
 
     def should_stop(self, number: int) -> bool:
         """Say whether the study's pruner stops a trial at the rung that was reported last."""
@@ -174,7 +134,7 @@ class Queue:
             Why it has failed, where a score is no finite number or is missing; else ``None``.
         """
         trial = self._in_flight[number]
-        values, problem = self._values(accuracy, trial.user_attrs)
+        values, problem = results.values(self._study, accuracy, trial.user_attrs)
         if problem:
             self.fail(number, problem)
             return problem
@@ -203,18 +163,13 @@ class Queue:
         if earlier.state != TrialState.COMPLETE:
             return None
         trial, accuracy = self._in_flight[number], float(earlier.values[0])
-        attrs = {k: v for k, v in earlier.user_attrs.items() if k.startswith(_REPORTED)}
-        _, problem = self._values(accuracy, {**trial.user_attrs, **attrs})
+        attrs = results.reported(earlier)
+        _, problem = results.values(self._study, accuracy, {**trial.user_attrs, **attrs})
         if problem:
             return None  # of a version that did not measure what is sought here
         self.record(number, {**attrs, "cached_from": db.trial_name(self._storage, trial_id)})
-        probes = {
-            int(k): one["accuracy"]
-            for k, one in attrs.get("rungs", {}).items()
-            if "accuracy" in one
-        }
-        for step, value in sorted({**probes, **earlier.intermediate_values}.items()):
-            self._reach(trial, step, value)
+        for step, value in results.rungs(earlier).items():
+            results.reach(trial, step, value)
         self.record_epochs(number, db.load_epochs(self._storage, trial_id))
         self.complete(number, accuracy)
         return accuracy
@@ -235,34 +190,6 @@ class Queue:
         """Mark all that this run has in flight as interrupted; the next run takes it up."""
         for number in list(self._in_flight):
             self._fail(number, INTERRUPTED, "interrupted: the run was stopped")
-
-    # -- scores ------------------------------------------------------------------------------
-
-    def _values(self, accuracy: float, attrs: Mapping[str, Any]) -> tuple[list[float], str]:
-        """Return what a trial is told with, and what is wrong with it, if anything.
-
-        From scratch there are no images to measure: it is worse than all that have some.
-        """
-        values = []
-        for objective in self._study.file.objectives:
-            value = accuracy if objective.name == ACCURACY else attrs.get(objective.name)
-            if value is None and attrs["ranges"] is None:
-                values.append(-math.inf if objective.direction == "maximize" else math.inf)
-            elif value is None or not math.isfinite(value):
-                return [], f"no score: {objective.name} is {'missing' if value is None else value}"
-            else:
-                values.append(value)
-        return values, ""
-
-    def _reach(self, trial: Trial, step: int, value: float) -> None:
-        """Record the value of a rung; Optuna has no place for it where there are two objectives."""
-        if len(self._study.file.objectives) == 1:
-            trial.report(value, step=step)
-            return
-        rungs = trial.user_attrs.get("rungs", {})
-        trial.set_user_attr(
-            "rungs", {**rungs, str(step): {"accuracy": value, **rungs.get(str(step), {})}}
-        )
 
     # -- what the database says --------------------------------------------------------------
 

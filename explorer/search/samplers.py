@@ -35,7 +35,8 @@ def make_sampler(
     stopped: what a sampler knows comes from the database, and its random state from ``seed`` and
     the number of the sample. With one worker a study that was stopped draws the very ranges that it
     would have drawn. With several, ``random`` and ``qmc`` still do; the others learn from what has
-    finished by then, which depends on how fast the workers are.
+    finished by then, which depends on how fast the workers are. (A driver that is killed in the
+    very act of drawing costs ``qmc`` a point of its sequence.)
 
     Args:
         name: ``random``; ``qmc`` (scrambled Sobol); ``tpe`` (multivariate, constant liar); ``gp``

@@ -249,7 +249,7 @@ def test_a_sampled_study_goes_on_where_it_stopped(tmp_path, write_study, sampler
     It is stopped with a trial in flight, a sample or a replicate of one, that it has to run anew.
     """
     # Ten arms are drawn at random before TPE and the Gaussian process begin.
-    count = {"random": 3, "qmc": 3, "nsga2": 20}.get(sampler, 12)
+    count = {"random": 3, "qmc": 3, "gp": 10, "nsga2": 20}.get(sampler, 12)
     write_study(SAMPLED.replace("name: random, samples: 3", f"name: {sampler}, samples: {count}"))
     study = config.load_study("mine")
 
@@ -275,9 +275,13 @@ def test_a_sampled_study_goes_on_where_it_stopped(tmp_path, write_study, sampler
     assert straight == stopped
 
 
-def test_runs_that_start_at_once_share_the_work(database_url, write_study):
-    """Every slot and every sample is run once, whoever gets there first."""
-    write_study(SAMPLED.replace("samples: 3", "samples: 5"))
+@pytest.mark.parametrize(
+    ("sampler", "pruner"), [("random", "none"), ("cmaes", "successive_halving")]
+)
+def test_runs_that_start_at_once_share_the_work(database_url, write_study, sampler, pruner):
+    """Every slot and every sample is run once, whoever gets there first, or stopped once."""
+    text = SAMPLED.replace("name: random, samples: 3", f"name: {sampler}, samples: 5")
+    write_study(f"{text}pruner: {{name: {pruner}}}\n")
     study = config.load_study("mine")
     db.connect(database_url, create=True)
     start = threading.Barrier(3)
@@ -291,7 +295,12 @@ def test_runs_that_start_at_once_share_the_work(database_url, write_study):
             queue.recover()
             while not queue.finished():
                 if (proposal := queue.take()) is not None:
-                    queue.complete(proposal.number, 0.5)
+                    if proposal.ranges:
+                        queue.report(proposal.number, Rung(128, proposal.number / 100, 2.0, 1.0))
+                    if queue.should_stop(proposal.number):
+                        queue.prune(proposal.number, "a reason")
+                    else:
+                        queue.complete(proposal.number, 0.5)
                     done += 1
         return done
 
@@ -300,7 +309,10 @@ def test_runs_that_start_at_once_share_the_work(database_url, write_study):
     finished = trials(db.connect(database_url))
     assert done == len(finished) == study.planned == (3 + 5) * 2
     assert len(set(slots(finished))) == study.planned
-    assert {t.state for t in finished} == {TrialState.COMPLETE}
+    states = {t.state for t in finished}
+    assert TrialState.COMPLETE in states
+    assert states <= {TrialState.COMPLETE, TrialState.PRUNED}
+    assert (TrialState.PRUNED in states) <= (pruner != "none")
 
 
 def test_a_result_is_taken_from_another_study(storage, study, write_study):
