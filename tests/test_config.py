@@ -192,6 +192,71 @@ def test_a_wrong_study_is_one_clear_line(write_study, right, wrong, line):
     assert "\n" not in said
 
 
+SEARCHED = STUDY.replace("arms:", "sampler: {name: tpe, samples: 3}\nvary: [frequency]\narms:")
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ("pruner: {name: medium}", r"pruner\.name: 'medium': unknown; did you mean 'median'\?"),
+        (
+            "pruner: {name: median, reduction_factor: 3}",
+            "reduction_factor has no effect for median",
+        ),
+        ("pruner: {name: none, startup: 3}", "pruner.startup has no effect for none; remove it"),
+        ("pruner: {name: median, startup: 0}", r"pruner\.startup: 0: input should be greater"),
+        ("pruner: {name: wilcoxon, threshold: 2}", r"pruner\.threshold: 2: input should be less"),
+        (
+            "pruner: {name: wilcoxon}",
+            r"replicates: 2: too few for the pruner wilcoxon: 4 pairs give p = 0\.062 at best",
+        ),
+        ("objectives: [variety.vendi_features]", "objectives: the first is accuracy"),
+        ("objectives: [{accuracy: minimize}]", "objectives: the first is accuracy"),
+        ("objectives: [accuracy, accuracy]", "accuracy stands there twice"),
+        (
+            "objectives: [accuracy, variety.vendi]",
+            r"objectives: variety\.vendi: nothing that trials measure; did you mean",
+        ),
+        ("objectives: [accuracy, {variety.vendi_pixels: up}]", "'up': unknown; there is maximize"),
+        (
+            "objectives: [accuracy, variety.vendi_pixels]\npruner: {name: median}",
+            r"pruner\.name: 'median': a trial with two objectives cannot be stopped early",
+        ),
+    ],
+)
+def test_a_wrong_search_is_one_clear_line(write_study, more, line):
+    write_study(f"{SEARCHED}{more}\n")
+    with pytest.raises(InputError, match=line) as caught:
+        config.load_study("mine")
+    assert "\n" not in str(caught.value)
+    assert "studies/mine.yaml" in str(caught.value)
+
+
+def test_cmaes_has_one_objective(write_study):
+    write_study(SEARCHED.replace("tpe", "cmaes"))
+    config.load_study("mine")
+    write_study(SEARCHED.replace("tpe", "cmaes") + "objectives: [accuracy, variety.vendi_pixels]\n")
+    with pytest.raises(InputError, match=r"sampler\.name: 'cmaes': has one objective; for two"):
+        config.load_study("mine")
+
+
+def test_a_pruner_needs_rungs(write_study, folder):
+    smoke = dict(files.available("protocols"))["smoke"].read_text()
+    (folder / "protocols").mkdir()
+    (folder / "protocols" / "bare.yaml").write_text(smoke.replace("[0.5, 1.0]", "[]"))
+    write_study(STUDY + "pruner: {name: median}\n")
+    with pytest.raises(InputError, match="the protocol bare has no rungs at which it could act"):
+        config.load_study("mine", protocol="bare")
+    write_study(STUDY.replace("replicates: 2", "replicates: 6\npruner: {name: wilcoxon}"))
+    config.load_study("mine", protocol="bare")
+
+
+def test_the_objectives_of_a_definition_are_as_they_were_written(write_study):
+    write_study(f"{SEARCHED}objectives: [accuracy, {{variety.vendi_pixels: minimize}}]\n")
+    said = config.load_study("mine").definition()["objectives"]
+    assert said == [{"accuracy": "maximize"}, {"variety.vendi_pixels": "minimize"}]
+
+
 @pytest.mark.parametrize("content", ["", "- a\n- b\n", "just words\n"])
 def test_a_file_that_is_no_mapping(write_study, content):
     write_study(content)
@@ -335,13 +400,16 @@ def test_the_definition_is_plain_data_and_complete(study):
 
 def test_the_studies_in_the_readme_are_right(write_study):
     readme = (Path(__file__).parents[1] / "README.md").read_text()
-    arms, sampler = re.findall(r"```yaml\n(.*?)```", readme, flags=re.DOTALL)[:2]
+    arms, sampler, more = re.findall(r"```yaml\n(.*?)```", readme, flags=re.DOTALL)[:3]
     write_study(arms, name="noise")
     study = config.load_study("noise")
     assert study.planned == 4 * 3
     assert study.varied == ("orbits", "noise")
     write_study(arms + sampler, name="noise")
     assert config.load_study("noise").planned == (4 + 40) * 3
+    for line in more.splitlines():  # each by itself: two objectives and a pruner do not go together
+        write_study(arms + sampler + line, name="noise")
+        config.load_study("noise")
 
 
 def test_shipped_search_spaces_have_their_formulas_defaults():

@@ -13,6 +13,7 @@ from explorer.config.protocol import (
     protocol_digest,
 )
 from explorer.config.reading import Range
+from explorer.config.search import ACCURACY, Objective, Pruner, Sampler
 from explorer.config.space import (
     Bounds,
     SearchSpace,
@@ -20,14 +21,17 @@ from explorer.config.space import (
     parse_ranges,
     parse_shared_ranges,
 )
-from explorer.config.study import SCRATCH, Arm, Sampler, Study, StudyFile, load_studies, load_study
+from explorer.config.study import SCRATCH, Arm, Study, StudyFile, load_studies, load_study
 
 __all__ = [
+    "ACCURACY",
     "SCRATCH",
     "Arm",
     "Bounds",
     "Dataset",
+    "Objective",
     "Protocol",
+    "Pruner",
     "Range",
     "Resources",
     "Sampler",

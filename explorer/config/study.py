@@ -2,13 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from explorer import files, formulas
 from explorer.config.protocol import Protocol, changed, load_protocol
 from explorer.config.reading import File, Range, parse, plain
+from explorer.config.search import (
+    ACCURACY,
+    Objective,
+    Pruner,
+    Sampler,
+    Sought,
+    check_objectives,
+)
 from explorer.config.space import SearchSpace, check_ranges, load_search_space
 from explorer.errors import InputError, nearest
 
@@ -16,13 +24,6 @@ SCRATCH = "scratch"
 """Name of the arm that is fine-tuned from random initialisation; every study has it."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")]
-
-
-class Sampler(File):
-    """Where the ranges of a sampled study come from."""
-
-    name: Literal["random", "qmc", "tpe"]
-    samples: int = Field(ge=1, le=1_000_000, description="ranges to try, each with all replicates")
 
 
 class Arm(BaseModel):
@@ -62,11 +63,23 @@ class StudyFile(File):
     arms: dict[Name, Arm] = Field(default_factory=dict)
     sampler: Sampler | None = None
     vary: tuple[str, ...] = Field(default=(), description="the parameters that a sampler moves")
+    objectives: tuple[Sought, ...] = Field(
+        default=(Objective(name=ACCURACY),),
+        min_length=1,
+        max_length=2,
+        description="accuracy, and perhaps a variety measure: variety.vendi_features",
+    )
+    pruner: Pruner = Pruner(name="none")
 
     @field_validator("protocol", mode="before")
     @classmethod
     def _one_protocol_needs_no_list(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
+
+    @field_validator("objectives")
+    @classmethod
+    def _accuracy_comes_first(cls, value: tuple[Objective, ...]) -> tuple[Objective, ...]:
+        return check_objectives(value)
 
 
 class Study:
@@ -239,6 +252,7 @@ def _check_study(study: Study) -> None:
         raise InputError(path, "vary", None, "a sampler needs the parameters that it may vary")
     if file.sampler is None and file.vary:
         raise InputError(path, "vary", list(file.vary), "needs a sampler; arms name their ranges")
+    _check_search(study)
     for position, parameter in enumerate(file.vary):
         _check_known(parameter, space, path, f"vary.{position}", file.search_space)
     for name, arm in file.arms.items():
@@ -252,6 +266,29 @@ def _check_study(study: Study) -> None:
                 raise InputError(path, key, plain(value), problem)
         formula = formulas.get(space.formula)
         check_ranges(formula, space.complete(arm.ranges), path, f"arms.{name}")
+
+
+def _check_search(study: Study) -> None:
+    """Refuse a sampler or a pruner that the rest of the study leaves without a meaning."""
+    file, path, pruner = study.file, study.path, study.file.pruner
+    if len(file.objectives) > 1:
+        if file.sampler is not None and file.sampler.name == "cmaes":
+            remedy = "has one objective; for two take nsga2, tpe or gp"
+            raise InputError(path, "sampler.name", file.sampler.name, remedy)
+        if pruner.name != "none":
+            remedy = "a trial with two objectives cannot be stopped early; remove pruner"
+            raise InputError(path, "pruner.name", pruner.name, remedy)
+    if pruner.name == "wilcoxon":
+        if file.replicates <= pruner.pairs:
+            remedy = (
+                f"too few for the pruner wilcoxon: {pruner.pairs} pairs give "
+                f"p = {0.5**pruner.pairs:.2g} at best, the first below its threshold of "
+                f"{pruner.threshold:g}; it needs more than {pruner.pairs} replicates to save any"
+            )
+            raise InputError(path, "replicates", file.replicates, remedy)
+    elif pruner.name != "none" and not study.protocol.pretrain.rungs:
+        remedy = f"the protocol {study.protocol_name} has no rungs at which it could act"
+        raise InputError(path, "pruner.name", pruner.name, remedy)
 
 
 def _check_source(study: Study, name: str, arm: Arm) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from explorer.report.agreement import Estimate
 from explorer.report.fidelity import FidelityReport
+from explorer.report.pareto import front, sought
 from explorer.report.statistics import Spread
 from explorer.report.summary import Arm, StudyReport
 from explorer.report.variety import correlations
@@ -21,7 +22,8 @@ def to_csv(report: StudyReport) -> str:
     ``<parameter>.high`` of the varied parameters; ``n``; ``accuracy`` and ``accuracy.std``, and
     for each task ``accuracy.<task>`` and ``accuracy.<task>.std``; ``gain`` over the baseline with
     ``gain.low`` and ``gain.high``, ``p``, ``p.holm`` and ``resolved`` (0 or 1);
-    ``variety.<measure>``; ``seconds``. Accuracies and gains are shares of 1. What there is not is
+    ``variety.<measure>``; ``front`` (0 or 1: on the Pareto front) where there are two objectives;
+    ``seconds``. Accuracies and gains are shares of 1. What there is not is
     left empty.
     """
     return _csv([_csv_row(arm, report) for arm in report.arms])
@@ -68,7 +70,8 @@ def _csv(rows: list[dict[str, object]]) -> str:
 def to_json(report: StudyReport) -> str:
     """Write a report as json: the fields of :class:`~explorer.report.StudyReport`, by name.
 
-    Under ``correlations`` is that of each variety measure with accuracy. Accuracies and gains are
+    Under ``correlations`` is that of each variety measure with accuracy, under ``front`` the names
+    of the arms on the Pareto front, if two objectives were sought. Accuracies and gains are
     shares of 1, what there is not is null.
     """
     content = asdict(report)
@@ -78,6 +81,7 @@ def to_json(report: StudyReport) -> str:
         "finished": report.progress.finished,
     }
     content["correlations"] = {m: asdict(found) for m, found in correlations(report).items()}
+    content["front"] = [arm.name for arm in front(report)]
     for arm, row in zip(report.arms, content["arms"], strict=True):
         if arm.difference:
             row["difference"]["resolved"] = arm.difference.resolved
@@ -113,6 +117,8 @@ def _csv_row(arm: Arm, report: StudyReport) -> dict[str, object]:
         "resolved": int(found.resolved) if found else None,
     }
     row |= {f"variety.{measure}": arm.variety.get(measure) for measure in report.measures}
+    if sought(report):
+        row["front"] = int(arm in front(report))
     row["seconds"] = arm.seconds
     return row
 

@@ -45,6 +45,8 @@ class Definition:
         arm_spaces: The search spaces of the arms that have one of their own.
         arm_changes: What arms change of the protocol: ``dataset.categories`` -> its value.
         vary: The parameters that a sampler moves.
+        objectives: What is sought, ``maximize`` or ``minimize`` by name; accuracy is the first.
+        pruner: What stops trials early; ``none`` where nothing does.
         varied: The parameters that differ between trials, in the order of the search spaces.
         version: The explorer that made the study.
     """
@@ -61,6 +63,8 @@ class Definition:
     arm_spaces: Mapping[str, Space] = field(default_factory=dict)
     arm_changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     vary: tuple[str, ...] = ()
+    objectives: Mapping[str, str] = field(default_factory=lambda: {"accuracy": "maximize"})
+    pruner: str = "none"
     varied: tuple[str, ...] = ()
     version: str = ""
 
@@ -126,6 +130,12 @@ def definition(study: optuna.Study) -> Definition:
             for arm, parts in (said.get("arm_changes") or {}).items()
         },
         vary=tuple(said.get("vary") or ()),
+        objectives={
+            name: direction
+            for one in said.get("objectives") or [{"accuracy": "maximize"}]
+            for name, direction in one.items()
+        },
+        pruner=(said.get("pruner") or {}).get("name", "none"),
         varied=tuple(sorted(moved, key=known.index) if set(moved) <= set(known) else moved),
         version=str(study.user_attrs.get("explorer_version", "")),
     )

@@ -30,7 +30,17 @@ _BEFORE = (
     "rung",
     "probe",
 )
-_TEXT = ("arm", "formula", "failure", "cached_from", "remarks", "dataset", "host", "device")
+_TEXT = (
+    "arm",
+    "formula",
+    "failure",
+    "stopped",
+    "cached_from",
+    "remarks",
+    "dataset",
+    "host",
+    "device",
+)
 _DTYPES = {
     "number": "int64",
     "seed": "UInt64",
@@ -41,6 +51,7 @@ _AFTER = (
     "finetune_std",
     "pretrain_loss",
     "failure",
+    "stopped",
     "cached_from",
     "remarks",
     "dataset",
@@ -80,6 +91,7 @@ def load(study: optuna.Study | str, storage: BaseStorage | None = None) -> pd.Da
                                           of the same weights; NaN where there is only one
     ``pretrain_loss``      float64        training loss at the end of pre-training
     ``failure``            string         why a trial failed
+    ``stopped``            string         why a trial was pruned
     ``cached_from``        string         trial (``study#number``) that its result was taken from
     ``remarks``            string         what to know of the variety: say, too small a sample
     ``dataset``            string         digest of the images that were pre-trained on
@@ -114,7 +126,10 @@ def _frame(trials: Sequence[FrozenTrial], said: Definition) -> pd.DataFrame:
 def _row(trial: FrozenTrial, said: Definition) -> dict[str, Any]:
     attrs = trial.user_attrs
     row: dict[str, Any] = {key: attrs.get(key) for key in ("arm", "replicate", "seed")}
-    row |= {key: attrs.get(key) for key in ("attempt", "continues", "pretrain_loss", "failure")}
+    row |= {
+        key: attrs.get(key)
+        for key in ("attempt", "continues", "pretrain_loss", "failure", "stopped")
+    }
     row |= {key: attrs.get(key) for key in ("cached_from", "remarks", "dataset", "host", "device")}
     row |= {
         "number": trial.number,
@@ -124,9 +139,12 @@ def _row(trial: FrozenTrial, said: Definition) -> dict[str, Any]:
         "start": trial.datetime_start,
         "end": trial.datetime_complete,
     }
-    if trial.intermediate_values:
-        row["rung"] = max(trial.intermediate_values)
-        row["probe"] = trial.intermediate_values[row["rung"]]
+    # Where there are two objectives, Optuna has no place for what comes before the end.
+    noted = {int(step): one.get("accuracy") for step, one in attrs.get("rungs", {}).items()}
+    rungs = trial.intermediate_values or {k: v for k, v in noted.items() if v is not None}
+    if rungs:
+        row["rung"] = max(rungs)
+        row["probe"] = rungs[row["rung"]]
     if trial.state == TrialState.COMPLETE:
         (row["accuracy"], *_) = trial.values  # noqa: PD011 - a trial, not a frame
     repeats = [found for key, found in attrs.items() if key.startswith("repeats.")]

@@ -6,6 +6,7 @@ from typing import Literal
 
 from explorer.report import numerals
 from explorer.report.numerals import EN_DASH, MISSING
+from explorer.report.pareto import front, sought
 from explorer.report.statistics import LEVEL, Difference
 from explorer.report.summary import Arm, StudyReport
 from explorer.variety import MEASURES
@@ -17,6 +18,9 @@ SHOWN_SAMPLES = 10
 """Sampled arms in the printed table, best first; csv and json have all."""
 
 UNRESOLVED = "\N{DAGGER}"
+
+ON_FRONT = "*"
+"""Follows the name of an arm that is on the Pareto front."""
 
 Emphasis = Literal["", "best", "second"]
 
@@ -74,7 +78,10 @@ def lay_out(
     sampled = [arm for arm in report.arms if arm.sampled]
     shown = [*named, *sampled[:samples]]
     with_gain = any(arm.difference for arm in shown)
-    kept = [m for m in measures if m in report.measures]
+    # What is sought is shown at any width.
+    kept = [m for m in report.measures if m == sought(report)]
+    kept += [m for m in measures if m in report.measures and m not in kept]
+    best = {arm.name for arm in front(report)}
     places = numerals.decimals(
         100 * arm.accuracy.std for arm in shown if arm.accuracy and arm.accuracy.std
     )
@@ -95,18 +102,18 @@ def lay_out(
     emphasis = _emphasis(report.ranked)
     rows = []
     for arm in shown:
-        row = [Cell(arm.name)]
+        row = [Cell(f"{arm.name} {ON_FRONT}" if arm.name in best else arm.name)]
         if several_formulas:
             row.append(Cell(arm.formula or "no pre-training"))
         if with_ranges:
-            row.append(Cell(_ranges(arm, several_formulas)))
+            row.append(Cell(ranges(arm, several_formulas)))
         if several:
-            row += [Cell(_accuracy(arm, task, places)) for task in report.tasks]
-        row.append(Cell(_accuracy(arm, None, places), emphasis.get(arm.name, "")))
+            row += [Cell(accuracy(arm, task, places)) for task in report.tasks]
+        row.append(Cell(accuracy(arm, None, places), emphasis.get(arm.name, "")))
         row.append(Cell(str(len(arm.replicates))))
         if with_gain:
             row += _gain(arm, report.baseline, places)
-        row += [Cell(_variety(arm, measure)) for measure in kept]
+        row += [Cell(variety(arm, measure)) for measure in kept]
         rows.append(tuple(row))
     caption = _caption(report, hidden=len(sampled) - samples, with_gain=with_gain, kept=bool(kept))
     return Layout(tuple(columns), tuple(rows), len(named), tuple(caption))
@@ -124,7 +131,8 @@ def _emphasis(ranked: Sequence[Arm]) -> dict[str, Emphasis]:
     return marks
 
 
-def _ranges(arm: Arm, several_formulas: bool) -> str:
+def ranges(arm: Arm, several_formulas: bool) -> str:
+    """Say what sets an arm apart: its ranges, and what it changes of the protocol."""
     # The folder of real images is said where a formula would be.
     changes = {k.partition(".")[2]: v for k, v in arm.changes.items() if k != "dataset.images"}
     said = [numerals.ranges(arm.ranges), *(f"{key} {value}" for key, value in changes.items())]
@@ -135,7 +143,8 @@ def _ranges(arm: Arm, several_formulas: bool) -> str:
     return "defaults" if arm.formula else MISSING
 
 
-def _accuracy(arm: Arm, task: str | None, places: int) -> str:
+def accuracy(arm: Arm, task: str | None, places: int) -> str:
+    """Say the mean accuracy of an arm and its spread, on one task or over all."""
     sample = arm.accuracy if task is None else arm.tasks.get(task)
     return numerals.mean_std(sample.mean, sample.std, places) if sample else MISSING
 
@@ -157,7 +166,8 @@ def _gain(arm: Arm, baseline: str | None, places: int) -> list[Cell]:
     ]
 
 
-def _variety(arm: Arm, measure: str) -> str:
+def variety(arm: Arm, measure: str) -> str:
+    """Say the mean of a variety measure of an arm."""
     return numerals.significant(arm.variety[measure]) if measure in arm.variety else MISSING
 
 
@@ -179,6 +189,9 @@ def _caption(report: StudyReport, *, hidden: int, with_gain: bool, kept: bool) -
         said.append(f"The baseline {report.baseline} has no finished trial, so no gain is given.")
     if len(report.ranked) > 1:
         said.append(f"The best mean is bold, the second underlined{_said_of_lead(report.lead)}.")
+    if front(report):
+        title = measure_title(sought(report) or "")
+        said.append(f"{ON_FRONT} on the Pareto front of accuracy and {title}.")
     if any(arm.sampled for arm in report.arms):
         more = f" ({hidden} more are not shown)" if hidden > 0 else ""
         said.append(
@@ -229,10 +242,23 @@ def _equals(p: str) -> str:
 
 def _said_of_progress(report: StudyReport) -> list[str]:
     state = report.progress
+    stopped = _said_of_stopped(report)
     failed = f"{numerals.count(state.failed, 'trial')} failed" if state.failed else ""
     if state.finished:
-        return [f"Of {state.total} trials, {failed} and are not in the table."] if failed else []
+        lost = f"Of {state.total} trials, {failed} and are not in the table."
+        return [*stopped, *([lost] if failed else [])]
     rest = [f"{state.done} of {numerals.count(state.total, 'trial')} done"]
     rest += [failed] if failed else []
     rest += [f"{state.running} running"] if state.running else []
-    return [f"Preliminary, the study is not finished: {', '.join(rest)}."]
+    return [*stopped, f"Preliminary, the study is not finished: {', '.join(rest)}."]
+
+
+def _said_of_stopped(report: StudyReport) -> list[str]:
+    state = report.progress
+    if not state.pruned:
+        return []
+    count = numerals.count(state.total, "replicate")
+    said = (
+        f"{state.pruned} of {count} stopped early (pruner {report.pruner}): they count in no mean"
+    )
+    return [f"{said}, so that an arm without some of its replicates is overestimated if anything."]

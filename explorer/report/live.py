@@ -313,6 +313,7 @@ def _last(lines: list[int | None]) -> int:
 
 def _seconds(row: dict[str, object]) -> float | None:
     start, end = row["start"], row["end"]
-    if start is None or end is None or row["cached_from"] is not None:
+    skipped = row["state"] == "PRUNED" and row["rung"] is None
+    if start is None or end is None or row["cached_from"] is not None or skipped:
         return None
     return float((end - start).total_seconds())  # type: ignore[operator]

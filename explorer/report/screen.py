@@ -107,11 +107,14 @@ def _shown(arms: Sequence[ArmStatus]) -> Sequence[ArmStatus]:
 
 
 def _arms(arms: Sequence[ArmStatus]) -> Table:
-    table = _table("arm", "done>", "running>", "failed>", "accuracy [%]>")
+    stopped = any(arm.pruned for arm in arms)
+    headings = ["arm", "done>", *(["stopped>"] if stopped else []), "running>", "failed>"]
+    table = _table(*headings, "accuracy [%]>")
     for arm in arms:
         table.add_row(
             Text(arm.name),
             f"{arm.complete}/{arm.planned}",
+            *([str(arm.pruned)] if stopped else []),
             str(arm.running),
             Text(str(arm.failed), style="red" if arm.failed else ""),
             _percent(arm.accuracy),
@@ -139,6 +142,7 @@ def _failures(status: StudyStatus) -> Table:
         table.add_column(no_wrap=True, overflow="ellipsis")
     for failure in status.failures:
         where = f"{failure.number} {failure.arm} #{failure.replicate}"
+        where += f" (attempt {failure.attempt})" if failure.attempt > 1 else ""
         table.add_row(Text(where), Text(failure.reason, style="red"))
     return table
 

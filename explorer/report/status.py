@@ -29,6 +29,7 @@ class ArmStatus:
         name: Its name.
         planned: Replicates that the study asks for.
         complete: Replicates with a score.
+        pruned: Replicates stopped early.
         running: Replicates in flight.
         failed: Replicates whose last attempt failed.
         accuracy: Mean and spread of the scores, in [0, 1]; ``None`` where there is none.
@@ -37,6 +38,7 @@ class ArmStatus:
     name: str
     planned: int
     complete: int
+    pruned: int
     running: int
     failed: int
     accuracy: Spread | None
@@ -71,12 +73,14 @@ class Failure:
         number: Its number.
         arm: Its arm.
         replicate: Index of its replicate.
+        attempt: The how many-eth attempt at that replicate it was.
         reason: Why it failed.
     """
 
     number: int
     arm: str
     replicate: int
+    attempt: int
     reason: str
 
 
@@ -163,7 +167,11 @@ def status(
         running=tuple(sorted(running, key=lambda trial: trial.number)),
         failures=tuple(
             Failure(
-                row["number"], row["arm"], row["replicate"], row["failure"] or "no reason given"
+                number=row["number"],
+                arm=row["arm"],
+                replicate=row["replicate"],
+                attempt=row["attempt"] or 1,
+                reason=row["failure"] or "no reason given",
             )
             for row in failed[:SHOWN_FAILURES]
         ),
@@ -197,8 +205,9 @@ def _lost(study: optuna.Study, storage: BaseStorage | None) -> set[int]:
 
 
 def _timed(row: dict[str, Any]) -> bool:
-    # What was taken from another trial says nothing of how long one takes.
-    done = row["state"] in {"COMPLETE", "PRUNED"} and row.get("cached_from") is None
+    """Say whether a trial tells how long one takes: not if it was never run."""
+    stopped = row["state"] == "PRUNED" and row["rung"] is not None
+    done = stopped or (row["state"] == "COMPLETE" and row["cached_from"] is None)
     return done and row["start"] is not None and row["end"] is not None
 
 
@@ -227,6 +236,7 @@ def _arm(name: str, rows: Sequence[dict[str, Any]], replicates: int) -> ArmStatu
         name=name,
         planned=max(replicates, len(rows)),
         complete=states["COMPLETE"],
+        pruned=states["PRUNED"],
         running=states["RUNNING"],
         failed=states["FAIL"],
         accuracy=spread(scores) if scores else None,

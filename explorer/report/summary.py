@@ -83,6 +83,8 @@ class StudyReport:
         tasks: The downstream tasks.
         varied: The parameters that differ between arms.
         measures: The variety measures that the trials have.
+        objectives: What is sought, ``maximize`` or ``minimize`` by name; accuracy is the first.
+        pruner: What stopped trials early; ``none`` where nothing did.
         arms: The named arms in the order of the study file, then the sampled ones by accuracy.
         lead: The best arm against the second best, uncorrected; ``None`` where there are not two.
         progress: How far the study is.
@@ -96,6 +98,8 @@ class StudyReport:
     tasks: tuple[str, ...]
     varied: tuple[str, ...]
     measures: tuple[str, ...]
+    objectives: Mapping[str, str]
+    pruner: str
     arms: tuple[Arm, ...]
     lead: Difference | None
     progress: Progress
@@ -157,6 +161,8 @@ def summarise(study: optuna.Study | str, storage: BaseStorage | None = None) -> 
         tasks=tasks or said.tasks,
         varied=said.varied,
         measures=measures,
+        objectives=said.objectives,
+        pruner=said.pruner,
         arms=_compared([*named, *sampled], said.baseline),
         lead=None,
         progress=so_far,

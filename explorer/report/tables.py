@@ -14,6 +14,7 @@ from explorer.report.fidelity import FidelityReport
 from explorer.report.fidelity_layout import lay_out_fidelity
 from explorer.report.latex import latex
 from explorer.report.layout import SHOWN_MEASURES, Cell, Layout, lay_out
+from explorer.report.pareto_layout import lay_out_front
 from explorer.report.summary import StudyReport
 from explorer.report.variety import lay_out_variety
 
@@ -125,22 +126,27 @@ def _markdown_text(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\`*_|[]" else c for c in text)
 
 
-def _layouts(report: StudyReport) -> list[Layout]:
-    """Arrange a study's tables: its arms, and the correlations of variety if it has them."""
-    variety = lay_out_variety(report)
-    return [lay_out(report), *([variety] if variety else [])]
+def _layouts(report: StudyReport) -> dict[str, Layout]:
+    """Arrange a study's tables: its arms, its Pareto front and the correlations of variety.
+
+    Returns:
+        Those that the study has, by what is added to the name of each.
+    """
+    found = {"": lay_out(report), "-front": lay_out_front(report)}
+    found |= {"-variety": lay_out_variety(report)}
+    return {suffix: layout for suffix, layout in found.items() if layout}
 
 
 FORMATS: Mapping[str, tuple[Callable[[StudyReport], str], Callable[[FidelityReport], str]]] = {
     "markdown": (
-        lambda report: "\n".join(map(_markdown, _layouts(report))),
+        lambda report: "\n".join(map(_markdown, _layouts(report).values())),
         lambda report: _markdown(lay_out_fidelity(report)),
     ),
     "csv": (to_csv, fidelity_to_csv),
     "latex": (
         lambda report: "\n".join(
             latex(layout, label=f"{report.study}{suffix}")
-            for layout, suffix in zip(_layouts(report), ("", "-variety"), strict=False)
+            for suffix, layout in _layouts(report).items()
         ),
         lambda report: latex(lay_out_fidelity(report), label=f"{report.study}-fidelity"),
     ),

@@ -102,6 +102,7 @@ def _tune(
 ) -> None:
     from ray import tune
 
+    from explorer.runner.scheduler import RungScheduler
     from explorer.runner.searcher import QueueSearcher
     from explorer.runner.trainable import EvaluateTrainable
 
@@ -120,6 +121,7 @@ def _tune(
             tune.with_resources(EvaluateTrainable, _request(resources)),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
+                scheduler=RungScheduler(searcher),
                 num_samples=-1,
                 max_concurrent_trials=workers,
                 reuse_actors=True,

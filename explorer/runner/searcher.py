@@ -22,7 +22,8 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
     """Asks and tells the study in the database on behalf of Tune.
 
     It keeps which Tune trial is which Optuna trial for as long as that runs, and nothing else:
-    the rest is in the :class:`~explorer.search.Queue`, which is in the database.
+    the rest is in the :class:`~explorer.search.Queue`, which is in the database. Rungs come by
+    :meth:`reached`, from the scheduler, which Tune asks first.
 
     Args:
         queue: The queue of the study.
@@ -45,16 +46,18 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         self._listener = listener
         self._key_of = key_of
         self._running: dict[str, tuple[Proposal, float]] = {}
+        self._stopped: set[str] = set()
         self._recovered_at = time.monotonic()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Hand out the next trial; ``None`` says that others still work on the last ones.
 
-        A trial whose result is known is finished at once, and the one after it is handed out.
+        A trial whose result is known is finished at once, and so is one that is not worth running;
+        the one after it is handed out.
         """
         while (proposal := self._queue.take()) is not None:
             self._listener.started(proposal.number, proposal.arm, proposal.replicate)
-            if self._recall(proposal):
+            if self._recall(proposal) or self._skip(proposal):
                 continue
             self._running[trial_id] = (proposal, time.monotonic())
             return {
@@ -81,13 +84,26 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         self._listener.finished(proposal.number, "COMPLETE", accuracy, 0.0, None)
         return True
 
-    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Record a rung."""
+    def _skip(self, proposal: Proposal) -> bool:
+        """Finish a trial that is not worth running, and say whether it is none."""
+        reason = self._queue.skip(proposal.number)
+        if reason is None:
+            return False
+        _log.info("trial %d (%s) %s", proposal.number, proposal.arm, reason)
+        self._listener.finished(proposal.number, "PRUNED", None, 0.0, None)
+        return True
+
+    def reached(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        """Record a rung, and say whether the trial is stopped there."""
         rung = result.get(REPORT)
-        if isinstance(rung, Rung):
-            number = self._running[trial_id][0].number
-            self._queue.report(number, rung)
-            self._listener.rung(number, rung.images_seen, rung.accuracy)
+        if not isinstance(rung, Rung):
+            return False
+        number = self._running[trial_id][0].number
+        self._queue.report(number, rung)
+        self._listener.rung(number, rung.images_seen, rung.accuracy)
+        if self._queue.should_stop(number):
+            self._stopped.add(trial_id)
+        return trial_id in self._stopped
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -98,14 +114,22 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         proposal, began = self._running.pop(trial_id)
         number, seconds = proposal.number, time.monotonic() - began
         report = None if error or result is None else result.get(REPORT)
+        if isinstance(report, Rung) and trial_id in self._stopped:
+            self._stopped.remove(trial_id)
+            self._queue.prune(number, f"stopped at {report.images_seen:,} images")
+            self._listener.finished(number, "PRUNED", None, seconds, None)
+            return
         if isinstance(report, Scores):
             self._record(number, report)
-            self._queue.complete(number, report.accuracy)
-            if report.result_key:
-                self._queue.remember(number, report.result_key)
-            self._listener.finished(number, "COMPLETE", report.accuracy, seconds, None)
-            return
-        if isinstance(report, Failure):
+            problem = self._queue.complete(number, report.accuracy)
+            if problem is None:
+                if report.result_key:
+                    self._queue.remember(number, report.result_key)
+                self._listener.finished(number, "COMPLETE", report.accuracy, seconds, None)
+                return
+            reason = problem
+            _log.error("trial %d (%s) failed: %s", number, proposal.arm, reason)
+        elif isinstance(report, Failure):
             reason = report.reason
             _log.error("trial %d (%s) failed\n%s", number, proposal.arm, report.traceback)
             self._queue.fail(number, reason)

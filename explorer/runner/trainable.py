@@ -1,13 +1,15 @@
 """What runs in a worker: one evaluation after the other, a rung a step."""
 
 import traceback
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
-from explorer.config import Protocol
+from explorer.config import Protocol, Range
+from explorer.scores import Rung, Scores
 
 REPORT = "report"
 
@@ -29,8 +31,12 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
     """Steps through ``evaluate``; every step ends at a rung, the last one with the scores.
 
     A worker outlives its trials: importing torch and compiling the kernels happen once a worker,
-    and :meth:`reset_config` only begins the next evaluation.
+    and :meth:`reset_config` only begins the next evaluation. One that was stopped at a rung is
+    closed first, with what it has saved to go on from: nothing will.
     """
+
+    _evaluation: Generator[Rung, None, Scores] | None = None
+    _ended = False
 
     def setup(self, config: dict[str, Any]) -> None:
         """Prepare the process, then begin the first trial."""
@@ -42,8 +48,15 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begin the next trial in this process."""
+        if not self._ended:
+            self._discard()
         self._begin(new_config)
         return True
+
+    def cleanup(self) -> None:
+        """Close an evaluation that is under way; its run may have been interrupted."""
+        if self._evaluation is not None:
+            self._evaluation.close()
 
     def step(self) -> dict[str, Any]:
         """Go on to the next rung.
@@ -51,11 +64,14 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
         An exception is a result: it must reach the database with its reason, and the worker is
         fit for the next trial. Only a dead process is an error to Tune.
         """
+        assert self._evaluation is not None  # noqa: S101 - setup has begun one
         try:
             rung = next(self._evaluation)
         except StopIteration as stop:
+            self._ended = True
             return {REPORT: stop.value, tune.result.DONE: True}
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs into the database
+            self._ended = True
             reason = f"{type(error).__name__}: {error}".strip().splitlines()[-1]
             failure = Failure(reason, traceback.format_exc())
             return {REPORT: failure, tune.result.DONE: True}
@@ -68,11 +84,24 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
             from explorer.evaluate import evaluate
 
             options = {"checkpoints": Path(config["checkpoints"])}
-        ranges = config["ranges"]
-        self._evaluation = evaluate(
-            ranges and {name: (low, high) for name, (low, high) in ranges.items()},
-            Protocol.model_validate(config["protocol"]),
-            config["seed"],
-            formula=config["formula"],
-            **options,
-        )
+        self._begun, self._ended = config, False
+        self._evaluation = evaluate(*_asked(config), formula=config["formula"], **options)
+
+    def _discard(self) -> None:
+        """Close an evaluation that was stopped at a rung, and delete its checkpoint."""
+        assert self._evaluation is not None  # noqa: S101 - setup has begun one
+        self._evaluation.close()
+        if self._begun["evaluate"] is None:
+            from explorer.identity import result_key
+
+            key = result_key(*_asked(self._begun), formula=self._begun["formula"])
+            (Path(self._begun["checkpoints"]) / f"{key}.pt").unlink(missing_ok=True)
+
+
+def _asked(config: dict[str, Any]) -> tuple[dict[str, Range] | None, Protocol, int]:
+    ranges = config["ranges"]
+    return (
+        ranges and {name: (low, high) for name, (low, high) in ranges.items()},
+        Protocol.model_validate(config["protocol"]),
+        config["seed"],
+    )

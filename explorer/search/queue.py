@@ -6,129 +6,22 @@ point: what it leaves RUNNING is marked as interrupted by the next one and put b
 ranges and seed.
 """
 
-import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-import explorer
 from explorer import storage as db
-from explorer.config import Protocol, Range, Study, protocol_digest
-from explorer.errors import InputError
+from explorer.config import Range, Study
 from explorer.scores import Rung
+from explorer.search import pruners, results
+from explorer.search.opening import open_study
+from explorer.search.proposal import Proposal
 from explorer.search.samplers import make_sampler
 from explorer.search.slots import DIED, ERROR, INTERRUPTED, Slot, attempts, slot_of, wanted
 from explorer.search.space import distributions, to_params, to_ranges
-
-_REPORTED = (
-    "accuracy.",
-    "repeats.",
-    "variety.",
-    "seconds.",
-    "remarks",
-    "rungs",
-    "dataset",
-    "pretrain_loss",
-    "host",
-    "device",
-)
-"""What a trial reports, by the beginning of its name; the rest belongs to the study."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """What a worker is asked to do.
-
-    Attributes:
-        number: Number of the Optuna trial.
-        arm: Name of the arm (``sample-0007`` in a sampled study).
-        replicate: Index of the replicate, from 0.
-        seed: Seed of the replicate; all arms share it, so that they differ in nothing else.
-        attempt: 1, or more where earlier attempts were interrupted.
-        formula: The image family; that of the study for from scratch, where it draws nothing.
-        protocol: The protocol of the arm.
-        ranges: The range of every parameter of the search space; empty where real images are
-            pre-trained on, ``None`` for from scratch.
-    """
-
-    number: int
-    arm: str
-    replicate: int
-    seed: int
-    attempt: int
-    formula: str
-    protocol: Protocol
-    ranges: dict[str, Range] | None
-
-
-def open_study(storage: RDBStorage, study: Study) -> optuna.Study:
-    """Create a study in the database, or open it where it can be gone on with.
-
-    Arms, samples and replicates may be added to a study that is already there. What would make
-    its trials incomparable may not be changed.
-
-    Raises:
-        InputError: If the study in the database has another protocol, search space or seed, or
-            an arm of the same name with other ranges or another search space.
-    """
-    definition = study.definition()
-    if study.name not in db.study_names(storage):
-        opened = optuna.create_study(
-            study_name=study.name, storage=storage, direction="maximize", load_if_exists=True
-        )
-    else:
-        opened = db.load_study(storage, study.name)
-        earlier = opened.user_attrs.get("definition")
-        if earlier is not None:
-            _check_same(earlier, definition, study.path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        opened.set_metric_names(["accuracy"])
-    opened.set_user_attr("definition", definition)
-    opened.set_user_attr("explorer_version", explorer.__version__)
-    return opened
-
-
-def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
-    fresh = "give the study another name, or start over with --fresh (nothing is deleted)"
-    changed = {
-        "protocol": protocol_digest(earlier["protocol"]) != now["protocol"]["digest"],
-        "seed": earlier["seed"] != now["seed"],
-        "search_space": _differ(earlier["search_space"], now["search_space"]),
-        "vary": earlier["vary"] != now["vary"],
-        "sampler": (earlier["sampler"] or {}).get("name") != (now["sampler"] or {}).get("name"),
-    }
-    for key, differs in changed.items():
-        if differs:
-            remedy = f"differs from the study of this name in the database; {fresh}"
-            raise InputError(path, key, None, remedy)
-    spaces = [said.get("arm_spaces", {}) for said in (earlier, now)]
-    for arm, ranges in now["arms"].items():
-        if arm not in earlier["arms"]:
-            continue
-        if _differ(*(space.get(arm) for space in spaces)):
-            remedy = f"has another search space in the database; name it differently, or {fresh}"
-            raise InputError(path, f"arms.{arm}.search_space", None, remedy)
-        protocols = [said.get("arm_protocols", {}).get(arm) for said in (earlier, now)]
-        if len({one and protocol_digest(one) for one in protocols}) > 1:
-            remedy = f"has another protocol in the database; name it differently, or {fresh}"
-            raise InputError(path, f"arms.{arm}.protocol", None, remedy)
-        if earlier["arms"][arm] != ranges:
-            remedy = f"has other ranges in the database; name it differently, or {fresh}"
-            raise InputError(path, f"arms.{arm}", None, remedy)
-
-
-def _differ(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
-    """Say whether two search spaces differ in what decides over a trial."""
-    if one is None or other is None:
-        return one is not other
-    return any(one[key] != other[key] for key in ("formula", "parameters"))
 
 
 class Queue:
@@ -194,11 +87,36 @@ class Queue:
         return self._missing_samples() == 0
 
     def report(self, number: int, rung: Rung) -> None:
-        """Record a rung; one that is there already is kept."""
+        """Record a rung; one that is there already is kept.
+
+        What a pruner and a reader of Optuna's tables see of a rung is decided here: the accuracy
+        of its probe, also where that is no number.
+        """
         trial = self._in_flight[number]
-        trial.report(rung.accuracy, step=rung.images_seen)
         more = {str(rung.images_seen): {"loss": rung.loss, "seconds": rung.seconds}}
         trial.set_user_attr("rungs", more | trial.user_attrs.get("rungs", {}))
+        results.reach(trial, rung.images_seen, rung.accuracy)
+
+    def should_stop(self, number: int) -> bool:
+        """Say whether the study's pruner stops a trial at the rung that was reported last."""
+        if self._study.file.pruner.name == "none":
+            return False
+        trial = self._storage.get_trial(self._trial_id(number))
+        return pruners.should_stop(self._study, self._optuna, trial)
+
+    def prune(self, number: int, reason: str) -> None:
+        """Finish a trial that is stopped early; its value is that of its last rung."""
+        trial = self._in_flight.pop(number)
+        trial.set_user_attr("stopped", reason)
+        self._optuna.tell(trial, state=TrialState.PRUNED)
+
+    def skip(self, number: int) -> str | None:
+        """Finish a trial that has just been taken and is not worth running; returns why not."""
+        arm = self._in_flight[number].user_attrs["arm"]
+        reason = pruners.hopeless(self._study, self._trials(), arm)
+        if reason is not None:
+            self.prune(number, reason)
+        return reason
 
     def record(self, number: int, attrs: Mapping[str, Any]) -> None:
         """Record attributes of a trial in flight."""
@@ -209,9 +127,19 @@ class Queue:
         """Store the epoch curves of a trial."""
         db.add_epochs(self._storage, self._trial_id(number), rows)
 
-    def complete(self, number: int, accuracy: float) -> None:
-        """Finish a trial with its score."""
-        self._optuna.tell(self._in_flight.pop(number), accuracy)
+    def complete(self, number: int, accuracy: float) -> str | None:
+        """Finish a trial with its score; what else the study seeks has been recorded before.
+
+        Returns:
+            Why it has failed, where a score is no finite number or is missing; else ``None``.
+        """
+        trial = self._in_flight[number]
+        values, problem = results.values(self._study, accuracy, trial.user_attrs)
+        if problem:
+            self.fail(number, problem)
+            return problem
+        self._optuna.tell(self._in_flight.pop(number), values)
+        return None
 
     def remember(self, number: int, result_key: str) -> None:
         """Note that a trial that has come to its score holds the result of a key."""
@@ -232,16 +160,19 @@ class Queue:
             earlier = self._storage.get_trial(trial_id)
         except KeyError:
             return None  # its study was deleted
-        if earlier.state != TrialState.COMPLETE or earlier.value is None:
+        if earlier.state != TrialState.COMPLETE:
             return None
-        trial = self._in_flight[number]
-        for step, value in sorted(earlier.intermediate_values.items()):
-            trial.report(value, step=step)
-        attrs = {k: v for k, v in earlier.user_attrs.items() if k.startswith(_REPORTED)}
+        trial, accuracy = self._in_flight[number], float(earlier.values[0])
+        attrs = results.reported(earlier)
+        _, problem = results.values(self._study, accuracy, {**trial.user_attrs, **attrs})
+        if problem:
+            return None  # of a version that did not measure what is sought here
         self.record(number, {**attrs, "cached_from": db.trial_name(self._storage, trial_id)})
+        for step, value in results.rungs(earlier).items():
+            results.reach(trial, step, value)
         self.record_epochs(number, db.load_epochs(self._storage, trial_id))
-        self.complete(number, earlier.value)
-        return earlier.value
+        self.complete(number, accuracy)
+        return accuracy
 
     def fail(self, number: int, reason: str) -> None:
         """Finish a trial whose evaluation raised; the same arguments would raise again."""

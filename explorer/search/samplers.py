@@ -6,9 +6,24 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
+from optuna.samplers import (
+    BaseSampler,
+    GPSampler,
+    NSGAIISampler,
+    QMCSampler,
+    RandomSampler,
+    TPESampler,
+)
 from optuna.study import Study as OptunaStudy
 from optuna.trial import FrozenTrial, TrialState
+
+from explorer.search.evolution import EvolutionSampler
+from explorer.search.shares import SharedRanges
+from explorer.search.space import bounds
+from explorer.search.view import View, arms
+
+POPULATION = 16
+"""Samples in a generation of NSGA-II. Optuna's 50 are more than many a study has in all."""
 
 
 def make_sampler(
@@ -18,10 +33,15 @@ def make_sampler(
 
     A sampler lives for one sample, so that a driver that starts again goes on where the last one
     stopped: what a sampler knows comes from the database, and its random state from ``seed`` and
-    the number of the sample.
+    the number of the sample. With one worker a study that was stopped draws the very ranges that it
+    would have drawn. With several, ``random`` and ``qmc`` still do; the others learn from what has
+    finished by then, which depends on how fast the workers are. (A driver that is killed in the
+    very act of drawing costs ``qmc`` a point of its sequence.)
 
     Args:
-        name: ``random``, ``qmc`` (scrambled Sobol) or ``tpe`` (multivariate, constant liar).
+        name: ``random``; ``qmc`` (scrambled Sobol); ``tpe`` (multivariate, constant liar); ``gp``
+            (Gaussian process with the expected improvement, which takes torch into this process);
+            ``cmaes`` (one objective only); ``nsga2`` (made for two objectives).
         seed: The study's seed.
         sample: Index of the sample, from 0.
         space: Distributions of the ends of the varied ranges.
@@ -31,6 +51,11 @@ def make_sampler(
         # Its scrambling must stay the same over a study; Optuna counts its points in the database.
         "qmc": lambda: QMCSampler(scramble=True, seed=seed, warn_independent_sampling=False),
         "tpe": lambda: TPESampler(multivariate=True, constant_liar=True, seed=_mixed(seed, sample)),
+        "gp": lambda: SharedRanges(
+            GPSampler(seed=_mixed(seed, sample), warn_independent_sampling=False)
+        ),
+        "cmaes": lambda: SharedRanges(EvolutionSampler(seed=_mixed(seed, sample))),
+        "nsga2": lambda: NSGAIISampler(population_size=POPULATION, seed=_mixed(seed, sample)),
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -38,11 +63,12 @@ def make_sampler(
 
 
 class OrderedRanges(BaseSampler):
-    """Any sampler, such that the low end of a range is never above its high end.
+    """Any sampler, over arms, such that the low end of a range is never above its high end.
 
-    Where the two ends come out in the wrong order they are exchanged *before* they are recorded.
-    Every trial is thus valid, uniform samplers are uniform over all ordered pairs, and samplers
-    that learn from a study learn from what was run.
+    It is shown one trial an arm (:func:`~explorer.search.view.arms`). Where the two ends come out
+    in the wrong order they are exchanged *before* they are recorded. Every trial is thus valid,
+    uniform samplers are uniform over all ordered pairs, and samplers that learn from a study learn
+    from what was run.
 
     Args:
         sampler: The sampler that is asked.
@@ -63,11 +89,17 @@ class OrderedRanges(BaseSampler):
     def sample_relative(
         self, study: OptunaStudy, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Sample all ends, those that the sampler leaves out independently, and order them."""
-        params = dict(self._sampler.sample_relative(study, trial, search_space))
-        for name, distribution in search_space.items():
+        """Sample all ends, those that the sampler leaves out independently, and order them.
+
+        An end that has one value only is no matter for a sampler; TPE would divide by its width.
+        """
+        seen = View(study, lambda trials: arms(trials, search_space))
+        moving = {name: one for name, one in search_space.items() if not one.single()}
+        params = dict(self._sampler.sample_relative(seen, trial, moving)) if moving else {}
+        params |= {name: bounds(search_space[name])[0] for name in search_space.keys() - moving}
+        for name, distribution in moving.items():
             if name not in params:
-                params[name] = self._sampler.sample_independent(study, trial, name, distribution)
+                params[name] = self._sampler.sample_independent(seen, trial, name, distribution)
         for low in (name for name in search_space if name.endswith(".low")):
             high = low.removesuffix("low") + "high"
             if params[low] > params[high]:

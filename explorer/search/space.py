@@ -39,3 +39,10 @@ def to_ranges(study: Study, params: Mapping[str, float]) -> dict[str, Range]:
     """Return the range of every parameter of the search space under an Optuna trial's values."""
     varied = {p: (params[f"{p}.low"], params[f"{p}.high"]) for p in study.varied}
     return study.space.complete(varied)
+
+
+def bounds(distribution: BaseDistribution) -> tuple[float, float]:
+    """Return the least and the greatest value of an end of a range."""
+    if isinstance(distribution, IntDistribution | FloatDistribution):
+        return distribution.low, distribution.high
+    raise TypeError(f"no range of numbers: {distribution}")

@@ -37,6 +37,7 @@ def test_columns_and_types_of_a_finished_study(study):
         "finetune_std": "float64",
         "pretrain_loss": "float64",
         "failure": "string",
+        "stopped": "string",
         "cached_from": "string",
         "remarks": "string",
         "dataset": "string",
@@ -108,7 +109,7 @@ def test_order_of_columns_is_that_of_search_space_measures_and_phases(make_study
         "ranges": {"zeta": [1, 2], "orbits": [3, 4], "frequency": [5, 6]},
     }
     columns = list(load(make_study([trial("none", 0, 0.5, **attrs)])).columns)
-    assert columns[10:-10] == [
+    assert columns[10:-11] == [
         "accuracy",
         "accuracy.digits",
         "accuracy.another",
@@ -154,3 +155,13 @@ def test_the_scatter_of_fine_tunings_is_that_of_their_means_over_the_tasks(make_
     frame = load(make_study([*finished_trials(), trial("high", 9, 0.65, **attrs)]))
     assert frame["finetune_std"].iloc[-1] == pytest.approx(0.05)  # of 0.6, 0.7 and 0.65
     assert frame["finetune_std"].iloc[:-1].isna().all()
+
+
+def test_a_pruned_trial_has_a_rung_and_a_reason_but_no_accuracy(make_study):
+    attrs = {"stopped": "stopped at 8,192 images"}
+    stopped = trial("none", 0, 0.4, state=TrialState.PRUNED, frequency=(0, 0), **attrs)
+    del stopped.user_attrs["accuracy.digits"]
+    row = load(make_study([stopped])).iloc[0]
+    assert (row["state"], row["rung"], row["probe"]) == ("PRUNED", 8192, 0.4)
+    assert row["stopped"] == "stopped at 8,192 images"
+    assert pd.isna(row["accuracy"])

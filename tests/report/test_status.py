@@ -118,6 +118,31 @@ def test_status_screen(under_way):
     assert "7 high #1  ValueError: bad" in lines
 
 
+def test_what_was_stopped_early_is_counted_and_shown(under_way):
+    under_way.add_trial(trial("high", 1, 0.3, state=TrialState.PRUNED, frequency=(20, 60)))
+    unrun = trial("high", 2, state=TrialState.PRUNED, stopped="not run: 4 replicates are below")
+    unrun.datetime_complete = BEGIN
+    before = status(under_way)
+    under_way.add_trial(unrun)
+    found = status(under_way, now=BEGIN)
+    assert (found.progress.pruned, found.progress.done, found.progress.failed) == (2, 9, 0)
+    assert found.arms[-1].pruned == 2
+    # A pruned trial has no accuracy, and one that was not run says nothing of how long one takes.
+    assert found.arms[-1].accuracy.n == 1
+    assert found.rate == before.rate
+    lines = [line.rstrip() for line in show(status_screen(found)).splitlines()]
+    assert "7 complete, 2 pruned, 2 running, 1 waiting, 0 failed, 1 retried" in lines
+    assert "arm            done  stopped  running  failed  accuracy [%]" in lines
+    assert "high            1/3        2        0       0          78.0" in lines
+
+
+def test_a_failure_says_which_attempt_it_was(under_way):
+    under_way.add_trial(failure("high", 1, "ValueError: worse", attempt=2))
+    found = status(under_way)
+    assert [(one.attempt, one.reason) for one in found.failures] == [(2, "ValueError: worse")]
+    assert "11 high #1 (attempt 2)  ValueError: worse" in show(status_screen(found))
+
+
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_status_screen_never_wraps(under_way, width):
     under_way.add_trial(failure("high", 2, "a reason " * 40))

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from optuna.trial import TrialState
 from rich.console import Console
 
 from explorer.errors import InputError
@@ -319,3 +320,30 @@ def test_variety_against_accuracy_is_a_table_of_its_own(study):
     assert "3 arms are too few for an interval" in text
     found = json.loads(render(summarise(study), "json"))["correlations"]["vendi_features"]
     assert found["value"] == pytest.approx(0.63, abs=0.005)
+
+
+def test_what_was_stopped_early_is_said_and_counts_in_no_mean(make_study):
+    trials = finished_trials()
+    for index in (7, 11):  # high #1 and #2
+        trials[index] = trial("high", index // 4, 0.1, state=TrialState.PRUNED, frequency=(20, 60))
+        del trials[index].user_attrs["accuracy.digits"]
+    found = summarise(make_study(trials, pruner={"name": "median"}))
+    assert (found.progress.pruned, found.progress.finished) == (2, True)
+    text = render(found, "markdown")
+    assert "2 of 12 replicates stopped early (pruner median): they count in no mean" in text
+    assert f"n = 1{DASH}3" in text
+    row = next(line for line in text.splitlines() if line.startswith("| high"))
+    assert [cell.strip() for cell in row.split("|")][3:5] == ["<u>78.0</u>", "1"]
+    assert "stopped early" not in render(summarise(make_study(finished_trials())), "markdown")
+
+
+def test_an_arm_that_was_stopped_altogether_has_a_row(make_study):
+    trials = [
+        one
+        if one.user_attrs["arm"] != "high"
+        else trial("high", one.user_attrs["replicate"], state=TrialState.PRUNED)
+        for one in finished_trials()
+    ]
+    text = render(summarise(make_study(trials, pruner={"name": "wilcoxon"})), "markdown")
+    row = next(line for line in text.splitlines() if line.startswith("| high"))
+    assert [cell.strip() for cell in row.split("|")][3:5] == [DASH, "0"]

@@ -9,10 +9,12 @@ import pytest
 import sqlalchemy as sa
 from optuna.trial import TrialState
 
+from explorer import config
 from explorer import storage as db
 from explorer.errors import InputError
 from explorer.runner import run_study
 from explorer.storage import tables
+from tests.conftest import STUDY
 
 
 @dataclass
@@ -148,6 +150,47 @@ def test_a_killed_worker_costs_one_attempt(study, storage, told, tmp_path):
     again = next(t for t in complete if t.user_attrs.get("continues") == failed[0].number)
     for key in ("arm", "replicate", "seed", "ranges"):
         assert again.user_attrs[key] == failed[0].user_attrs[key]
+
+
+def test_a_trial_is_stopped_at_a_rung_and_its_worker_is_used_again(
+    write_study, storage, told, tmp_path
+):
+    text = STUDY.replace("replicates: 2", "replicates: 2\npruner: {name: median, startup: 1}")
+    write_study(text + "  other: {frequency: [0, 50]}\nbaseline: waves\n")
+    study = config.load_study("mine")
+    closed = str(tmp_path / "closed")
+
+    def evaluate(ranges, protocol, seed, *, formula):
+        from explorer.scores import Rung, Scores
+
+        del protocol, formula
+        high = ranges["frequency"][1] if ranges else 0
+        try:
+            if ranges:
+                yield Rung(128, high / 100, 2.0, 1.0)
+                yield Rung(256, 0.9, 1.0, 2.0)
+            return Scores(0.5 + seed / 1000, {"digits": 0.5}, host=f"process {os.getpid()}")
+        except GeneratorExit:
+            with open(closed, "a") as file:  # noqa: PTH123 - it travels by value
+                file.write(f"{high}\n")
+            raise
+
+    run(study, storage, told, evaluate, workers=1)
+    trials = optuna.load_study(study_name="mine", storage=storage).get_trials()
+    assert len(trials) == 8
+    by_slot = {(t.user_attrs["arm"], t.user_attrs["replicate"]): t for t in trials}
+    pruned = {slot for slot, t in by_slot.items() if t.state == TrialState.PRUNED}
+    # In the first round the circles come first, and the baseline, which is never stopped.
+    assert pruned == {("circles", 1)}
+    assert by_slot["circles", 1].value == 0.0
+    assert by_slot["circles", 1].intermediate_values == {128: 0.0}
+    assert by_slot["other", 1].intermediate_values == {128: 0.5, 256: 0.9}
+    assert (tmp_path / "closed").read_text() == "0.0\n"
+    complete = [t for t in trials if t.state == TrialState.COMPLETE]
+    assert len(complete) == 7
+    assert len({t.user_attrs["host"] for t in complete}) == 1
+    states = [state for _, state, _, _ in told.of("finished")]
+    assert (states.count("COMPLETE"), states.count("PRUNED")) == (7, 1)
 
 
 def test_a_cluster_that_is_not_there(study, storage, told, tmp_path):

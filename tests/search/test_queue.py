@@ -216,7 +216,10 @@ def test_params_and_ranges_are_one_thing(study):
     assert to_ranges(study, to_params(study, ranges)) == ranges
 
 
-@pytest.mark.parametrize("sampler", ["random", "qmc", "tpe"])
+SAMPLERS = ["random", "qmc", "tpe", "gp", "cmaes", "nsga2"]
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "cmaes"])
 def test_samples_are_ordered_counted_and_replicated(database_url, write_study, sampler):
     write_study(SAMPLED.replace("name: random, samples: 3", f"name: {sampler}, samples: 12"))
     study = config.load_study("mine")
@@ -239,31 +242,46 @@ def test_samples_are_ordered_counted_and_replicated(database_url, write_study, s
     assert len(drawn) == 12
 
 
-def test_a_sampled_study_goes_on_where_it_stopped(tmp_path, write_study):
-    """A run that is stopped after every trial samples the same ranges as one that is not."""
-    write_study(SAMPLED)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_sampled_study_goes_on_where_it_stopped(tmp_path, write_study, sampler):
+    """A run that is stopped every other trial samples the same ranges as one that is not.
+
+    It is stopped with a trial in flight, a sample or a replicate of one, that it has to run anew.
+    """
+    # Ten arms are drawn at random before TPE and the Gaussian process begin.
+    count = {"random": 3, "qmc": 3, "gp": 10, "nsga2": 20}.get(sampler, 12)
+    write_study(SAMPLED.replace("name: random, samples: 3", f"name: {sampler}, samples: {count}"))
     study = config.load_study("mine")
 
-    def ranges(url, take):
+    def ranges(url, stop_after):
         storage = db.connect(url, create=True)
         while True:
             with db.Run(storage, study.name) as run:
                 queue = Queue(storage, study, run.run_id)
                 queue.recover()
-                for _ in range(take):
+                for done in range(1000):
                     if (proposal := queue.take()) is None:
                         found = trials(storage, TrialState.COMPLETE)
                         return {t.user_attrs["arm"]: t.user_attrs["ranges"] for t in found}
-                    queue.complete(proposal.number, 0.5)
+                    if done == stop_after:
+                        queue.release()
+                        break
+                    low, high = (proposal.ranges or {"noise": (0, 0)})["noise"]
+                    queue.complete(proposal.number, high - low + proposal.replicate / 100)
 
-    straight = ranges(f"sqlite:///{tmp_path}/a.db", 1000)
-    stopped = ranges(f"sqlite:///{tmp_path}/b.db", 1)
+    straight = ranges(f"sqlite:///{tmp_path}/a.db", None)
+    stopped = ranges(f"sqlite:///{tmp_path}/b.db", 2)
+    assert len(straight) == 3 + count
     assert straight == stopped
 
 
-def test_runs_that_start_at_once_share_the_work(database_url, write_study):
-    """Every slot and every sample is run once, whoever gets there first."""
-    write_study(SAMPLED.replace("samples: 3", "samples: 5"))
+@pytest.mark.parametrize(
+    ("sampler", "pruner"), [("random", "none"), ("cmaes", "successive_halving")]
+)
+def test_runs_that_start_at_once_share_the_work(database_url, write_study, sampler, pruner):
+    """Every slot and every sample is run once, whoever gets there first, or stopped once."""
+    text = SAMPLED.replace("name: random, samples: 3", f"name: {sampler}, samples: 5")
+    write_study(f"{text}pruner: {{name: {pruner}}}\n")
     study = config.load_study("mine")
     db.connect(database_url, create=True)
     start = threading.Barrier(3)
@@ -277,7 +295,12 @@ def test_runs_that_start_at_once_share_the_work(database_url, write_study):
             queue.recover()
             while not queue.finished():
                 if (proposal := queue.take()) is not None:
-                    queue.complete(proposal.number, 0.5)
+                    if proposal.ranges:
+                        queue.report(proposal.number, Rung(128, proposal.number / 100, 2.0, 1.0))
+                    if queue.should_stop(proposal.number):
+                        queue.prune(proposal.number, "a reason")
+                    else:
+                        queue.complete(proposal.number, 0.5)
                     done += 1
         return done
 
@@ -286,7 +309,10 @@ def test_runs_that_start_at_once_share_the_work(database_url, write_study):
     finished = trials(db.connect(database_url))
     assert done == len(finished) == study.planned == (3 + 5) * 2
     assert len(set(slots(finished))) == study.planned
-    assert {t.state for t in finished} == {TrialState.COMPLETE}
+    states = {t.state for t in finished}
+    assert TrialState.COMPLETE in states
+    assert states <= {TrialState.COMPLETE, TrialState.PRUNED}
+    assert (TrialState.PRUNED in states) <= (pruner != "none")
 
 
 def test_a_result_is_taken_from_another_study(storage, study, write_study):

@@ -1,0 +1,37 @@
+"""The arms that no other arm is better than in both of what a study seeks."""
+
+from explorer.report.summary import Arm, StudyReport
+
+
+def sought(report: StudyReport) -> str | None:
+    """Return the variety measure that a study seeks beside accuracy, if it seeks one."""
+    measures = [name for name in report.objectives if name.startswith("variety.")]
+    return measures[0].removeprefix("variety.") if measures else None
+
+
+def front(report: StudyReport) -> list[Arm]:
+    """Return the Pareto front: the arms that none dominates, the most accurate first.
+
+    An arm dominates another if it is no worse in either objective and better in one. Means over
+    replicates are compared, without regard to their spread. Arms without a measured image (from
+    scratch) are no part of it. Where a study seeks accuracy alone there is no front.
+    """
+    measure = sought(report)
+    if measure is None:
+        return []
+    sign = 1.0 if report.objectives[f"variety.{measure}"] == "maximize" else -1.0
+    values = {
+        arm.name: (arm.accuracy.mean, sign * arm.variety[measure])
+        for arm in report.ranked
+        if arm.accuracy and measure in arm.variety
+    }
+    return [
+        arm
+        for arm in report.ranked
+        if arm.name in values
+        and not any(_dominates(other, values[arm.name]) for other in values.values())
+    ]
+
+
+def _dominates(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one != other and one[0] >= other[0] and one[1] >= other[1]

@@ -1,0 +1,49 @@
+"""A worker without Ray: what becomes of an evaluation that is stopped at a rung."""
+
+import pytest
+
+from explorer import config
+from explorer.runner.trainable import REPORT, EvaluateTrainable
+from explorer.scores import Rung, Scores
+
+
+@pytest.fixture
+def asked(study, tmp_path):
+    return {
+        "evaluate": None,
+        "threads": 1,
+        "checkpoints": str(tmp_path / "checkpoints"),
+        "formula": "visual_atom",
+        "protocol": config.load_protocol("smoke").model_dump(mode="json"),
+        "ranges": study.space.complete({}),
+        "seed": 0,
+    }
+
+
+def test_a_stopped_trial_leaves_no_checkpoint_and_an_interrupted_one_does(asked, tmp_path):
+    worker = EvaluateTrainable(dict(asked))
+    assert isinstance(worker.step()[REPORT], Rung)
+    (stopped,) = (tmp_path / "checkpoints").iterdir()
+    worker.reset({**asked, "seed": 1})
+    assert not stopped.exists()
+    assert isinstance(worker.step()[REPORT], Rung)
+    worker.stop()
+    (interrupted,) = (tmp_path / "checkpoints").iterdir()
+    assert interrupted != stopped
+
+
+def test_a_finished_trial_is_followed_by_the_next(asked):
+    def evaluate(_ranges, _protocol, seed, **_):
+        yield Rung(10, 0.5, 2.0, 1.0)
+        if seed == 1:
+            raise ValueError("no luck")
+        return Scores(seed)
+
+    worker = EvaluateTrainable({**asked, "evaluate": evaluate})
+    for seed, last in ((0, Scores(0)), (1, "ValueError: no luck"), (2, Scores(2))):
+        if seed:
+            worker.reset({**asked, "evaluate": evaluate, "seed": seed})
+        assert isinstance(worker.step()[REPORT], Rung)
+        report = worker.step()[REPORT]
+        assert getattr(report, "reason", report) == last
+    worker.stop()
