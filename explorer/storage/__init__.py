@@ -5,7 +5,8 @@ a study. Ours hold what Optuna has no place for: which process works on a study 
 is still alive), and a row an epoch.
 """
 
-from explorer.storage.connection import connect, default_url, disposing, masked
+from explorer.errors import masked
+from explorer.storage.connection import connect, default_url, disposing
 from explorer.storage.runs import Run, dead_runs, exclusive, live_runs
 from explorer.storage.studies import (
     add_epochs,
