@@ -7,6 +7,7 @@ is still alive), and a row an epoch.
 
 from explorer.errors import masked
 from explorer.storage.connection import connect, default_url, disposing
+from explorer.storage.database import Database
 from explorer.storage.runs import Run, dead_runs, exclusive, live_runs
 from explorer.storage.studies import (
     add_epochs,
@@ -22,6 +23,7 @@ from explorer.storage.studies import (
 )
 
 __all__ = [
+    "Database",
     "Run",
     "add_epochs",
     "archive_name",
