@@ -8,7 +8,7 @@ import sys
 import click
 
 from explorer import __version__
-from explorer.cli import bench, catalogue, images, study
+from explorer.cli import bench, catalogue, images, storage, study
 from explorer.cli.options import INTERRUPTED, SOMETHING_FAILED, WRONG_INPUT
 from explorer.cli.title import hide_passwords
 from explorer.errors import InputError, OutageError
@@ -29,6 +29,7 @@ for command in (
     images.preview,
     images.variety,
     bench.bench,
+    storage.storage,
     catalogue.list_,
     catalogue.doctor,
 ):

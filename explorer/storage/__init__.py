@@ -7,8 +7,10 @@ is still alive), and a row an epoch.
 
 from explorer.errors import masked
 from explorer.storage.connection import connect, default_url, disposing
+from explorer.storage.copying import copy_studies
 from explorer.storage.database import Database
 from explorer.storage.runs import Run, dead_runs, exclusive, live_runs
+from explorer.storage.soundness import check
 from explorer.storage.studies import (
     add_epochs,
     archive_name,
@@ -27,8 +29,10 @@ __all__ = [
     "Run",
     "add_epochs",
     "archive_name",
+    "check",
     "claim",
     "connect",
+    "copy_studies",
     "dead_runs",
     "default_url",
     "disposing",

@@ -10,7 +10,6 @@ from pathlib import Path
 import optuna
 import sqlalchemy as sa
 from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
 from explorer.errors import InputError, masked
@@ -51,7 +50,9 @@ def connect(url: str, *, create: bool = False, source: str = "--storage") -> Dat
         except (SQLAlchemyError, StorageInternalError) as error:
             if attempt == _ATTEMPTS or not (_made_at_once(error) or busy(error)):
                 reason = f"cannot be opened: {reason_of(error)}"
-                raise UnsoundError(source, None, shown, reason) from error
+                # A file that is there has something wrong with it; a server may just be away.
+                kind = UnsoundError if parsed.get_backend_name() == "sqlite" else InputError
+                raise kind(source, None, shown, reason) from error
         except RuntimeError as error:  # Optuna's word for a schema that is not its own
             raise UnsoundError(source, None, shown, str(error).splitlines()[0]) from error
         attempt += 1
@@ -103,7 +104,7 @@ def _checked_url(url: str, source: str, *, create: bool) -> sa.URL:
 
 
 @contextmanager
-def disposing(storage: RDBStorage) -> Iterator[RDBStorage]:
+def disposing(storage: Database) -> Iterator[Database]:
     """Close all connections of a database at the end of a block."""
     try:
         yield storage
