@@ -29,12 +29,13 @@ class InputError(Exception):
         self.key = key
         self.value = value
         self.remedy = remedy
-        parts = [self.source]
+        # Each part masked by itself: what follows a URL may have an "@" of its own.
+        parts = [masked(self.source)]
         if key:
             parts.append(key)
         said = "" if value is None else f"{_short(value)}: "
-        line = f"{': '.join(parts)}: {said}{remedy}"
-        super().__init__(masked(" ".join(line.split())))
+        line = f"{': '.join(parts)}: {said}{masked(remedy)}"
+        super().__init__(" ".join(line.split()))
 
 
 class OutageError(Exception):

@@ -38,6 +38,15 @@ def test_an_error_line_has_no_password(url):
     assert SECRET not in str(caught.value)
 
 
+def test_a_masked_url_leaves_the_rest_of_the_line():
+    with pytest.raises(InputError) as caught:
+        db.connect(f"mysql://root:{SECRET}@host/db")
+    assert str(caught.value) == (
+        "--storage: 'mysql://root:***@host/db': mysql is not supported; "
+        "write sqlite:///FILE.db or postgresql://USER@HOST/DATABASE"
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [
