@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from contextlib import contextmanager
+from itertools import count
 
 import optuna
 import psycopg
@@ -52,29 +53,28 @@ def lose_answers(storage, monkeypatch) -> list[int]:
 
 @postgres
 def test_a_queue_outlasts_the_loss_of_its_connections(postgres_url, study, storage):
-    """Every call of a study from its first to its last meets a server that has just hung up."""
-    waited = threading.Event()
+    """Every 23rd statement meets a server that has just hung up, in a transaction or before one."""
+    asked = count()
+    stopped = []
 
-    def keep_stopping() -> None:
-        while not waited.wait(0.15):
+    def stop_now_and_then(*_) -> None:
+        if next(asked) % 23 == 22:
             stop_backends(postgres_url)
+            stopped.append(1)
 
-    stopper = threading.Thread(target=keep_stopping)
-    stopper.start()
-    try:
-        with db.Run(storage, study.name) as run:
-            queue = Queue(storage, study, run.run_id)
-            queue.recover()
-            while (proposal := queue.take()) is not None:
-                queue.report(proposal.number, Rung(128, 0.25, 2.0, 1.0))
-                queue.record(proposal.number, {"host": "here"})
-                row = {"phase": "pretrain", "epoch": 1, "images_seen": 128, "loss": 1.0}
-                queue.record_epochs(proposal.number, [{**row, "accuracy": None, "seconds": 1.0}])
-                queue.complete(proposal.number, 0.5)
-                queue.remember(proposal.number, f"{proposal.number:064d}")
-    finally:
-        waited.set()
-        stopper.join()
+    sa.event.listen(storage.engine, "before_cursor_execute", stop_now_and_then)
+    with db.Run(storage, study.name) as run:
+        queue = Queue(storage, study, run.run_id)
+        queue.recover()
+        while (proposal := queue.take()) is not None:
+            queue.report(proposal.number, Rung(128, 0.25, 2.0, 1.0))
+            queue.record(proposal.number, {"host": "here"})
+            row = {"phase": "pretrain", "epoch": 1, "images_seen": 128, "loss": 1.0}
+            queue.record_epochs(proposal.number, [{**row, "accuracy": None, "seconds": 1.0}])
+            queue.complete(proposal.number, 0.5)
+            queue.remember(proposal.number, f"{proposal.number:064d}")
+    sa.event.remove(storage.engine, "before_cursor_execute", stop_now_and_then)
+    assert len(stopped) > 10
     trials = db.load_study(storage, study.name).trials
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 6
     assert len({(t.user_attrs["arm"], t.user_attrs["replicate"]) for t in trials}) == 6
