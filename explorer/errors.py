@@ -1,8 +1,13 @@
 """What is said to a user whose input was wrong."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+
+# Over-masking is harmless: up to the last "@" of a line, whatever the password is made of.
+_USER_AND_PASSWORD = re.compile(r"(://[^\s:/]*:)[^\n]*@")
+_PASSWORD_IN_QUERY = re.compile(r"([?&](?:ssl)?password=)[^&\s]*", re.IGNORECASE)
 
 
 class InputError(Exception):
@@ -24,12 +29,22 @@ class InputError(Exception):
         self.key = key
         self.value = value
         self.remedy = remedy
-        parts = [self.source]
+        # Each part masked by itself: what follows a URL may have an "@" of its own.
+        parts = [masked(self.source)]
         if key:
             parts.append(key)
         said = "" if value is None else f"{_short(value)}: "
-        line = f"{': '.join(parts)}: {said}{remedy}"
+        line = f"{': '.join(parts)}: {said}{masked(remedy)}"
         super().__init__(" ".join(line.split()))
+
+
+class OutageError(Exception):
+    """What a command needs has gone away while it ran; it says so in one line and exits with 1."""
+
+
+def masked(text: str) -> str:
+    """Return a text that may be shown: the password of a database URL in it is starred out."""
+    return _PASSWORD_IN_QUERY.sub(r"\1***", _USER_AND_PASSWORD.sub(r"\1***@", text))
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -45,5 +60,6 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 
 def _short(value: object) -> str:
-    text = repr(value) if isinstance(value, str) else str(value)
+    # Masked before it is cut: half a password has no "@" behind it.
+    text = masked(repr(value) if isinstance(value, str) else str(value))
     return text if len(text) <= 80 else text[:77] + "..."

@@ -25,6 +25,8 @@ def test_a_wheel_brings_its_studies(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     installed, empty = tmp_path / "installed", tmp_path / "empty"
     zipfile.ZipFile(wheel).extractall(installed)
+    revisions = installed / "explorer" / "storage" / "migrations" / "versions"
+    assert (revisions / "revision_0001.py").is_file()
     empty.mkdir()
     program = "import explorer, explorer.cli as c; print(explorer.__file__); c.main()"
     ran = subprocess.run(

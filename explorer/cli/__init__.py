@@ -8,9 +8,10 @@ import sys
 import click
 
 from explorer import __version__
-from explorer.cli import bench, catalogue, images, study
-from explorer.cli.options import INTERRUPTED, WRONG_INPUT
-from explorer.errors import InputError
+from explorer.cli import bench, catalogue, images, storage, study
+from explorer.cli.options import INTERRUPTED, SOMETHING_FAILED, WRONG_INPUT
+from explorer.cli.title import hide_passwords
+from explorer.errors import InputError, OutageError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -28,6 +29,7 @@ for command in (
     images.preview,
     images.variety,
     bench.bench,
+    storage.storage,
     catalogue.list_,
     catalogue.doctor,
 ):
@@ -36,11 +38,15 @@ for command in (
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
+    hide_passwords()
     try:
         code = cli.main(standalone_mode=False)
     except InputError as error:
         click.echo(f"explorer: {error}", err=True)
         code = WRONG_INPUT
+    except OutageError as error:
+        click.echo(f"explorer: {error}", err=True)
+        code = SOMETHING_FAILED
     except click.ClickException as error:
         error.show()
         code = error.exit_code

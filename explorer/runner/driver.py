@@ -68,7 +68,7 @@ def run_study(
             reached, or no node can hold a trial of the protocol.
     """
     os.environ.update({k: v for k, v in _RAY_ENVIRONMENT.items() if k not in os.environ})
-    with db.Run(storage, study.name) as run:
+    with db.Run(storage, study.name, study.path.read_text(encoding="utf-8")) as run:
         queue = Queue(storage, study, run.run_id)
         queue.recover(retry_failed=retry_failed)
         if queue.finished():

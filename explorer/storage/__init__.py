@@ -5,8 +5,12 @@ a study. Ours hold what Optuna has no place for: which process works on a study 
 is still alive), and a row an epoch.
 """
 
-from explorer.storage.connection import connect, default_url, disposing, masked
+from explorer.errors import masked
+from explorer.storage.connection import connect, default_url, disposing
+from explorer.storage.copying import copy_studies
+from explorer.storage.database import Database
 from explorer.storage.runs import Run, dead_runs, exclusive, live_runs
+from explorer.storage.soundness import check
 from explorer.storage.studies import (
     add_epochs,
     archive_name,
@@ -21,11 +25,14 @@ from explorer.storage.studies import (
 )
 
 __all__ = [
+    "Database",
     "Run",
     "add_epochs",
     "archive_name",
+    "check",
     "claim",
     "connect",
+    "copy_studies",
     "dead_runs",
     "default_url",
     "disposing",

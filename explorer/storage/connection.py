@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import optuna
 import sqlalchemy as sa
 from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
-from explorer.errors import InputError
-from explorer.storage.tables import SCHEMA_VERSION, metadata, schema
+from explorer.errors import InputError, masked
+from explorer.storage.database import Database
+from explorer.storage.retry import busy, reason_of
+from explorer.storage.schema import UnsoundError, upgrade
 
 DEFAULT_URL = "sqlite:///explorer.db"
 _ATTEMPTS = 20
@@ -27,13 +27,8 @@ def default_url() -> str:
     return os.environ.get("EXPLORER_STORAGE", DEFAULT_URL)
 
 
-def masked(url: str) -> str:
-    """Return a storage URL that may be shown: any password in it is starred out."""
-    return sa.make_url(url).render_as_string(hide_password=True)
-
-
-def connect(url: str, *, create: bool = False, source: str = "--storage") -> RDBStorage:
-    """Open a database.
+def connect(url: str, *, create: bool = False, source: str = "--storage") -> Database:
+    """Open a database, and bring our tables in it to the schema of this version.
 
     Args:
         url: ``sqlite:///path``, or ``postgresql://user@host/database`` (through psycopg).
@@ -42,38 +37,35 @@ def connect(url: str, *, create: bool = False, source: str = "--storage") -> RDB
 
     Raises:
         InputError: If the URL is malformed or of another database, there is no such database and
-            ``create`` is false, it cannot be reached, or a newer explorer has written it.
+            ``create`` is false, it cannot be reached, a newer explorer has written it, or it is
+            half migrated.
     """
     parsed = _checked_url(url, source, create=create)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     shown = masked(url)
-    engine_kwargs: dict[str, Any] = {}
-    if parsed.get_backend_name() == "sqlite":
-        # Seconds that a writer waits for another one's lock.
-        engine_kwargs["connect_args"] = {"timeout": 60}
-    else:
-        engine_kwargs["pool_pre_ping"] = True
     attempt = 1
     while True:
         try:
-            return _open(parsed, engine_kwargs, source, shown)
+            return _open(parsed, source, shown)
         except (SQLAlchemyError, StorageInternalError) as error:
-            if attempt == _ATTEMPTS or not _made_at_once(error):
-                reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-                raise InputError(source, None, shown, f"cannot be opened: {reason}") from error
+            if attempt == _ATTEMPTS or not (_made_at_once(error) or busy(error)):
+                reason = f"cannot be opened: {reason_of(error)}"
+                # A file that is there has something wrong with it; a server may just be away.
+                kind = UnsoundError if parsed.get_backend_name() == "sqlite" else InputError
+                raise kind(source, None, shown, reason) from error
         except RuntimeError as error:  # Optuna's word for a schema that is not its own
-            raise InputError(source, None, shown, str(error).splitlines()[0]) from error
+            raise UnsoundError(source, None, shown, str(error).splitlines()[0]) from error
         attempt += 1
         time.sleep(_PAUSE_SECONDS)
 
 
-def _open(url: sa.URL, engine_kwargs: dict[str, Any], source: str, shown: str) -> RDBStorage:
-    storage = RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=engine_kwargs)
+def _open(url: sa.URL, source: str, shown: str) -> Database:
+    storage = Database(url)
     if url.get_backend_name() == "sqlite":
         with storage.engine.connect() as connection:
             # Readers (the dashboard, status) and the writer do not block one another.
             connection.execute(sa.text("PRAGMA journal_mode=WAL"))
-    _create_tables(storage, source, shown)
+    upgrade(storage.engine, source, shown)
     return storage
 
 
@@ -87,10 +79,9 @@ def _checked_url(url: str, source: str, *, create: bool) -> sa.URL:
     right = "write sqlite:///FILE.db or postgresql://USER@HOST/DATABASE"
     try:
         parsed = sa.make_url(url)
-    except SQLAlchemyError as error:
-        raise InputError(
-            source, None, url.rpartition("@")[2], f"is no database URL; {right}"
-        ) from error
+    except (SQLAlchemyError, ValueError) as error:  # ValueError of a port that is no number
+        shown = url.rpartition("@")[2]
+        raise InputError(source, None, shown, f"is no database URL; {right}") from error
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         if parsed.database in {None, "", ":memory:"}:
@@ -112,22 +103,8 @@ def _checked_url(url: str, source: str, *, create: bool) -> sa.URL:
     raise InputError(source, None, masked(url), f"{backend} is not supported; {right}")
 
 
-def _create_tables(storage: RDBStorage, source: str, shown: str) -> None:
-    metadata.create_all(storage.engine)
-    with storage.engine.begin() as connection:
-        found = connection.execute(sa.select(sa.func.max(schema.c.version))).scalar()
-        if found is None:
-            connection.execute(sa.insert(schema).values(version=SCHEMA_VERSION))
-        elif found > SCHEMA_VERSION:
-            remedy = (
-                f"was written by a newer explorer (schema {found}, this one knows "
-                f"{SCHEMA_VERSION}); upgrade fdsl-explorer"
-            )
-            raise InputError(source, None, shown, remedy)
-
-
 @contextmanager
-def disposing(storage: RDBStorage) -> Iterator[RDBStorage]:
+def disposing(storage: Database) -> Iterator[Database]:
     """Close all connections of a database at the end of a block."""
     try:
         yield storage

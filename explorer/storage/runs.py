@@ -18,11 +18,13 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 import explorer
 from explorer import formulas
-from explorer.storage.tables import locks, runs
+from explorer.errors import masked
+from explorer.storage.retry import patient
+from explorer.storage.tables import insert_missing, locks, runs
 
 HEARTBEAT_SECONDS = 10.0
 SILENT_SECONDS = 60.0
@@ -34,45 +36,57 @@ class Run:
 
     Trials carry the ``run`` that took them, so that another process can tell a trial in flight
     from one whose process has died. Use as a context manager; a thread renews the sign.
+
+    Args:
+        storage: The database.
+        study_name: The study that is run.
+        study_file: The text of its file as it was when the run began.
     """
 
-    def __init__(self, storage: RDBStorage, study_name: str) -> None:
+    def __init__(self, storage: RDBStorage, study_name: str, study_file: str | None = None) -> None:
         self.run_id = uuid.uuid4().hex
         self._storage = storage
         self._study_name = study_name
+        self._study_file = study_file
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="explorer-heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
-        now = _now()
-        with self._storage.engine.begin() as connection:
-            connection.execute(
-                sa.insert(runs).values(
-                    run_id=self.run_id,
-                    study_name=self._study_name,
-                    host=_host(),
-                    process=_process(os.getpid()) or str(os.getpid()),
-                    command=shlex.join(["explorer", *sys.argv[1:]]),
-                    provenance=json.dumps(provenance()),
-                    started_at=now,
-                    seen_at=now,
-                )
-            )
+        self._begin()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        self._mark(ended_at=_now())
+        self._renew(ended_at=_now())
+
+    @patient
+    def _begin(self) -> None:
+        now = _now()
+        row = {
+            "run_id": self.run_id,
+            "study_name": self._study_name,
+            "host": _host(),
+            "process": _process(os.getpid()) or str(os.getpid()),
+            "command": shlex.join(["explorer", *map(masked, sys.argv[1:])]),
+            "provenance": json.dumps(provenance()),
+            "started_at": now,
+            "seen_at": now,
+            "study_file": self._study_file,
+        }
+        with self._storage.engine.begin() as connection:
+            insert_missing(connection, runs, [row])
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
-            try:
-                self._mark(seen_at=_now())
-            except SQLAlchemyError:
-                # A database that is away for a moment: the next beat will do.
-                continue
+            self._renew(seen_at=_now())
+
+    def _renew(self, **values: datetime) -> None:
+        # Not patiently. A database that is away for a moment: the next beat will do, and a run
+        # that cannot say that it has ended is known by its process, or by its silence.
+        with suppress(SQLAlchemyError):
+            self._mark(**values)
 
     def _mark(self, **values: datetime) -> None:
         with self._storage.engine.begin() as connection:
@@ -93,6 +107,7 @@ def live_runs(storage: RDBStorage, study_name: str) -> set[str]:
     return {run for run, alive in _signs_of_life(storage, study_name).items() if alive}
 
 
+@patient
 def _signs_of_life(storage: RDBStorage, study_name: str) -> dict[str, bool]:
     query = sa.select(runs).where(runs.c.study_name == study_name)
     with storage.engine.connect() as connection:
@@ -114,25 +129,33 @@ def exclusive(storage: RDBStorage, study_name: str, run_id: str) -> Iterator[Non
 
     The lock is a row that names its holder. One that died holding it is passed over.
     """
-    with storage.engine.begin() as connection:
-        there = connection.execute(sa.select(locks).where(locks.c.study_name == study_name))
-        if there.first() is None:
-            # Two runs may insert at once: the loser finds the row on its first try below.
-            with suppress(IntegrityError), connection.begin_nested():
-                connection.execute(sa.insert(locks).values(study_name=study_name))
-    mine = sa.update(locks).where(locks.c.study_name == study_name)
-    while True:
-        dead = dead_runs(storage, study_name)
-        free = sa.or_(locks.c.run_id.is_(None), locks.c.run_id.in_(dead))
-        with storage.engine.begin() as connection:
-            if connection.execute(mine.where(free).values(run_id=run_id)).rowcount == 1:
-                break
+    while not _acquire(storage, study_name, run_id):
         time.sleep(0.05)
     try:
         yield
     finally:
-        with storage.engine.begin() as connection:
-            connection.execute(mine.where(locks.c.run_id == run_id).values(run_id=None))
+        _let_go(storage, study_name, run_id)
+
+
+@patient
+def _acquire(storage: RDBStorage, study_name: str, run_id: str) -> bool:
+    # This run's own name is there where the answer to an earlier attempt was lost.
+    free = sa.or_(
+        locks.c.run_id.is_(None),
+        locks.c.run_id == run_id,
+        locks.c.run_id.in_(dead_runs(storage, study_name)),
+    )
+    mine = sa.update(locks).where(locks.c.study_name == study_name, free)
+    with storage.engine.begin() as connection:
+        insert_missing(connection, locks, [{"study_name": study_name}])
+        return connection.execute(mine.values(run_id=run_id)).rowcount == 1
+
+
+@patient
+def _let_go(storage: RDBStorage, study_name: str, run_id: str) -> None:
+    mine = sa.update(locks).where(locks.c.study_name == study_name, locks.c.run_id == run_id)
+    with storage.engine.begin() as connection:
+        connection.execute(mine.values(run_id=None))
 
 
 def provenance() -> Mapping[str, str | None]:

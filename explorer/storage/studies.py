@@ -1,7 +1,6 @@
 """Studies as a whole, and the epoch curves of their trials."""
 
 import json
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +10,8 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from explorer.errors import InputError, nearest
-from explorer.storage.tables import epochs, results, runs
+from explorer.storage.retry import patient
+from explorer.storage.tables import epochs, insert_missing, results, runs
 
 # The few columns of Optuna's tables that are written here because Optuna has no call for it.
 _studies = sa.table("studies", sa.column("study_id"), sa.column("study_name"))
@@ -54,6 +54,7 @@ def archive_name(name: str) -> str:
     return f"{name}.archived-{moment}"
 
 
+@patient
 def rename(storage: RDBStorage, name: str, new_name: str) -> None:
     """Give a study another name; everything else of it stays.
 
@@ -66,6 +67,7 @@ def rename(storage: RDBStorage, name: str, new_name: str) -> None:
             connection.execute(statement.values(study_name=new_name))
 
 
+@patient
 def claim(storage: RDBStorage, trial_id: int, run_id: str) -> bool:
     """Take a waiting trial for a run; ``False`` where another run was faster.
 
@@ -74,28 +76,29 @@ def claim(storage: RDBStorage, trial_id: int, run_id: str) -> bool:
     processes can then take the same trial.
     """
     waiting = sa.and_(_trials.c.trial_id == trial_id, _trials.c.state == TrialState.WAITING)
-    # Optuna's times are naive and local.
-    values = {"state": TrialState.RUNNING, "datetime_start": datetime.now()}  # noqa: DTZ005
+    # Optuna's times are naive, and in UTC where they are stored.
+    now = datetime.now(UTC).replace(tzinfo=None)
+    values = {"state": TrialState.RUNNING, "datetime_start": now}
+    row = {"trial_id": trial_id, "key": "run", "value_json": json.dumps(run_id)}
     with storage.engine.begin() as connection:
-        if connection.execute(sa.update(_trials).where(waiting).values(values)).rowcount != 1:
-            return False
-        row = {"trial_id": trial_id, "key": "run", "value_json": json.dumps(run_id)}
-        connection.execute(sa.insert(_trial_attrs), row)
-    return True
+        if connection.execute(sa.update(_trials).where(waiting).values(values)).rowcount == 1:
+            connection.execute(sa.insert(_trial_attrs), row)
+            return True
+        # It is this run's already where the answer to an earlier attempt was lost.
+        mine = sa.select(_trial_attrs).join(_trials, _trials.c.trial_id == _trial_attrs.c.trial_id)
+        same = [_trial_attrs.c[name] == value for name, value in row.items()]
+        running = _trials.c.state == TrialState.RUNNING
+        return connection.execute(mine.where(running, *same)).first() is not None
 
 
+@patient
 def add_epochs(storage: RDBStorage, trial_id: int, rows: list[dict[str, Any]]) -> None:
     """Store rows of a trial's epoch curves; a row that is already there is kept."""
-    if not rows:
-        return
-    keys = sa.select(epochs.c.phase, epochs.c.epoch).where(epochs.c.trial_id == trial_id)
     with storage.engine.begin() as connection:
-        there = {tuple(row) for row in connection.execute(keys)}
-        new = [{"trial_id": trial_id, **r} for r in rows if (r["phase"], r["epoch"]) not in there]
-        if new:
-            connection.execute(sa.insert(epochs), new)
+        insert_missing(connection, epochs, [{"trial_id": trial_id, **row} for row in rows])
 
 
+@patient
 def trial_name(storage: RDBStorage, trial_id: int) -> str:
     """Return the name of a trial across studies: ``<study>#<number>``."""
     wanted = (
@@ -108,6 +111,7 @@ def trial_name(storage: RDBStorage, trial_id: int) -> str:
     return f"{study}#{number}"
 
 
+@patient
 def load_epochs(storage: RDBStorage, trial_id: int) -> list[dict[str, Any]]:
     """Return the rows of a trial's epoch curves, phase by phase."""
     columns = [column for column in epochs.c if column.name != "trial_id"]
@@ -117,16 +121,14 @@ def load_epochs(storage: RDBStorage, trial_id: int) -> list[dict[str, Any]]:
         return [dict(row) for row in rows.mappings()]
 
 
+@patient
 def remember(storage: RDBStorage, result_key: str, trial_id: int) -> None:
     """Note that a trial holds the result of this key; the first one that does stays."""
     with storage.engine.begin() as connection:
-        known = sa.select(results.c.trial_id).where(results.c.result_key == result_key)
-        if connection.execute(known).first() is None:
-            row = {"result_key": result_key, "trial_id": trial_id}
-            with suppress(sa.exc.IntegrityError), connection.begin_nested():
-                connection.execute(sa.insert(results), row)
+        insert_missing(connection, results, [{"result_key": result_key, "trial_id": trial_id}])
 
 
+@patient
 def recall(storage: RDBStorage, result_key: str) -> int | None:
     """Return the trial that holds the result of this key, in whatever study; else ``None``."""
     known = sa.select(results.c.trial_id).where(results.c.result_key == result_key)

@@ -1,16 +1,11 @@
-"""Our tables, beside Optuna's."""
+"""Our tables, beside Optuna's, as the latest revision in ``migrations`` makes them."""
+
+from typing import Any
 
 import sqlalchemy as sa
-
-SCHEMA_VERSION = 1
+from sqlalchemy.dialects import postgresql, sqlite
 
 metadata = sa.MetaData()
-
-schema = sa.Table(
-    "explorer_schema",
-    metadata,
-    sa.Column("version", sa.Integer, primary_key=True),
-)
 
 runs = sa.Table(
     "explorer_runs",
@@ -24,6 +19,7 @@ runs = sa.Table(
     sa.Column("started_at", sa.DateTime, nullable=False),
     sa.Column("seen_at", sa.DateTime, nullable=False),
     sa.Column("ended_at", sa.DateTime),
+    sa.Column("study_file", sa.Text),
 )
 
 locks = sa.Table(
@@ -33,6 +29,7 @@ locks = sa.Table(
     sa.Column("run_id", sa.String(32)),
 )
 
+# The rows of a trial go with the trial (ON DELETE CASCADE in the database).
 epochs = sa.Table(
     "explorer_epochs",
     metadata,
@@ -49,5 +46,12 @@ results = sa.Table(
     "explorer_results",
     metadata,
     sa.Column("result_key", sa.String(64), primary_key=True),
-    sa.Column("trial_id", sa.Integer, nullable=False),
+    sa.Column("trial_id", sa.Integer, nullable=False, index=True),
 )
+
+
+def insert_missing(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    """Insert rows; one whose key is there already is kept, so that this may be repeated."""
+    if rows:
+        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+        connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)

@@ -347,13 +347,17 @@ def test_a_result_is_taken_from_another_study(storage, study, write_study):
 
 
 def test_a_result_that_is_gone_is_computed_anew(storage, queue):
-    db.remember(storage, "g" * 64, 123_456)
+    gone = optuna.create_study(study_name="gone", storage=storage)
+    db.remember(storage, "g" * 64, gone.ask()._trial_id)
+    optuna.delete_study(study_name="gone", storage=storage)
     number = queue.take().number
     assert queue.recall(number, "g" * 64) is None
     queue.complete(number, 0.5)
 
 
 def test_the_first_of_two_equal_results_stays(storage):
-    db.remember(storage, "f" * 64, 1)
-    db.remember(storage, "f" * 64, 2)
-    assert db.recall(storage, "f" * 64) == 1
+    study = optuna.create_study(storage=storage)
+    first, second = (study.ask()._trial_id for _ in range(2))
+    db.remember(storage, "f" * 64, first)
+    db.remember(storage, "f" * 64, second)
+    assert db.recall(storage, "f" * 64) == first

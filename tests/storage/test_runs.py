@@ -4,95 +4,14 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import optuna
-import pytest
 import sqlalchemy as sa
 
 from explorer import storage as db
-from explorer.errors import InputError
 from explorer.storage import tables
 from explorer.storage.runs import SILENT_SECONDS
-
-
-def test_a_database_is_made_only_on_request(sqlite_url, tmp_path):
-    with pytest.raises(InputError, match="there is no such database"):
-        db.connect(sqlite_url)
-    assert list(tmp_path.iterdir()) == []
-    db.connect(sqlite_url, create=True)
-    assert db.study_names(db.connect(sqlite_url)) == []
-
-
-@pytest.mark.parametrize(
-    ("url", "remedy"),
-    [
-        ("explorer.db", "is no database URL"),
-        ("mysql://root@127.0.0.1/test", "mysql is not supported"),
-        ("sqlite://", "a study must outlive its program"),
-        ("sqlite:////no/such/folder/x.db", "there is no folder /no/such/folder"),
-    ],
-)
-def test_a_wrong_url_is_one_clear_line(url, remedy):
-    with pytest.raises(InputError, match=remedy) as caught:
-        db.connect(url, create=True)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_file_that_is_no_database(tmp_path):
-    (tmp_path / "notes.db").write_text("these are notes, not tables " * 100)
-    with pytest.raises(InputError, match="file is not a database"):
-        db.connect(f"sqlite:///{tmp_path}/notes.db")
-
-
-def test_a_password_is_never_said():
-    url = "postgresql://someone:s3cret@127.0.0.1:1/nowhere"
-    assert "s3cret" not in db.masked(url)
-    with pytest.raises(InputError, match="cannot be opened") as caught:
-        db.connect(url)
-    assert "s3cret" not in str(caught.value)
-
-
-def test_a_newer_schema_is_refused(sqlite_url):
-    storage = db.connect(sqlite_url, create=True)
-    with storage.engine.begin() as connection:
-        connection.execute(sa.insert(tables.schema).values(version=tables.SCHEMA_VERSION + 1))
-    with pytest.raises(InputError, match="newer explorer"):
-        db.connect(sqlite_url)
-
-
-def test_readers_do_not_block_the_writer(sqlite_url):
-    storage = db.connect(sqlite_url, create=True)
-    with storage.engine.connect() as connection:
-        assert connection.execute(sa.text("PRAGMA journal_mode")).scalar() == "wal"
-
-
-def test_an_archived_study_keeps_everything_but_its_name(database_url):
-    storage = db.connect(database_url, create=True)
-    study = optuna.create_study(study_name="mine", storage=storage)
-    study.enqueue_trial({"x": 1}, user_attrs={"arm": "a"})
-    archived = db.archive_name("mine")
-    db.rename(storage, "mine", archived)
-    assert db.study_names(storage) == [archived]
-    assert archived.startswith("mine.archived-")
-    kept = db.load_study(storage, archived)
-    assert kept.trials[0].user_attrs == {"arm": "a"}
-    with pytest.raises(InputError, match="not in this database"):
-        db.load_study(storage, "mine")
-
-
-def test_epochs_are_stored_once(database_url):
-    storage = db.connect(database_url, create=True)
-    rows = [
-        {"phase": "pretrain", "epoch": e, "images_seen": 9 * e, "loss": 1.0, "seconds": 0.1}
-        for e in (1, 2)
-    ]
-    db.add_epochs(storage, 7, rows[:1])
-    db.add_epochs(storage, 7, rows)
-    with storage.engine.connect() as connection:
-        stored = connection.execute(sa.select(tables.epochs).order_by(tables.epochs.c.epoch)).all()
-    assert [(r.trial_id, r.epoch, r.images_seen) for r in stored] == [(7, 1, 9), (7, 2, 18)]
 
 
 def test_a_run_is_alive_for_as_long_as_its_process(database_url):
@@ -181,14 +100,13 @@ def test_the_lock_of_a_dead_run_is_passed_over(sqlite_url):
         assert holder == run.run_id
 
 
-def test_several_may_make_a_database_at_once(database_url):
-    start = threading.Barrier(4)
-
-    def make() -> list[str]:
-        start.wait()
-        return db.study_names(db.connect(database_url, create=True))
-
-    with ThreadPoolExecutor(4) as pool:
-        assert [f.result() for f in [pool.submit(make) for _ in range(4)]] == [[]] * 4
-    with db.connect(database_url).engine.connect() as connection:
-        assert connection.execute(sa.select(tables.schema.c.version)).scalars().all() == [1]
+def test_a_run_keeps_its_study_file_and_its_command(database_url, monkeypatch):
+    storage = db.connect(database_url, create=True)
+    url = "postgresql://me:s3cret@host/db?sslpassword=k3y"
+    monkeypatch.setattr(sys, "argv", ["explorer", "run-study", "mine", f"--storage={url}"])
+    with db.Run(storage, "mine", "arms: {}  # none yet\n"), storage.engine.connect() as connection:
+        row = connection.execute(sa.select(tables.runs)).one()
+    assert row.study_file == "arms: {}  # none yet\n"
+    assert "postgresql://me:***@host/db?sslpassword=***" in row.command
+    assert "s3cret" not in row.command + row.provenance
+    assert "k3y" not in row.command

@@ -1,0 +1,58 @@
+"""Commands on databases as a whole: copy studies, look whether one is sound."""
+
+from functools import partial
+
+import click
+
+from explorer.cli.options import OK, SOMETHING_FAILED, progress
+
+
+@click.group()
+def storage() -> None:
+    """Copy studies between databases, or check one."""
+
+
+@storage.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option(
+    "--study",
+    "studies",
+    metavar="STUDY",
+    multiple=True,
+    help="Copy this study alone; may be repeated.",
+)
+def copy(source: str, target: str, studies: tuple[str, ...]) -> int:
+    """Copy the studies of the database FROM, and all that belongs to them, into TO.
+
+    All of them or none: a copy that was interrupted is simply made again.
+    """
+    from explorer import storage as db
+
+    with (
+        db.disposing(db.connect(source, source="FROM")) as there,
+        db.disposing(db.connect(target, create=True, source="TO")) as here,
+    ):
+        copied = db.copy_studies(there, here, studies, progress=partial(progress, "copying"))
+        for name in copied:
+            trials = len(db.load_study(here, name).get_trials(deepcopy=False))
+            click.echo(f"{name}: {trials} trials")
+    click.echo(f"{len(copied)} studies copied into {db.masked(target)}")
+    return OK
+
+
+@storage.command()
+@click.argument("url", required=False)
+def check(url: str | None) -> int:
+    """Say whether a database is sound; URL is by default the one that all commands use."""
+    from explorer import storage as db
+
+    url = url or db.default_url()
+    facts, problems = db.check(url)
+    click.echo(db.masked(url))
+    for fact in facts:
+        click.echo(f"  {fact}")
+    for problem in problems:
+        click.echo(f"  wrong: {problem}")
+    click.echo(f"{len(problems)} things are wrong" if problems else "sound")
+    return SOMETHING_FAILED if problems else OK

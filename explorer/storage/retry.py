@@ -1,0 +1,114 @@
+"""Outlasting a database that is locked, restarting or cut off, for all that is asked of it.
+
+A call is repeated as a whole, so it has to be one transaction that may run twice: a commit can get
+through although its answer is lost. How each kind of write bears that is said where it is made.
+"""
+
+import functools
+import logging
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    PendingRollbackError,
+    SQLAlchemyError,
+)
+
+from explorer.errors import OutageError, masked
+
+PATIENCE_SECONDS = 120.0
+"""A call that has not gone through for so long is given up."""
+
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
+_SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+# Class 40 is a transaction rolled back in favour of another; 55P03 a lock that was not to be had.
+_SQLSTATES_BUSY = ("40", "55P03")
+# Class 08 is a lost connection; then the server is stopping, has crashed, is starting, or was idle
+# for too long, and has no connection left.
+_SQLSTATES_AWAY = ("08", "57P01", "57P02", "57P03", "57P05", "25P03", "53300")
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+_log = logging.getLogger("explorer")
+_jitter = random.Random()
+
+
+def busy(error: BaseException) -> bool:
+    """Say whether a statement had to stand back behind another one, and may be tried again."""
+    found = _database_error(error)
+    if found is None:
+        return False
+    code = getattr(found.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return (code & 0xFF) in _SQLITE_BUSY  # the higher bits tell the reason
+    return str(getattr(found.orig, "sqlstate", None)).startswith(_SQLSTATES_BUSY)
+
+
+def transient(error: BaseException) -> bool:
+    """Say whether the same call may go through later: the database is busy, or away."""
+    if isinstance(error.__cause__, PendingRollbackError):
+        return True  # Optuna has asked on over a connection that was lost (RDBStorage._get_trials)
+    found = _database_error(error)
+    if found is None:
+        return False
+    if busy(found) or found.connection_invalidated:
+        return True
+    if isinstance(found.orig, sqlite3.Error):
+        return False
+    state = getattr(found.orig, "sqlstate", None)
+    if state is None:
+        # No answer of the server's at all: it cannot be reached, or has hung up.
+        return isinstance(found, (OperationalError, InterfaceError))
+    return str(state).startswith(_SQLSTATES_AWAY)
+
+
+def patient(call: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Repeat a call of the database for as long as what it raises is :func:`transient`.
+
+    The pauses grow from a twentieth of a second to five, each cut by up to a half at random, so
+    that many who wait for one server do not come back all at once.
+
+    Raises:
+        OutageError: If it has not gone through within :data:`PATIENCE_SECONDS`.
+    """
+
+    @functools.wraps(call)
+    def until_it_goes_through(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        began, pause = time.monotonic(), _SHORTEST_PAUSE
+        while True:
+            try:
+                return call(*args, **kwargs)
+            except (SQLAlchemyError, StorageInternalError) as error:
+                if not transient(error):
+                    raise
+                waited, reason = time.monotonic() - began, reason_of(error)
+                if waited > PATIENCE_SECONDS:
+                    line = f"the database has not answered for {waited:.0f} seconds: {reason}"
+                    raise OutageError(line) from error
+            _log.warning("database: %s; trying again after %.1f seconds", reason, waited)
+            time.sleep(_jitter.uniform(pause / 2, pause))
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    return until_it_goes_through
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what a database has to complain of in one line, without a password."""
+    found = _database_error(error)
+    said = str(error if found is None else found.orig).strip()
+    return masked(said.splitlines()[0]) if said else type(error).__name__
+
+
+def _database_error(error: BaseException | None) -> DBAPIError | None:
+    """Return the driver's error, also where Optuna has wrapped it."""
+    if isinstance(error, StorageInternalError):
+        error = error.__cause__
+    return error if isinstance(error, DBAPIError) else None
