@@ -1,5 +1,7 @@
 """What runs in a worker: one evaluation after the other, a rung a step."""
 
+import os
+import socket
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 from ray import tune
 
 from explorer.config import Protocol
+from explorer.runner.cluster import checkpoints, difference
 
 REPORT = "report"
 
@@ -19,10 +22,30 @@ class Failure:
     Attributes:
         reason: The exception's type and the last line of its message.
         traceback: The whole story, for the log.
+        other_code: Whether it never began, because its worker has other code than the driver.
     """
 
     reason: str
     traceback: str
+    other_code: bool = False
+
+
+class SameCode(tune.Stopper):  # type: ignore[misc]
+    """Ends a run as soon as a worker has other code than the driver, with its reason.
+
+    Nodes are looked at when a run begins; this is for those that join later.
+    """
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002
+        """Raise what Tune takes for Ctrl-C; the trial is then released and not failed."""
+        report = result.get(REPORT)
+        if isinstance(report, Failure) and report.other_code:
+            raise KeyboardInterrupt(report.reason)
+        return False
+
+    def stop_all(self) -> bool:
+        """Never: a run ends with its queue."""
+        return False
 
 
 class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
@@ -36,6 +59,17 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
         """Prepare the process, then begin the first trial."""
         import torch
 
+        from explorer.identity import code
+
+        directory = config["directory"]
+        if Path(directory).is_dir():
+            # What a protocol names by a relative path is found where the driver finds it.
+            os.chdir(directory)
+        families = [key.removeprefix("formula ") for key in config["code"] if " " in key]
+        try:
+            self._problem = difference(config["code"], code(families))
+        except ValueError as error:  # a formula that is not there, or broken
+            self._problem = str(error)
         # One thread a core: a trial on one core beats a trial on two.
         torch.set_num_threads(max(1, int(config["threads"])))
         self._begin(config)
@@ -51,6 +85,9 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
         An exception is a result: it must reach the database with its reason, and the worker is
         fit for the next trial. Only a dead process is an error to Tune.
         """
+        if self._problem:
+            reason = f"node {socket.gethostname()} {self._problem}"
+            return {REPORT: Failure(reason, reason, other_code=True), tune.result.DONE: True}
         try:
             rung = next(self._evaluation)
         except StopIteration as stop:
@@ -67,7 +104,7 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
             # Here and not above: the driver has no need of torch.
             from explorer.evaluate import evaluate
 
-            options = {"checkpoints": Path(config["checkpoints"])}
+            options = {"checkpoints": checkpoints(config["directory"], config["study"])}
         ranges = config["ranges"]
         self._evaluation = evaluate(
             ranges and {name: (low, high) for name, (low, high) in ranges.items()},
