@@ -36,8 +36,9 @@ runner.run_study(config.load_study("mine"), database, evaluate=evaluate, workers
 
 @pytest.mark.usefixtures("study")
 def test_a_study_listens_on_loopback_only(folder):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     # Another cluster is not joined by accident.
-    env = {**os.environ, "RAY_ADDRESS": "127.0.0.1:1"}
+    env = {**kept, "RAY_ADDRESS": "127.0.0.1:1"}
     with subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=folder, env=env) as process:
         try:
             while not (folder / "running").exists():
