@@ -67,7 +67,7 @@ def evaluate(
     device = torch.device("cuda" if protocol.resources.gpus else "cpu")
     scores = Scores(host=socket.gethostname(), device=_name(device))
     key = scores.result_key = result_key(ranges, protocol, seed, formula=formula)
-    checkpoint = Checkpoint(checkpoints / f"{key}.pt", key) if checkpoints else None
+    checkpoint = Checkpoint(checkpoints, key) if checkpoints else None
 
     with _timed(scores, "total"):
         tasks = _tasks(protocol)

@@ -5,6 +5,7 @@ package: ``frequency_range`` means ``./studies/frequency_range.yaml`` where that
 (anything with a slash or a ``.yaml`` ending) is taken as it is.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from explorer.errors import InputError, nearest
 
 Kind = Literal["studies", "search_spaces", "protocols"]
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+"""What studies, protocols and arms may be called: other files are named after them."""
 
 _SINGULAR = {"studies": "study", "search_spaces": "search space", "protocols": "protocol"}
 
@@ -32,11 +36,16 @@ def find(kind: Kind, name: str, *, source: str | Path, key: str | None = None) -
     Raises:
         InputError: If there is no such file.
     """
-    if name.endswith((".yaml", ".yml")) or "/" in name:
+    if is_path(name):
         beside = source.parent if isinstance(source, Path) else Path()
         path = beside / name
         if not path.is_file():
             raise InputError(source, key, name, f"no such {_SINGULAR[kind]} file")
+        if not NAME.fullmatch(path.stem):
+            remedy = (
+                "a file is named by letters, digits, _ . + - and begins with one of the first two"
+            )
+            raise InputError(source, key, name, remedy)
         return path
     known = dict(available(kind))
     if name not in known:
@@ -45,12 +54,18 @@ def find(kind: Kind, name: str, *, source: str | Path, key: str | None = None) -
     return known[name]
 
 
+def is_path(name: str) -> bool:
+    """Say whether something stands for a file by its path, and not by its name."""
+    return name.endswith((".yaml", ".yml")) or "/" in name
+
+
 def available(kind: Kind) -> Iterator[tuple[str, Path]]:
     """Yield the name and file of everything of a kind, by name; nearer folders win."""
     seen: dict[str, Path] = {}
     for folder in _folders(kind):
         for path in sorted(folder.glob("*.yaml")):
-            seen.setdefault(path.stem, path)
+            if NAME.fullmatch(path.stem):
+                seen.setdefault(path.stem, path)
     yield from sorted(seen.items())
 
 

@@ -10,7 +10,7 @@ import inspect
 import json
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -52,10 +52,24 @@ def result_key(
         "formula": formula if drawn else None,
         "source": _source(formula) if drawn else None,
         "files": _files(protocol, pretrained=ranges is not None),
-        "code": _code(),
+        "code": code(),
         "device": _device(protocol.resources.gpus > 0),
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def code(families: Iterable[str] = ()) -> dict[str, str]:
+    """Return the versions and hashes of the code that computes a score on this machine.
+
+    Args:
+        families: Formulas whose source is to be among them, where it is another package's.
+
+    Raises:
+        UnknownFormula: There is no such formula here.
+        BrokenFormula: It cannot be loaded here.
+    """
+    others = [name for name in families if name not in formulas.BUILT_IN]
+    return {**_code(), **{f"formula {name}": _source(name) for name in sorted(others)}}
 
 
 @cache

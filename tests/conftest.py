@@ -2,6 +2,8 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -28,6 +30,8 @@ def pytest_configure():
     # be that the tests interrupt.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Tests import Ray before a study does, which is when it decides where to listen.
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +78,8 @@ def sqlite_url(tmp_path) -> str:
     return f"sqlite:///{tmp_path}/study.db"
 
 
-@pytest.fixture
-def postgres_url():
+@contextmanager
+def a_postgres_database() -> Iterator[str]:
     """A database of its own on the PostgreSQL server, dropped afterwards."""
     server = sa.make_url(POSTGRES).set(drivername="postgresql+psycopg")
     engine = sa.create_engine(
@@ -90,10 +94,19 @@ def postgres_url():
         if os.environ.get("EXPLORER_REQUIRE_POSTGRES"):
             pytest.fail(reason)
         pytest.skip(reason)
-    yield server.set(database=name).render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
+    try:
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+        engine.dispose()
+
+
+@pytest.fixture
+def postgres_url():
+    """A database for one test."""
+    with a_postgres_database() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

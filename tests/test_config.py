@@ -62,6 +62,16 @@ def test_a_study_can_be_named_by_its_path(write_study, tmp_path):
         config.load_study(str(tmp_path / "absent.yaml"))
 
 
+@pytest.mark.parametrize("name", ["..", ".", "-x", "a b", "mine@smoke", "x" * 65])
+def test_a_file_whose_name_others_cannot_take_is_refused(write_study, name):
+    """Logs, reports and half-done trials are named after a study; '..' would leave their folder."""
+    write_study(name=name)
+    with pytest.raises(InputError, match="a file is named by letters"):
+        config.load_study(f"studies/{name}.yaml")
+    with pytest.raises(InputError, match="no study of this name"):
+        config.load_study(name)
+
+
 def test_names_beside_the_study_file_may_be_paths(write_study, folder):
     (folder / "studies" / "quick.yaml").write_text(
         dict(files.available("protocols"))["smoke"].read_text()

@@ -203,10 +203,10 @@ def test_a_checkpoint_of_another_trial_or_a_damaged_one_is_not_used(smoke, pretr
     path.write_bytes(path.read_bytes()[:1000])
     found = values(run({"frequency": (0, 20)}, smoke, checkpoints=tmp_path))
     assert found == values(pretrained)
-    checkpoint = Checkpoint(path, "one")
-    checkpoint.save({"rungs": []})
-    assert Checkpoint(path, "one").load() == {"key": "one", "rungs": []}
-    assert Checkpoint(path, "another").load() is None
+    Checkpoint(tmp_path, "one").save({"rungs": []})
+    assert Checkpoint(tmp_path, "one").load() == {"key": "one", "rungs": []}
+    (tmp_path / "one.pt").rename(tmp_path / "another.pt")
+    assert Checkpoint(tmp_path, "another").load() is None
 
 
 def test_a_folder_that_cannot_be_written_costs_no_trial(smoke, pretrained, tmp_path, caplog):

@@ -22,6 +22,7 @@ def cli() -> None:
 
 for command in (
     study.run_study,
+    study.submit,
     study.status,
     study.report_,
     study.dashboard,

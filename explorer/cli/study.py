@@ -1,7 +1,7 @@
 """Commands on studies: run, look, report."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,24 +17,41 @@ if TYPE_CHECKING:
     from explorer.config import Study
 
 
+def _running(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the arguments that say what is run, and how."""
+    for add in (
+        click.option(
+            "--recompute",
+            is_flag=True,
+            help="Compute also what another study has computed in the same way (as --fresh does).",
+        ),
+        click.option("--retry-failed", is_flag=True, help="Try again the trials that failed."),
+        click.option(
+            "--fresh", is_flag=True, help="Archive the study of this name and start over."
+        ),
+        click.option(
+            "--workers", type=click.IntRange(1), help="Trials at a time; default all that fit."
+        ),
+        click.option(
+            "--protocol",
+            "protocols",
+            metavar="NAME",
+            multiple=True,
+            help="Run under this protocol instead of its own; repeated, under one after the other.",
+        ),
+        storage_option,
+        click.argument("study"),
+    ):
+        command = add(command)
+    return command
+
+
 @click.command("run-study")
-@click.argument("study")
-@storage_option
+@_running
 @click.option(
-    "--protocol",
-    "protocols",
-    metavar="NAME",
-    multiple=True,
-    help="Run under this protocol instead of its own; repeated, under one after the other.",
-)
-@click.option("--workers", type=click.IntRange(1), help="Trials at a time; default all that fit.")
-@click.option("--address", help="Ray cluster to join; default a Ray of its own on this machine.")
-@click.option("--fresh", is_flag=True, help="Archive the study of this name and start over.")
-@click.option("--retry-failed", is_flag=True, help="Try again the trials that failed.")
-@click.option(
-    "--recompute",
-    is_flag=True,
-    help="Compute also what another study has computed in the same way (--fresh does so too).",
+    "--address",
+    metavar="HOST:PORT",
+    help="Ray cluster to join, or auto; default a Ray of its own on this machine.",
 )
 def run_study(
     study: str, storage: str | None, protocols: tuple[str, ...], fresh: bool, **options: Any
@@ -68,6 +85,41 @@ def run_study(
         _report_fidelity(planned[0].path.stem, database)
     console().print(f"database  {db.masked(url)}", soft_wrap=True, highlight=False)
     return INTERRUPTED if found == INTERRUPTED else outcome
+
+
+@click.command()
+@_running
+@click.option(
+    "--address",
+    metavar="URL",
+    required=True,
+    envvar="RAY_API_SERVER_ADDRESS",
+    help="Job server of the cluster, http://HOST:8265; default $RAY_API_SERVER_ADDRESS.",
+)
+def submit(
+    study: str, storage: str | None, protocols: tuple[str, ...], address: str, **options: Any
+) -> int:
+    """Hand STUDY to a Ray cluster and return at once; the driver then runs there.
+
+    The study's files travel; images do not. The database must be a server that the head node of
+    the cluster reaches.
+    """
+    from explorer import runner
+    from explorer import storage as db
+
+    url = storage or db.default_url()  # with a password in it, it is refused
+    flags = [f"--{key.replace('_', '-')}" for key, value in options.items() if value is True]
+    if options["workers"] is not None:
+        flags += ["--workers", str(options["workers"])]
+    job = runner.submit(study, address=address, url=url, protocols=protocols, options=flags)
+    click.echo(job.name)
+    for what, command in (
+        *(("status", f"explorer status {name} --storage {url}") for name in job.studies),
+        ("follow", f"ray job logs --follow --address {address} {job.name}"),
+        ("stop", f"ray job stop --address {address} {job.name}"),
+    ):
+        click.echo(f"{what:<9} {command}", err=True)
+    return OK
 
 
 def _report_fidelity(name: str, database: "RDBStorage") -> None:
@@ -219,9 +271,12 @@ def report_(
 
 @click.command()
 @storage_option
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="0.0.0.0 for all who reach this machine."
+)
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
-def dashboard(storage: str | None, port: int) -> int:
-    """Show the Optuna dashboard of a storage, on this machine only."""
+def dashboard(storage: str | None, host: str, port: int) -> int:
+    """Show the Optuna dashboard of a storage, on this machine only unless told otherwise."""
     from explorer import storage as db
 
     database = db.connect(storage or db.default_url())
@@ -230,8 +285,8 @@ def dashboard(storage: str | None, port: int) -> int:
     except ImportError as error:
         remedy = "needs optuna-dashboard: pip install 'fdsl-explorer[dashboard]'"
         raise InputError("dashboard", None, None, remedy) from error
-    click.echo(f"http://127.0.0.1:{port}  (Ctrl-C ends it)")
-    optuna_dashboard.run_server(database, host="127.0.0.1", port=port)
+    click.echo(f"http://{host}:{port}  (Ctrl-C ends it)")
+    optuna_dashboard.run_server(database, host=host, port=port)
     return OK
 
 

@@ -2,5 +2,6 @@
 
 from explorer.runner.driver import run_study
 from explorer.runner.listener import Listener
+from explorer.runner.submit import submit
 
-__all__ = ["Listener", "run_study"]
+__all__ = ["Listener", "run_study", "submit"]

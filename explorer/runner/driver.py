@@ -4,11 +4,9 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from optuna.storages import RDBStorage
 from explorer import storage as db
 from explorer.config import Resources, Study
 from explorer.errors import InputError
+from explorer.runner import cluster
 from explorer.search import Proposal, Queue
 
 # Before Ray is imported: no loggers and tables of Tune's own (the database is the log), no
@@ -33,7 +32,6 @@ _RAY_ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000",
 }
-_MEBIBYTE = 2**20
 
 
 def run_study(
@@ -55,7 +53,8 @@ def run_study(
         listener: Makes the context manager of a :class:`~explorer.runner.Listener` from the queue
             and the number of workers.
         workers: Trials at a time; as many as the machine or the cluster holds where ``None``.
-        address: A Ray cluster to join; a Ray of our own on this machine where ``None``.
+        address: A Ray cluster to join, ``HOST:PORT`` or ``auto``; a Ray of our own on this machine
+            where ``None``.
         retry_failed: Try again the trials that failed for good.
         recompute: Compute every trial, also where the database has its result.
         evaluate: What a trial is (:func:`explorer.evaluate.evaluate` where ``None``).
@@ -65,7 +64,7 @@ def run_study(
 
     Raises:
         InputError: If the study does not go with the one in the database, the cluster cannot be
-            reached, or no node can hold a trial of the protocol.
+            reached, no node can hold a trial of the protocol, or a node has other code.
     """
     os.environ.update({k: v for k, v in _RAY_ENVIRONMENT.items() if k not in os.environ})
     with db.Run(storage, study.name, study.path.read_text(encoding="utf-8")) as run:
@@ -76,19 +75,21 @@ def run_study(
         interrupted = False
         try:
             with (
-                _ray(study, address, workers) as count,
+                cluster.connected(study, address, workers) as count,
                 # After Ray, which takes the signal for itself.
                 _terminate_as_interrupt(),
                 listener(queue, count) as told,
             ):
                 key_of = None if recompute or evaluate else _key
                 _tune(study, queue, told, count, evaluate, key_of)
-        except KeyboardInterrupt:
+                if queue.finished():
+                    cluster.clean(study, everywhere=address is not None)
+        except KeyboardInterrupt as stop:
+            if stop.args:  # a worker's code is not ours; see SameCode
+                raise InputError("--address", None, address, stop.args[0]) from stop
             interrupted = True
         finally:
             queue.release()
-        if queue.finished():
-            shutil.rmtree(_checkpoints(study), ignore_errors=True)
     return interrupted
 
 
@@ -102,9 +103,10 @@ def _tune(
 ) -> None:
     from ray import tune
 
+    from explorer.identity import code
     from explorer.runner.scheduler import RungScheduler
     from explorer.runner.searcher import QueueSearcher
-    from explorer.runner.trainable import EvaluateTrainable
+    from explorer.runner.trainable import EvaluateTrainable, SameCode
 
     for name in ("ray.tune", "ray.train", "ray.air"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -112,7 +114,9 @@ def _tune(
     payload = {
         "evaluate": evaluate,
         "threads": resources.cpus,
-        "checkpoints": str(_checkpoints(study)),
+        "study": study.name,
+        "directory": str(Path.cwd()),
+        "code": code(cluster.families(study)),
     }
     searcher = QueueSearcher(queue, payload, listener, key_of)
     scratch = tempfile.mkdtemp(prefix="explorer-tune-")
@@ -128,6 +132,7 @@ def _tune(
             ),
             run_config=tune.RunConfig(
                 name=study.name,
+                stop=SameCode(),
                 storage_path=scratch,
                 verbose=0,
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
@@ -135,11 +140,6 @@ def _tune(
         ).fit()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _checkpoints(study: Study) -> Path:
-    """Return the folder in which the workers of this machine keep what they have half done."""
-    return (Path(".explorer") / "checkpoints" / study.name).resolve()
 
 
 def _key(proposal: Proposal) -> str:
@@ -151,53 +151,6 @@ def _key(proposal: Proposal) -> str:
 
 def _request(resources: Resources) -> dict[str, float]:
     return {"cpu": resources.cpus, "gpu": resources.gpus}
-
-
-@contextmanager
-def _ray(study: Study, address: str | None, workers: int | None) -> Iterator[int]:
-    """Start or join Ray; yields the number of trials that run at a time."""
-    import ray
-
-    resources = study.protocol.resources
-    if address is None:
-        cpus = len(os.sched_getaffinity(0))
-        ray.init(
-            # As many trials as asked for, and at least one: cores are shared, not refused.
-            num_cpus=max(cpus, ceil((workers or 1) * resources.cpus)),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=True,
-            # Results are small and travel inline; nothing of ours lives in the object store.
-            object_store_memory=100 * _MEBIBYTE,
-        )
-    else:
-        try:
-            _knock(address)
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError("--address", None, address, f"no cluster: {reason}") from error
-    try:
-        total = ray.cluster_resources()
-        room = int(total.get("CPU", 0) // resources.cpus)
-        if resources.gpus:
-            room = min(room, int(total.get("GPU", 0) / resources.gpus + 1e-9))
-        if room < 1:
-            have = f"{total.get('CPU', 0):g} CPUs and {total.get('GPU', 0):g} GPUs"
-            need = f"{resources.cpus:g} CPUs and {resources.gpus:g} GPUs a trial"
-            remedy = f"needs {need}, here are {have}; choose another with --protocol"
-            raise InputError("protocol", None, study.protocol_name, remedy)
-        yield min(workers or room, room)
-    finally:
-        ray.shutdown()
-
-
-def _knock(address: str) -> None:
-    """Raise ``OSError`` if nothing answers there; Ray itself would try for six minutes."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if colon and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """What runs in a worker: one evaluation after the other, a rung a step."""
 
+import os
+import socket
 import traceback
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from typing import Any
 from ray import tune
 
 from explorer.config import Protocol, Range
+from explorer.runner.cluster import checkpoints, difference
 from explorer.scores import Rung, Scores
 
 REPORT = "report"
@@ -21,10 +24,30 @@ class Failure:
     Attributes:
         reason: The exception's type and the last line of its message.
         traceback: The whole story, for the log.
+        other_code: Whether it never began, because its worker has other code than the driver.
     """
 
     reason: str
     traceback: str
+    other_code: bool = False
+
+
+class SameCode(tune.Stopper):  # type: ignore[misc]
+    """Ends a run as soon as a worker has other code than the driver, with its reason.
+
+    Nodes are looked at when a run begins; this is for those that join later.
+    """
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002
+        """Raise what Tune takes for Ctrl-C; the trial is then released and not failed."""
+        report = result.get(REPORT)
+        if isinstance(report, Failure) and report.other_code:
+            raise KeyboardInterrupt(report.reason)
+        return False
+
+    def stop_all(self) -> bool:
+        """Never: a run ends with its queue."""
+        return False
 
 
 class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
@@ -42,6 +65,17 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
         """Prepare the process, then begin the first trial."""
         import torch
 
+        from explorer.identity import code
+
+        directory = config["directory"]
+        if Path(directory).is_dir():
+            # What a protocol names by a relative path is found where the driver finds it.
+            os.chdir(directory)
+        families = [key.removeprefix("formula ") for key in config["code"] if " " in key]
+        try:
+            self._problem = difference(config["code"], code(families))
+        except ValueError as error:  # a formula that is not there, or broken
+            self._problem = str(error)
         # One thread a core: a trial on one core beats a trial on two.
         torch.set_num_threads(max(1, int(config["threads"])))
         self._begin(config)
@@ -64,6 +98,9 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
         An exception is a result: it must reach the database with its reason, and the worker is
         fit for the next trial. Only a dead process is an error to Tune.
         """
+        if self._problem:
+            reason = f"node {socket.gethostname()} {self._problem}"
+            return {REPORT: Failure(reason, reason, other_code=True), tune.result.DONE: True}
         assert self._evaluation is not None  # noqa: S101 - setup has begun one
         try:
             rung = next(self._evaluation)
@@ -83,7 +120,7 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
             # Here and not above: the driver has no need of torch.
             from explorer.evaluate import evaluate
 
-            options = {"checkpoints": Path(config["checkpoints"])}
+            options = {"checkpoints": _folder(config)}
         self._begun, self._ended = config, False
         self._evaluation = evaluate(*_asked(config), formula=config["formula"], **options)
 
@@ -93,9 +130,15 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
         self._evaluation.close()
         if self._begun["evaluate"] is None:
             from explorer.identity import result_key
+            from explorer.training.checkpoint import Checkpoint
 
             key = result_key(*_asked(self._begun), formula=self._begun["formula"])
-            (Path(self._begun["checkpoints"]) / f"{key}.pt").unlink(missing_ok=True)
+            if folder := _folder(self._begun):
+                Checkpoint(folder, key).discard()
+
+
+def _folder(config: dict[str, Any]) -> Path | None:
+    return checkpoints(config["directory"], config["study"])
 
 
 def _asked(config: dict[str, Any]) -> tuple[dict[str, Range] | None, Protocol, int]:

@@ -18,12 +18,12 @@ class Checkpoint:
     another trial counts as none.
 
     Args:
-        path: The file; folders that are missing are made.
-        key: What tells the trial from all others.
+        folder: Where the file is; made where it is missing.
+        key: What tells the trial from all others, and names the file.
     """
 
-    def __init__(self, path: Path, key: str) -> None:
-        self._path = path
+    def __init__(self, folder: Path, key: str) -> None:
+        self._path = folder / f"{key}.pt"
         self._key = key
 
     def save(self, content: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from explorer import config
+from explorer.identity import code
 from explorer.runner.trainable import REPORT, EvaluateTrainable
 from explorer.scores import Rung, Scores
 
@@ -12,7 +13,9 @@ def asked(study, tmp_path):
     return {
         "evaluate": None,
         "threads": 1,
-        "checkpoints": str(tmp_path / "checkpoints"),
+        "study": "mine",
+        "directory": str(tmp_path),
+        "code": code(["visual_atom"]),
         "formula": "visual_atom",
         "protocol": config.load_protocol("smoke").model_dump(mode="json"),
         "ranges": study.space.complete({}),
@@ -21,14 +24,15 @@ def asked(study, tmp_path):
 
 
 def test_a_stopped_trial_leaves_no_checkpoint_and_an_interrupted_one_does(asked, tmp_path):
+    folder = tmp_path / ".explorer" / "checkpoints" / "mine"
     worker = EvaluateTrainable(dict(asked))
     assert isinstance(worker.step()[REPORT], Rung)
-    (stopped,) = (tmp_path / "checkpoints").iterdir()
+    (stopped,) = folder.iterdir()
     worker.reset({**asked, "seed": 1})
     assert not stopped.exists()
     assert isinstance(worker.step()[REPORT], Rung)
     worker.stop()
-    (interrupted,) = (tmp_path / "checkpoints").iterdir()
+    (interrupted,) = folder.iterdir()
     assert interrupted != stopped
 
 
