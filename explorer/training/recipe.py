@@ -140,6 +140,11 @@ class Phase(Recipe):
     and on processors that multiply it (AMX or AVX512-BF16), float32 elsewhere: without such
     instructions bfloat16 is slower."""
 
+    compile: bool = False
+    """Compile forward and backward (torch.compile). That takes from half a minute to minutes a
+    trial, which a long training on a GPU may win back; on a processor it does not. Where nothing
+    can be compiled, a warning is logged and training goes on as it is."""
+
     deterministic: bool = False
     """Use only algorithms that give the same bits every time, at some cost. Needed on CUDA alone:
     on a processor, with one thread, there are no others. (`explorer.training.arithmetic`)"""

@@ -306,6 +306,46 @@ def test_bfloat16_where_it_is_asked_for(tiny, halves):
     assert losses[0] != losses[1]
 
 
+@pytest.fixture
+def compiling(monkeypatch):
+    """Compile with a backend of one's own: inductor takes half a minute even for this model."""
+    compile_ = torch.compile
+
+    def use(backend):
+        torch.compiler.reset()
+        monkeypatch.setattr(torch, "compile", lambda model: compile_(model, backend=backend))
+
+    yield use
+    torch.compiler.reset()
+
+
+def test_compiled_where_it_is_asked_for(tiny, halves, compiling):
+    graphs = []
+    compiling(lambda graph, _: graphs.append(graph) or graph)
+    recipe = RECIPE.model_copy(update={"epochs": 2, "rungs": (1.0,), "precision": "float32"})
+    plain = start(tiny, halves, recipe)
+    expected = [event.loss for event in plain.run()]
+    assert graphs == []
+    training = start(tiny, halves, recipe.model_copy(update={"compile": True}))
+    assert [event.loss for event in training.run()] == pytest.approx(expected, rel=1e-4)
+    assert graphs
+    assert training.state()["model"].keys() == plain.state()["model"].keys()
+
+
+def test_what_cannot_be_compiled_goes_on_as_it_is(tiny, halves, compiling, caplog):
+    def lack(_graph, _inputs):
+        raise RuntimeError("no compiler here")
+
+    compiling(lack)
+    recipe = RECIPE.model_copy(update={"epochs": 1, "rungs": (1.0,)})
+    expected = list(start(tiny, halves, recipe).run())
+    found = list(start(tiny, halves, recipe.model_copy(update={"compile": True})).run())
+    assert [event.loss for event in found] == [event.loss for event in expected]
+    (warning,) = [record for record in caplog.records if record.name == "explorer"]
+    assert warning.message.startswith("pretrain: goes on without compiling: ")
+    assert "no compiler here" in warning.message
+
+
 def test_predict_takes_any_number_of_grey_images_for_a_colour_model(tiny):
     model = models.build(tiny, classes=4, channels=3, seed=0)
     images = np.random.default_rng(0).integers(0, 256, (300, 8, 8), dtype=np.uint8)
