@@ -34,7 +34,7 @@ def times(whole) -> int:
 
 @pytest.fixture
 def whole_only(whole):
-    """Of a test that would not earn its time in every run."""
+    """Of a test that would not earn its time in every run, beside tests/runner and end to end."""
     if not whole:
         pytest.skip("only by make test-faults")
 
@@ -45,6 +45,7 @@ def kinds(outcome) -> list[str]:
     return [t.user_attrs["failure_kind"] for t in trials if "failure_kind" in t.user_attrs]
 
 
+@pytest.mark.usefixtures("whole_only")
 def test_workers_are_killed(make_lab, judge, times):
     lab = make_lab()
     driver, draw = lab.start(), random.Random("a worker")
@@ -55,6 +56,7 @@ def test_workers_are_killed(make_lab, judge, times):
     assert "worker died" in kinds(judge(f"kill -9 of a worker ({times}x)", lab))
 
 
+@pytest.mark.usefixtures("whole_only")
 def test_the_driver_is_killed(make_lab, judge, times):
     lab = make_lab()
     driver = lab.start()
@@ -145,6 +147,7 @@ def test_the_disk_for_half_done_trials_is_full(make_lab, judge, tmp_path):
         judge("disk full for half-done trials (tmpfs)", lab)
 
 
+@pytest.mark.usefixtures("whole_only")
 def test_the_disk_for_the_database_is_full(make_lab, judge, tmp_path):
     place = tmp_path / "small"
     with small_disk(place, "500k"):
