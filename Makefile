@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: study test check clean
+.PHONY: study test test-faults check clean
 
 study: .venv/installed  ## run the main job and show its result
 	$(BIN)/explorer run-study frequency_range
 
 test: .venv/installed  ## run all tests
 	$(BIN)/pytest
+
+test-faults: .venv/installed  ## do all harm to studies, and write the table of what they survived
+	$(BIN)/pytest tests/faults --faults=whole
 
 check: .venv/installed  ## lint, format, types, import contracts
 	$(BIN)/ruff check

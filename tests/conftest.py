@@ -25,6 +25,15 @@ arms:
 POSTGRES = os.environ.get("EXPLORER_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--faults",
+        choices=["short", "whole"],
+        default="short",
+        help="tests/faults: a few faults in a study of 6 trials, or all of them in one of 24",
+    )
+
+
 def pytest_configure():
     # A shell starts what it runs in the background with Ctrl-C ignored, and so would the programs
     # be that the tests interrupt.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer.config import Resources, Study
-from explorer.errors import InputError
+from explorer.errors import InputError, OutageError
 
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Where it is 0, Ray takes this machine to be 127.0.0.1, and all its servers bind to that."""
@@ -34,6 +34,7 @@ def connected(study: Study, address: str | None, workers: int | None) -> Iterato
     Raises:
         InputError: If the cluster cannot be joined, no node can hold a trial, or one that can has
             another explorer than this machine.
+        OutageError: If Ray could not be started here, as on a machine that is overloaded.
     """
     try:
         if address is None:
@@ -57,17 +58,21 @@ def _start(resources: Resources, workers: int | None) -> None:
     import ray
 
     cpus = len(os.sched_getaffinity(0))
-    ray.init(
-        address="local",  # whatever RAY_ADDRESS says
-        # As many trials as asked for, and at least one: cores are shared, not refused.
-        num_cpus=max(cpus, ceil((workers or 1) * resources.cpus)),
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        configure_logging=True,
-        # Results are small and travel inline; nothing of ours lives in the object store.
-        object_store_memory=100 * _MEBIBYTE,
-    )
+    try:
+        ray.init(
+            address="local",  # whatever RAY_ADDRESS says
+            # As many trials as asked for, and at least one: cores are shared, not refused.
+            num_cpus=max(cpus, ceil((workers or 1) * resources.cpus)),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=True,
+            # Results are small and travel inline; nothing of ours lives in the object store.
+            object_store_memory=100 * _MEBIBYTE,
+        )
+    except Exception as error:  # Ray has no other word for a start that has taken too long
+        reason = str(error).partition(". ")[0].strip()
+        raise OutageError(f"Ray could not be started on this machine: {reason}") from error
     listens = ray.util.get_node_ip_address()
     if listens != "127.0.0.1":
         _log.warning("Ray listens on %s: it was imported before explorer told it not to", listens)

@@ -105,7 +105,7 @@ def _tune(
 
     from explorer.identity import code
     from explorer.runner.scheduler import RungScheduler
-    from explorer.runner.searcher import QueueSearcher
+    from explorer.runner.searcher import DriverError, QueueSearcher
     from explorer.runner.trainable import EvaluateTrainable, SameCode
 
     for name in ("ray.tune", "ray.train", "ray.air"):
@@ -138,6 +138,8 @@ def _tune(
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         ).fit()
+    except DriverError as stop:
+        raise stop.error from stop.error.__cause__
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -1,10 +1,12 @@
 """The bridge between a Tune trial and an Optuna trial."""
 
+import functools
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
+from optuna.exceptions import UpdateFinishedTrialError
 from ray.tune.search import Searcher
 
 from explorer.runner.listener import Listener
@@ -16,6 +18,35 @@ RECOVER_SECONDS = 5.0
 """How often a run that has nothing left to do looks for trials whose run has died."""
 
 _log = logging.getLogger("explorer")
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class DriverError(BaseException):
+    """Takes what went wrong in the driver past Tune.
+
+    An ``Exception`` Tune puts into the log, and goes on without the trial: it would be RUNNING for
+    ever, and the run would wait for it.
+
+    Args:
+        error: What went wrong.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        super().__init__(error)
+
+
+def _past_tune(method: Callable[_P, _T]) -> Callable[_P, _T]:
+    @functools.wraps(method)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return method(*args, **kwargs)
+        except Exception as error:
+            raise DriverError(error) from error
+
+    return call
 
 
 class QueueSearcher(Searcher):  # type: ignore[misc]
@@ -49,6 +80,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         self._stopped: set[str] = set()
         self._recovered_at = time.monotonic()
 
+    @_past_tune
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Hand out the next trial; ``None`` says that others still work on the last ones.
 
@@ -93,18 +125,24 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         self._listener.finished(proposal.number, "PRUNED", None, 0.0, None)
         return True
 
+    @_past_tune
     def reached(self, trial_id: str, result: Mapping[str, Any]) -> bool:
         """Record a rung, and say whether the trial is stopped there."""
         rung = result.get(REPORT)
         if not isinstance(rung, Rung):
             return False
         number = self._running[trial_id][0].number
-        self._queue.report(number, rung)
+        try:
+            self._queue.report(number, rung)
+        except UpdateFinishedTrialError:
+            self._forget(self._running.pop(trial_id)[0])
+            return True
         self._listener.rung(number, rung.images_seen, rung.accuracy)
         if self._queue.should_stop(number):
             self._stopped.add(trial_id)
         return trial_id in self._stopped
 
+    @_past_tune
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
@@ -112,10 +150,17 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         if trial_id not in self._running:
             return
         proposal, began = self._running.pop(trial_id)
-        number, seconds = proposal.number, time.monotonic() - began
+        stopped = trial_id in self._stopped
+        self._stopped.discard(trial_id)
         report = None if error or result is None else result.get(REPORT)
-        if isinstance(report, Rung) and trial_id in self._stopped:
-            self._stopped.remove(trial_id)
+        try:
+            self._end(proposal, report, stopped, time.monotonic() - began)
+        except UpdateFinishedTrialError:
+            self._forget(proposal)
+
+    def _end(self, proposal: Proposal, report: Any, stopped: bool, seconds: float) -> None:
+        number = proposal.number
+        if isinstance(report, Rung) and stopped:
             self._queue.prune(number, f"stopped at {report.images_seen:,} images")
             self._listener.finished(number, "PRUNED", None, seconds, None)
             return
@@ -139,6 +184,13 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
             reason += "; it is tried again" if again else "; given up"
             _log.error("trial %d (%s): %s", number, proposal.arm, reason)
         self._listener.finished(number, "FAIL", None, seconds, reason)
+
+    def _forget(self, proposal: Proposal) -> None:
+        """Leave a trial to another run, which has taken this one for dead after a long silence."""
+        self._queue.forget(proposal.number)
+        reason = "another run has taken it back; what it finds here is dropped"
+        _log.warning("trial %d (%s): %s", proposal.number, proposal.arm, reason)
+        self._listener.finished(proposal.number, "FAIL", None, 0.0, reason)
 
     def _record(self, number: int, scores: Scores) -> None:
         attrs: dict[str, Any] = {

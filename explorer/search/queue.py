@@ -7,9 +7,11 @@ ranges and seed.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
@@ -186,10 +188,15 @@ class Queue:
             self._enqueue_missing()
         return any(slot_of(t.user_attrs) == slot for t in self._trials(TrialState.WAITING))
 
+    def forget(self, number: int) -> None:
+        """Leave a trial in flight to the run that has taken it back."""
+        self._in_flight.pop(number, None)
+
     def release(self) -> None:
         """Mark all that this run has in flight as interrupted; the next run takes it up."""
         for number in list(self._in_flight):
-            self._fail(number, INTERRUPTED, "interrupted: the run was stopped")
+            with suppress(UpdateFinishedTrialError):  # another run has taken it back
+                self._fail(number, INTERRUPTED, "interrupted: the run was stopped")
 
     # -- what the database says --------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import logging
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import ParamSpec, TypeVar
 
 from optuna.exceptions import StorageInternalError
@@ -33,6 +33,9 @@ _SQLSTATES_BUSY = ("40", "55P03")
 # Class 08 is a lost connection; then the server is stopping, has crashed, is starting, or was idle
 # for too long, and has no connection left.
 _SQLSTATES_AWAY = ("08", "57P01", "57P02", "57P03", "57P05", "25P03", "53300")
+# A disk that is full, or fails.
+_SQLITE_NO_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+_SQLSTATES_NO_DISK = ("53100", "58030")
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -46,10 +49,7 @@ def busy(error: BaseException) -> bool:
     found = _database_error(error)
     if found is None:
         return False
-    code = getattr(found.orig, "sqlite_errorcode", None)
-    if code is not None:
-        return (code & 0xFF) in _SQLITE_BUSY  # the higher bits tell the reason
-    return str(getattr(found.orig, "sqlstate", None)).startswith(_SQLSTATES_BUSY)
+    return _says(found, _SQLITE_BUSY, _SQLSTATES_BUSY)
 
 
 def transient(error: BaseException) -> bool:
@@ -77,7 +77,8 @@ def patient(call: Callable[_P, _T]) -> Callable[_P, _T]:
     that many who wait for one server do not come back all at once.
 
     Raises:
-        OutageError: If it has not gone through within :data:`PATIENCE_SECONDS`.
+        OutageError: If it has not gone through within :data:`PATIENCE_SECONDS`, or the database has
+            no disk to write to, which a person has to mend.
     """
 
     @functools.wraps(call)
@@ -87,9 +88,11 @@ def patient(call: Callable[_P, _T]) -> Callable[_P, _T]:
             try:
                 return call(*args, **kwargs)
             except (SQLAlchemyError, StorageInternalError) as error:
+                waited, reason = time.monotonic() - began, reason_of(error)
+                if _no_disk(error):
+                    raise OutageError(f"the database cannot be written: {reason}") from error
                 if not transient(error):
                     raise
-                waited, reason = time.monotonic() - began, reason_of(error)
                 if waited > PATIENCE_SECONDS:
                     line = f"the database has not answered for {waited:.0f} seconds: {reason}"
                     raise OutageError(line) from error
@@ -105,6 +108,19 @@ def reason_of(error: BaseException) -> str:
     found = _database_error(error)
     said = str(error if found is None else found.orig).strip()
     return masked(said.splitlines()[0]) if said else type(error).__name__
+
+
+def _no_disk(error: BaseException) -> bool:
+    found = _database_error(error)
+    return found is not None and _says(found, _SQLITE_NO_DISK, _SQLSTATES_NO_DISK)
+
+
+def _says(error: DBAPIError, sqlite_codes: Container[int], sqlstates: tuple[str, ...]) -> bool:
+    """Say whether a database has given one of these reasons."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return (code & 0xFF) in sqlite_codes  # the higher bits tell more
+    return str(getattr(error.orig, "sqlstate", None)).startswith(sqlstates)
 
 
 def _database_error(error: BaseException | None) -> DBAPIError | None:

@@ -27,8 +27,12 @@ from explorer.storage.retry import patient
 from explorer.storage.tables import insert_missing, locks, runs
 
 HEARTBEAT_SECONDS = 10.0
-SILENT_SECONDS = 60.0
-"""A run on another host that has not been heard of for so long is taken to be dead."""
+SILENT_SECONDS = 180.0
+"""A run on another host that has not been heard of for so long is taken to be dead.
+
+It is more than a run waits for a database that is away (``retry.PATIENCE_SECONDS``): after an
+outage all runs are silent, and the first to be back must not take the others for dead.
+"""
 
 
 class Run:
@@ -59,11 +63,10 @@ class Run:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        self._renew(ended_at=_now())
+        self._renew("ended_at")
 
     @patient
     def _begin(self) -> None:
-        now = _now()
         row = {
             "run_id": self.run_id,
             "study_name": self._study_name,
@@ -71,26 +74,26 @@ class Run:
             "process": _process(os.getpid()) or str(os.getpid()),
             "command": shlex.join(["explorer", *map(masked, sys.argv[1:])]),
             "provenance": json.dumps(provenance()),
-            "started_at": now,
-            "seen_at": now,
             "study_file": self._study_file,
         }
         with self._storage.engine.begin() as connection:
-            insert_missing(connection, runs, [row])
+            now = _clock(connection)
+            insert_missing(connection, runs, [{**row, "started_at": now, "seen_at": now}])
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
-            self._renew(seen_at=_now())
+            self._renew("seen_at")
 
-    def _renew(self, **values: datetime) -> None:
+    def _renew(self, sign: str) -> None:
         # Not patiently. A database that is away for a moment: the next beat will do, and a run
         # that cannot say that it has ended is known by its process, or by its silence.
         with suppress(SQLAlchemyError):
-            self._mark(**values)
+            self._mark(sign)
 
-    def _mark(self, **values: datetime) -> None:
+    def _mark(self, sign: str) -> None:
+        mine = sa.update(runs).where(runs.c.run_id == self.run_id)
         with self._storage.engine.begin() as connection:
-            connection.execute(sa.update(runs).where(runs.c.run_id == self.run_id).values(**values))
+            connection.execute(mine.values({sign: _clock(connection)}))
 
 
 def dead_runs(storage: RDBStorage, study_name: str) -> set[str]:
@@ -111,16 +114,17 @@ def live_runs(storage: RDBStorage, study_name: str) -> set[str]:
 def _signs_of_life(storage: RDBStorage, study_name: str) -> dict[str, bool]:
     query = sa.select(runs).where(runs.c.study_name == study_name)
     with storage.engine.connect() as connection:
-        return {row.run_id: _alive(row) for row in connection.execute(query)}
+        now = _clock(connection)
+        return {row.run_id: _alive(row, now) for row in connection.execute(query)}
 
 
-def _alive(run: sa.Row[Any]) -> bool:
+def _alive(run: sa.Row[Any], now: datetime) -> bool:
     if run.ended_at is not None:
         return False
     if run.host == _host():
         pid = int(run.process.partition("@")[0])
         return bool(_process(pid) == run.process)
-    return bool(_now() - run.seen_at <= timedelta(seconds=SILENT_SECONDS))
+    return bool(now - run.seen_at <= timedelta(seconds=SILENT_SECONDS))
 
 
 @contextmanager
@@ -203,5 +207,7 @@ def _process(pid: int) -> str | None:
     return None if state == "Z" else f"{pid}@{started}"
 
 
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
+def _clock(connection: sa.Connection) -> datetime:
+    """Return the time of the database, naive and in UTC; the clocks of hosts differ, and step."""
+    now: datetime = connection.execute(sa.select(sa.func.now())).scalar_one()
+    return now if now.tzinfo is None else now.astimezone(UTC).replace(tzinfo=None)

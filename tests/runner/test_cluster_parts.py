@@ -6,7 +6,7 @@ import pytest
 
 from explorer import identity
 from explorer.config import Resources
-from explorer.errors import InputError
+from explorer.errors import InputError, OutageError
 from explorer.runner import cluster, run_study
 from explorer.runner.trainable import REPORT, EvaluateTrainable, Failure, SameCode
 
@@ -94,3 +94,13 @@ def test_a_client_outside_the_cluster_is_sent_to_submit(study, sqlite_url, addre
     storage = db.connect(sqlite_url, create=True)
     with pytest.raises(InputError, match="explorer submit"):
         run_study(study, storage, listener=lambda *_: None, address=address)
+
+
+def test_a_ray_that_does_not_start_is_one_line(study, monkeypatch):
+    def fail(**_):
+        raise Exception("The current node timed out during startup. This could happen because")  # noqa: TRY002 - as Ray does
+
+    monkeypatch.setattr("ray.init", fail)
+    said = "^Ray could not be started on this machine: The current node timed out during startup$"
+    with pytest.raises(OutageError, match=said), cluster.connected(study, None, 1):
+        pass

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from explorer import config
 from explorer import storage as db
-from explorer.errors import InputError
+from explorer.errors import InputError, OutageError
 from explorer.runner import run_study
 from explorer.storage import tables
 from tests.conftest import STUDY
@@ -191,6 +191,21 @@ def test_a_trial_is_stopped_at_a_rung_and_its_worker_is_used_again(
     assert len({t.user_attrs["host"] for t in complete}) == 1
     states = [state for _, state, _, _ in told.of("finished")]
     assert (states.count("COMPLETE"), states.count("PRUNED")) == (7, 1)
+
+
+def test_a_database_that_is_gone_ends_the_run(study, storage, told, tmp_path, monkeypatch):
+    """And does not leave it waiting for a trial that Tune has given up."""
+    error = OutageError("the database has not answered")
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("explorer.search.Queue.complete", fail)
+    with pytest.raises(OutageError, match="has not answered"):
+        run(study, storage, told, make_evaluate(tmp_path), workers=1)
+    states = [t.state for t in optuna.load_study(study_name="mine", storage=storage).get_trials()]
+    assert TrialState.FAIL in states
+    assert TrialState.RUNNING not in states
 
 
 def test_a_cluster_that_is_not_there(study, storage, told, tmp_path):

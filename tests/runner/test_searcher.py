@@ -1,21 +1,25 @@
 """The bridge to Tune, without Ray: what it hands out and what it takes from the database."""
 
 import math
+from datetime import datetime
 from types import SimpleNamespace
 
 import optuna
 import pytest
+import sqlalchemy as sa
 from optuna.trial import TrialState
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
 from explorer import config
 from explorer import storage as db
+from explorer.errors import OutageError
 from explorer.runner.scheduler import RungScheduler
-from explorer.runner.searcher import QueueSearcher
+from explorer.runner.searcher import DriverError, QueueSearcher
 from explorer.runner.trainable import REPORT
 from explorer.scores import Rung, Scores
 from explorer.search import Queue
+from explorer.storage import tables
 from tests.conftest import STUDY
 from tests.runner.test_driver import Told
 
@@ -69,6 +73,65 @@ def test_only_what_is_known_is_taken(storage, write_study):
     write_study(text, name="other")
     # From scratch and the waves are as before, for both seeds; the circles are not.
     assert run_out(storage, config.load_study("other"), Told(), key_of, work) == 2
+
+
+def test_what_goes_wrong_in_the_driver_gets_past_tune(storage, study, monkeypatch):
+    """Tune logs an Exception of its searcher, and goes on without the trial."""
+    error = OutageError("the database has not answered")
+
+    def fail(*_):
+        raise error
+
+    with db.Run(storage, study.name) as run:
+        queue = Queue(storage, study, run.run_id)
+        queue.recover()
+        searcher = QueueSearcher(queue, {}, Told(), None)
+        searcher.suggest("0")
+        for method in ("report", "complete", "take"):
+            monkeypatch.setattr(queue, method, fail)
+        for call in (
+            lambda: searcher.reached("0", {REPORT: Rung(10, 0.25, 2.0, 1.5)}),
+            lambda: searcher.on_trial_complete("0", {REPORT: Scores(0.5)}),
+            lambda: searcher.suggest("1"),
+        ):
+            with pytest.raises(DriverError) as raised:
+                call()
+            assert raised.value.error is error
+    assert not issubclass(DriverError, Exception)
+
+
+@pytest.mark.parametrize("at", ["rung", "end", "release"])
+def test_a_trial_that_another_run_has_taken_back_is_left_to_it(storage, study, at):
+    """A run that was cut off for long, and is not dead at all, comes back."""
+    told = Told()
+    with db.Run(storage, study.name) as cut_off, db.Run(storage, study.name) as run:
+        mine = Queue(storage, study, cut_off.run_id)
+        mine.recover()
+        searcher = QueueSearcher(mine, {}, told, None)
+        searcher.suggest("0")
+        gone = {"host": "elsewhere", "seen_at": datetime(2000, 1, 1)}  # noqa: DTZ001 - as stored
+        row = sa.update(tables.runs).where(tables.runs.c.run_id == cut_off.run_id)
+        with storage.engine.begin() as connection:
+            connection.execute(row.values(gone))
+        other = Queue(storage, study, run.run_id)
+        (lost,) = other.recover()
+        if at == "rung":
+            assert searcher.reached("0", {REPORT: Rung(10, 0.25, 2.0, 1.5)})
+        elif at == "end":
+            searcher.on_trial_complete("0", {REPORT: Scores(0.5, {"digits": 0.5})})
+        if at != "release":
+            ((number, state, _, reason),) = told.of("finished")
+            assert (number, state) == (lost.number, "FAIL")
+            assert "taken it back" in reason
+            searcher.on_trial_complete("0", {REPORT: Scores(0.5, {"digits": 0.5})})
+        mine.release()
+        while (proposal := other.take()) is not None:
+            other.complete(proposal.number, 0.5)
+        assert other.finished()
+    trials = optuna.load_study(study_name="mine", storage=storage).get_trials()
+    assert [t.number for t in trials if t.state == TrialState.FAIL] == [lost.number]
+    assert trials[lost.number].user_attrs["failure"] == "interrupted: its run died"
+    assert sum(t.state == TrialState.COMPLETE for t in trials) == 6
 
 
 def test_everything_is_computed_where_that_is_asked_for(storage, write_study):

@@ -219,6 +219,19 @@ def test_patience_has_an_end(sqlite_url, monkeypatch):
     other.close()
 
 
+def test_a_disk_that_is_full_is_one_line(sqlite_url):
+    storage = db.connect(sqlite_url, create=True)
+
+    @sa.event.listens_for(storage.engine, "connect")
+    def leave_no_room(connection, _) -> None:
+        connection.execute("PRAGMA max_page_count = 1")  # as many as there are: none can be added
+
+    storage.engine.dispose()
+    study = optuna.create_study(study_name="mine", storage=storage)
+    with pytest.raises(OutageError, match="cannot be written: database or disk is full"):
+        study.set_user_attr("much", "x" * 2000 * 1000)
+
+
 def test_what_will_not_mend_itself_is_raised_at_once():
     calls = []
 

@@ -4,14 +4,15 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import optuna
 import sqlalchemy as sa
+import time_machine
 
 from explorer import storage as db
-from explorer.storage import tables
-from explorer.storage.runs import SILENT_SECONDS
+from explorer.storage import retry, tables
+from explorer.storage.runs import HEARTBEAT_SECONDS, SILENT_SECONDS
 
 
 def test_a_run_is_alive_for_as_long_as_its_process(database_url):
@@ -60,6 +61,29 @@ def test_a_silent_run_on_another_host_is_dead(sqlite_url):
             earlier = seen - timedelta(seconds=SILENT_SECONDS + 1)
             connection.execute(sa.update(tables.runs).values(seen_at=earlier))
         assert db.dead_runs(storage, "mine") == {run.run_id}
+
+
+def test_a_clock_that_steps_kills_no_run(database_url):
+    """The clock is the database's: hosts have others, and theirs step."""
+    storage = db.connect(database_url, create=True)
+    for hours in (-1, 1):
+        with time_machine.travel(datetime.now(UTC) + timedelta(hours=hours)):
+            run = db.Run(storage, "mine")
+            run._begin()
+        elsewhere = sa.update(tables.runs).values(host="elsewhere/boot")
+        with storage.engine.begin() as connection:
+            connection.execute(elsewhere)
+        assert db.dead_runs(storage, "mine") == set()
+        with time_machine.travel(datetime.now(UTC) + timedelta(hours=hours)):
+            assert db.dead_runs(storage, "mine") == set()
+    with storage.engine.connect() as connection:
+        seen = connection.execute(sa.select(tables.runs.c.seen_at)).scalars().all()
+    now = datetime.now(UTC).replace(tzinfo=None)
+    assert all(abs(now - one) < timedelta(minutes=5) for one in seen)  # in UTC
+
+
+def test_a_run_is_given_longer_than_it_waits_for_its_database():
+    assert SILENT_SECONDS > retry.PATIENCE_SECONDS + HEARTBEAT_SECONDS + retry._LONGEST_PAUSE
 
 
 def test_only_one_run_at_a_time_decides(database_url):
