@@ -121,7 +121,8 @@ class Nodes:
 
     def start_head(self) -> None:
         """Start the head node, on which the driver is."""
-        self._start("--head", f"--port={self._port}", f"--ray-client-server-port={free_port()}")
+        ports = f"--port={self._port}", f"--ray-client-server-port={free_port()}"
+        self._start("--head", "--include-dashboard=false", *ports)
 
     def start_second(self) -> None:
         """Start the node that is going to be killed."""
@@ -151,13 +152,13 @@ class Nodes:
         with log.open("wb") as said:
             process = subprocess.Popen(
                 [
-                    *(_RAY, "start", "--block", "--num-cpus=1", "--include-dashboard=false"),
+                    *(_RAY, "start", "--block", "--num-cpus=1"),
                     f"--temp-dir={tempfile.mkdtemp(dir=self._temporary)}",
                     "--object-store-memory=100000000",
                     f"--dashboard-agent-listen-port={free_port()}",
                     *more,
                 ],
-                env={**kept, "RAY_USAGE_STATS_ENABLED": "0"},
+                env={**kept, "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"},
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=said,
