@@ -231,21 +231,20 @@ def _two_cores(formula: str, categories: int) -> float | None:
 
 def _process(formula: str, categories: int) -> tuple[float, int]:
     """Return when a new process has its first images, and the peak of its memory in bytes."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as errors:
         command = [sys.executable, "-c", _RENDER, formula, folder, str(categories)]
         environment = {**os.environ, "PYTHONPATH": str(Path(explorer.__file__).parents[1])}
         start = time.perf_counter()
         with subprocess.Popen(  # noqa: S603
-            command,
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=errors
         ) as process:
-            if process.stdout is not None:
-                process.stdout.readline()
+            assert process.stdout is not None  # noqa: S101 - it is a pipe
+            process.stdout.readline()
             first = time.perf_counter() - start
-            rest, said = process.communicate()
+            # Not communicate(), which does not see what has come together with the first line.
+            rest = process.stdout.read()
+        errors.seek(0)
+        said = errors.read()
     if process.returncode:
         line = said.strip().splitlines()[-1]
         raise InputError("bench render", None, None, f"a second process fails: {line}")
