@@ -23,7 +23,7 @@ from explorer.errors import InputError, nearest
 SCRATCH = "scratch"
 """Name of the arm that is fine-tuned from random initialisation; every study has it."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")]
+Name = Annotated[str, StringConstraints(pattern=f"^{files.NAME.pattern}$")]
 
 
 class Arm(BaseModel):

@@ -9,6 +9,7 @@ import pandas as pd
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from explorer import storage as db
 from explorer.report.definition import Definition, definition, find_study
 from explorer.variety import MEASURES
 
@@ -30,36 +31,14 @@ _BEFORE = (
     "rung",
     "probe",
 )
-_TEXT = (
-    "arm",
-    "formula",
-    "failure",
-    "stopped",
-    "cached_from",
-    "remarks",
-    "dataset",
-    "host",
-    "device",
-)
+_SAID = ("failure", "stopped", "cached_from", "remarks", "dataset", "host", "device")
 _DTYPES = {
     "number": "int64",
     "seed": "UInt64",
     **dict.fromkeys(("replicate", "attempt", "continues", "rung"), "Int64"),
-    **dict.fromkeys(_TEXT, "string"),
+    **dict.fromkeys(("arm", "formula", *_SAID), "string"),
 }
-_AFTER = (
-    "finetune_std",
-    "pretrain_loss",
-    "failure",
-    "stopped",
-    "cached_from",
-    "remarks",
-    "dataset",
-    "host",
-    "device",
-    "start",
-    "end",
-)
+_AFTER = ("finetune_std", "pretrain_loss", *_SAID, "start", "end")
 
 
 def load(study: optuna.Study | str, storage: BaseStorage | None = None) -> pd.DataFrame:
@@ -125,12 +104,8 @@ def _frame(trials: Sequence[FrozenTrial], said: Definition) -> pd.DataFrame:
 
 def _row(trial: FrozenTrial, said: Definition) -> dict[str, Any]:
     attrs = trial.user_attrs
-    row: dict[str, Any] = {key: attrs.get(key) for key in ("arm", "replicate", "seed")}
-    row |= {
-        key: attrs.get(key)
-        for key in ("attempt", "continues", "pretrain_loss", "failure", "stopped")
-    }
-    row |= {key: attrs.get(key) for key in ("cached_from", "remarks", "dataset", "host", "device")}
+    asked = ("arm", "replicate", "seed", "attempt", "continues")
+    row: dict[str, Any] = {key: attrs.get(key) for key in (*asked, "pretrain_loss", *_SAID)}
     row |= {
         "number": trial.number,
         # A trial of explorer 0.1 does not say it; all arms of a study had one formula then.
@@ -139,12 +114,8 @@ def _row(trial: FrozenTrial, said: Definition) -> dict[str, Any]:
         "start": trial.datetime_start,
         "end": trial.datetime_complete,
     }
-    # Where there are two objectives, Optuna has no place for what comes before the end.
-    noted = {int(step): one.get("accuracy") for step, one in attrs.get("rungs", {}).items()}
-    rungs = trial.intermediate_values or {k: v for k, v in noted.items() if v is not None}
-    if rungs:
-        row["rung"] = max(rungs)
-        row["probe"] = rungs[row["rung"]]
+    if rungs := db.rung_values(trial):
+        row["rung"], row["probe"] = max(rungs.items())
     if trial.state == TrialState.COMPLETE:
         (row["accuracy"], *_) = trial.values  # noqa: PD011 - a trial, not a frame
     repeats = [found for key, found in attrs.items() if key.startswith("repeats.")]

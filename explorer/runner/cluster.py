@@ -134,15 +134,15 @@ def _check_nodes(study: Study) -> None:
     from explorer.identity import code
 
     here = code(families(study))
-    for host, there in on_every_node(study.protocol.resources, _look, sorted(families(study))):
+    for host, there in on_every_node(study.protocol.resources, _look, families(study)):
         problem = there if isinstance(there, str) else difference(here, there)
         if problem:
             raise InputError("--address", f"node {host}", None, problem)
 
 
-def families(study: Study) -> set[str]:
-    """Return the formulas that the arms of a study draw from."""
-    return {study.space.formula, *(space.formula for space in study.arm_spaces.values())}
+def families(study: Study) -> list[str]:
+    """Return the formulas that the arms of a study draw from, sorted."""
+    return sorted({study.space.formula, *(s.formula for s in study.arm_spaces.values())})
 
 
 def difference(here: Mapping[str, str], there: Mapping[str, str]) -> str | None:

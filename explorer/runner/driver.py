@@ -110,13 +110,14 @@ def _tune(
 
     for name in ("ray.tune", "ray.train", "ray.air"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    resources = study.protocol.resources
+    resources, families = study.protocol.resources, cluster.families(study)
     payload = {
         "evaluate": evaluate,
         "threads": resources.cpus,
         "study": study.name,
         "directory": str(Path.cwd()),
-        "code": code(cluster.families(study)),
+        "families": families,
+        "code": code(families),
     }
     searcher = QueueSearcher(queue, payload, listener, key_of)
     scratch = tempfile.mkdtemp(prefix="explorer-tune-")

@@ -1,5 +1,6 @@
 """What runs in a worker: one evaluation after the other, a rung a step."""
 
+import inspect
 import os
 import socket
 import traceback
@@ -59,7 +60,6 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
     """
 
     _evaluation: Generator[Rung, None, Scores] | None = None
-    _ended = False
 
     def setup(self, config: dict[str, Any]) -> None:
         """Prepare the process, then begin the first trial."""
@@ -71,9 +71,8 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
         if Path(directory).is_dir():
             # What a protocol names by a relative path is found where the driver finds it.
             os.chdir(directory)
-        families = [key.removeprefix("formula ") for key in config["code"] if " " in key]
         try:
-            self._problem = difference(config["code"], code(families))
+            self._problem = difference(config["code"], code(config["families"]))
         except ValueError as error:  # a formula that is not there, or broken
             self._problem = str(error)
         # One thread a core: a trial on one core beats a trial on two.
@@ -82,8 +81,7 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begin the next trial in this process."""
-        if not self._ended:
-            self._discard()
+        self._discard()
         self._begin(new_config)
         return True
 
@@ -105,10 +103,8 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
         try:
             rung = next(self._evaluation)
         except StopIteration as stop:
-            self._ended = True
             return {REPORT: stop.value, tune.result.DONE: True}
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs into the database
-            self._ended = True
             reason = f"{type(error).__name__}: {error}".strip().splitlines()[-1]
             failure = Failure(reason, traceback.format_exc())
             return {REPORT: failure, tune.result.DONE: True}
@@ -121,12 +117,14 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
             from explorer.evaluate import evaluate
 
             options = {"checkpoints": _folder(config)}
-        self._begun, self._ended = config, False
+        self._begun = config
         self._evaluation = evaluate(*_asked(config), formula=config["formula"], **options)
 
     def _discard(self) -> None:
         """Close an evaluation that was stopped at a rung, and delete its checkpoint."""
         assert self._evaluation is not None  # noqa: S101 - setup has begun one
+        if inspect.getgeneratorstate(self._evaluation) == inspect.GEN_CLOSED:
+            return  # it has come to its end by itself
         self._evaluation.close()
         if self._begun["evaluate"] is None:
             from explorer.identity import result_key

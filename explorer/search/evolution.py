@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, IntDistribution
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import RandomSampler
 from optuna.study import Study as OptunaStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from explorer.search.space import bounds
+from explorer.search.wrapping import WrappingSampler
 
 GENERATION = "cmaes:generation"
 """System attribute of a sample: the generation that it was drawn for."""
@@ -20,7 +21,7 @@ STEP = 1 / 6
 """Standard deviation of the first generation, in units of the space, as in Optuna."""
 
 
-class EvolutionSampler(BaseSampler):
+class EvolutionSampler(WrappingSampler):
     """CMA-ES (Hansen, 2016) by the package ``cmaes``, over the unit cube of the space.
 
     Optuna's own ``CmaEsSampler`` keeps the pickled optimiser in the database and unpickles it from
@@ -31,22 +32,15 @@ class EvolutionSampler(BaseSampler):
     with what is known of it now.
 
     Pruned samples count as worse than finished ones, by how far they came and then by their last
-    rung: CMA-ES looks at ranks alone.
+    rung: CMA-ES looks at ranks alone. A value by itself is drawn at random.
 
     Args:
         seed: Of the draw.
     """
 
     def __init__(self, *, seed: int) -> None:
+        super().__init__(RandomSampler(seed=seed))
         self._seed = seed
-        self._random = RandomSampler(seed=seed)
-
-    def infer_relative_search_space(
-        self, study: OptunaStudy, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """Return nothing: the space is given with :meth:`sample_relative`."""
-        del study, trial
-        return {}
 
     def sample_relative(
         self, study: OptunaStudy, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -76,16 +70,6 @@ class EvolutionSampler(BaseSampler):
             generation,
         )
         return _from_cube(optimiser.ask(), search_space)
-
-    def sample_independent(
-        self,
-        study: OptunaStudy,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """Return a random value."""
-        return self._random.sample_independent(study, trial, param_name, param_distribution)
 
 
 def _worst_first(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

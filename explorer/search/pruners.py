@@ -40,7 +40,11 @@ def should_stop(study: Study, opened: optuna.Study, trial: FrozenTrial) -> bool:
         return False
     pruner, among = _pruner(study, arm)
     resource = _resources(study.protocol)
-    seen = View(opened, lambda trials: slots(trials, shown=among, resource=resource))
+
+    def shown(other: str) -> bool:
+        return _comparable(study, other) and among(other)
+
+    seen = View(opened, lambda trials: slots(trials, shown=shown, resource=resource))
     itself = [t for t in seen.get_trials() if t._trial_id == trial._trial_id]  # noqa: SLF001
     # The baseline takes part in the comparison and goes on whatever comes of it.
     return any(pruner.prune(seen, t) for t in itself) and arm != study.file.baseline
@@ -95,15 +99,15 @@ def _pruner(study: Study, arm: str) -> tuple[BasePruner, Callable[[str], bool]]:
     if asked.name == "median":
         enough = asked.startup
         pruner = MedianPruner(n_startup_trials=enough, n_min_trials=enough)
-        return pruner, lambda other: _comparable(study, other)
-    if asked.name == "successive_halving":
-        halving = SuccessiveHalvingPruner(min_resource=UNIT, reduction_factor=factor)
-        return halving, lambda other: _comparable(study, other)
-    own = bracket(study, arm)
+        return pruner, lambda _: True
+
+    def own(one: str) -> int:
+        return bracket(study, one) if asked.name == "hyperband" else 0
+
     halving = SuccessiveHalvingPruner(
-        min_resource=UNIT, reduction_factor=factor, min_early_stopping_rate=own
+        min_resource=UNIT, reduction_factor=factor, min_early_stopping_rate=own(arm)
     )
-    return halving, lambda other: _comparable(study, other) and bracket(study, other) == own
+    return halving, lambda other: own(other) == own(arm)
 
 
 def bracket(study: Study, arm: str) -> int:

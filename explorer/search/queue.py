@@ -170,7 +170,7 @@ class Queue:
         if problem:
             return None  # of a version that did not measure what is sought here
         self.record(number, {**attrs, "cached_from": db.trial_name(self._storage, trial_id)})
-        for step, value in results.rungs(earlier).items():
+        for step, value in db.rung_values(earlier).items():
             results.reach(trial, step, value)
         self.record_epochs(number, db.load_epochs(self._storage, trial_id))
         self.complete(number, accuracy)

@@ -58,13 +58,6 @@ def reach(trial: Trial, step: int, value: float) -> None:
     trial.set_user_attr("rungs", {**known, str(step): one})
 
 
-def rungs(trial: FrozenTrial) -> dict[int, float]:
-    """Return the values of the rungs of a trial, wherever they are, in their order."""
-    noted = trial.user_attrs.get("rungs", {})
-    found = {int(step): one["accuracy"] for step, one in noted.items() if "accuracy" in one}
-    return dict(sorted({**found, **trial.intermediate_values}.items()))
-
-
 def reported(trial: FrozenTrial) -> dict[str, Any]:
     """Return the user attributes that a trial has reported, without those of its study."""
     return {k: v for k, v in trial.user_attrs.items() if k.startswith(_REPORTED)}

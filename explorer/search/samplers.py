@@ -19,8 +19,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from explorer.search.evolution import EvolutionSampler
 from explorer.search.shares import SharedRanges
-from explorer.search.space import bounds
+from explorer.search.space import bounds, pairs
 from explorer.search.view import View, arms
+from explorer.search.wrapping import WrappingSampler
 
 POPULATION = 16
 """Samples in a generation of NSGA-II. Optuna's 50 are more than many a study has in all."""
@@ -62,7 +63,7 @@ def make_sampler(
         return OrderedRanges(makers[name](), space)
 
 
-class OrderedRanges(BaseSampler):
+class OrderedRanges(WrappingSampler):
     """Any sampler, over arms, such that the low end of a range is never above its high end.
 
     It is shown one trial an arm (:func:`~explorer.search.view.arms`). Where the two ends come out
@@ -76,7 +77,7 @@ class OrderedRanges(BaseSampler):
     """
 
     def __init__(self, sampler: BaseSampler, space: Mapping[str, BaseDistribution]) -> None:
-        self._sampler = sampler
+        super().__init__(sampler)
         self._space = dict(space)
 
     def infer_relative_search_space(
@@ -95,26 +96,12 @@ class OrderedRanges(BaseSampler):
         """
         seen = View(study, lambda trials: arms(trials, search_space))
         moving = {name: one for name, one in search_space.items() if not one.single()}
-        params = dict(self._sampler.sample_relative(seen, trial, moving)) if moving else {}
+        params = self.sample_all(seen, trial, moving) if moving else {}
         params |= {name: bounds(search_space[name])[0] for name in search_space.keys() - moving}
-        for name, distribution in moving.items():
-            if name not in params:
-                params[name] = self._sampler.sample_independent(seen, trial, name, distribution)
-        for low in (name for name in search_space if name.endswith(".low")):
-            high = low.removesuffix("low") + "high"
+        for low, high in pairs(search_space):
             if params[low] > params[high]:
                 params[low], params[high] = params[high], params[low]
         return params
-
-    def sample_independent(
-        self,
-        study: OptunaStudy,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """Sample one value outside the space of ranges."""
-        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def before_trial(self, study: OptunaStudy, trial: FrozenTrial) -> None:
         """Pass the event on."""

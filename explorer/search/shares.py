@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler
 from optuna.study import Study as OptunaStudy
 from optuna.trial import FrozenTrial
 
-from explorer.search.space import bounds
+from explorer.search.space import bounds, pairs
 from explorer.search.view import View
+from explorer.search.wrapping import WrappingSampler
 
 Space = Mapping[str, BaseDistribution]
 
 
-class SharedRanges(BaseSampler):
+class SharedRanges(WrappingSampler):
     """A sampler that proposes the low end of a range as a share of what the high end leaves it.
 
     Half of the square of two ends is never run, as they would be exchanged. A Gaussian process is
@@ -27,23 +27,13 @@ class SharedRanges(BaseSampler):
         sampler: The sampler that is asked.
     """
 
-    def __init__(self, sampler: BaseSampler) -> None:
-        self._sampler = sampler
-
-    def infer_relative_search_space(
-        self, study: OptunaStudy, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """Return nothing: the space is given with :meth:`sample_relative`."""
-        del study, trial
-        return {}
-
     def sample_relative(
         self, study: OptunaStudy, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Sample both ends of every range."""
         box: dict[str, BaseDistribution] = {
             **search_space,
-            **{low: FloatDistribution(0.0, 1.0) for low, _ in _pairs(search_space)},
+            **{low: FloatDistribution(0.0, 1.0) for low, _ in pairs(search_space)},
         }
 
         def boxed(found: FrozenTrial) -> FrozenTrial:
@@ -53,28 +43,8 @@ class SharedRanges(BaseSampler):
             return shown
 
         seen = View(study, lambda trials: [boxed(found) for found in trials])
-        params = dict(self._sampler.sample_relative(seen, trial, box))
-        for name, distribution in box.items():
-            if name not in params:
-                params[name] = self._sampler.sample_independent(seen, trial, name, distribution)
+        params = self.sample_all(seen, trial, box)
         return {**params, **_from_shares(params, search_space)}
-
-    def sample_independent(
-        self,
-        study: OptunaStudy,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """Sample one value outside the space of ranges."""
-        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
-
-
-def _pairs(space: Space) -> list[tuple[str, str]]:
-    """Return the names of the ends of every range of which both move."""
-    lows = (name for name in space if name.endswith(".low"))
-    pairs = ((low, low.removesuffix("low") + "high") for low in lows)
-    return [(low, high) for low, high in pairs if high in space]
 
 
 def _room(low: str, high: float, space: Space) -> tuple[float, float]:
@@ -85,7 +55,7 @@ def _room(low: str, high: float, space: Space) -> tuple[float, float]:
 
 def _to_shares(params: Mapping[str, float], space: Space) -> dict[str, float]:
     shares = {}
-    for low, high in _pairs(space):
+    for low, high in pairs(space):
         least, room = _room(low, params[high], space)
         if isinstance(space[low], IntDistribution):
             shares[low] = (params[low] - least + 0.5) / (room + 1)
@@ -96,7 +66,7 @@ def _to_shares(params: Mapping[str, float], space: Space) -> dict[str, float]:
 
 def _from_shares(params: Mapping[str, float], space: Space) -> dict[str, float]:
     ends: dict[str, float] = {}
-    for low, high in _pairs(space):
+    for low, high in pairs(space):
         least, room = _room(low, params[high], space)
         if isinstance(space[low], IntDistribution):
             ends[low] = int(least) + min(math.floor(params[low] * (room + 1)), int(room))

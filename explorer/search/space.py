@@ -1,6 +1,6 @@
 """A study's varied ranges as Optuna parameters: ``<parameter>.low`` and ``<parameter>.high``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
@@ -39,6 +39,14 @@ def to_ranges(study: Study, params: Mapping[str, float]) -> dict[str, Range]:
     """Return the range of every parameter of the search space under an Optuna trial's values."""
     varied = {p: (params[f"{p}.low"], params[f"{p}.high"]) for p in study.varied}
     return study.space.complete(varied)
+
+
+def pairs(space: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the names of the low and the high end of every range of which both are in a space."""
+    known = list(space)
+    lows = (name for name in known if name.endswith(".low"))
+    found = ((low, low.removesuffix("low") + "high") for low in lows)
+    return [(low, high) for low, high in found if high in known]
 
 
 def bounds(distribution: BaseDistribution) -> tuple[float, float]:

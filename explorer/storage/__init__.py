@@ -20,6 +20,7 @@ from explorer.storage.studies import (
     recall,
     remember,
     rename,
+    rung_values,
     study_names,
     trial_name,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "recall",
     "remember",
     "rename",
+    "rung_values",
     "study_names",
     "trial_name",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from explorer.errors import InputError, nearest
 from explorer.storage.retry import patient
@@ -96,6 +96,17 @@ def add_epochs(storage: RDBStorage, trial_id: int, rows: list[dict[str, Any]]) -
     """Store rows of a trial's epoch curves; a row that is already there is kept."""
     with storage.engine.begin() as connection:
         insert_missing(connection, epochs, [{"trial_id": trial_id, **row} for row in rows])
+
+
+def rung_values(trial: FrozenTrial) -> dict[int, float]:
+    """Return the values of the rungs of a trial, in the order of the images seen there.
+
+    Optuna has no place for them where a study has two objectives; they are in the user attribute
+    ``rungs`` then.
+    """
+    noted = trial.user_attrs.get("rungs", {})
+    found = {int(step): one["accuracy"] for step, one in noted.items() if "accuracy" in one}
+    return dict(sorted({**found, **trial.intermediate_values}.items()))
 
 
 @patient

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from tests.cluster import compose
+from tests.processes import environment, free_port
 
 SECRETS = {"POSTGRES_PASSWORD": "a-password", "RAY_AUTH_TOKEN": uuid4().hex * 2}
 _BIN = str(Path(sys.executable).parent)
@@ -58,10 +58,9 @@ class Services:
     def environment(self, name: str) -> dict[str, str]:
         """Return the environment of a service."""
         said = {key: self._here(value) for key, value in self._said[name]["environment"].items()}
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "EXPLORER_"))}
         mark, _, value = self._mark.partition("=")
         path = f"{_BIN}:{os.environ['PATH']}"
-        return {**kept, **said, mark: value, "PATH": path, "RAY_USAGE_STATS_ENABLED": "0"}
+        return {**environment(), **said, mark: value, "PATH": path, "RAY_USAGE_STATS_ENABLED": "0"}
 
     def command(self, name: str) -> list[str]:
         """Return the command line of a service; the image's own entry point is left out."""
@@ -166,10 +165,3 @@ def running(folder: Path, database: str) -> Iterator[Services]:
         yield services
     finally:
         services.stop()
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

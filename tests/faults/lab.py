@@ -2,7 +2,6 @@
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from pathlib import Path
 import optuna
 import sqlalchemy as sa
 from optuna.trial import FrozenTrial, TrialState
+
+from tests.processes import environment, family, kill_family
 
 STUDY = """\
 description: A study that comes to harm.
@@ -86,9 +87,12 @@ class Lab:
         self.drivers: list[subprocess.Popen[bytes]] = []
         self.began = time.monotonic()
         self._command = [sys.executable, "-c", program, "run-study", "mine", *options]
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "EXPLORER_"))}
         places = [str(place) for place in (path, os.environ.get("PYTHONPATH")) if place]
-        self._environment = {**kept, "COLUMNS": "120", "PYTHONPATH": os.pathsep.join(places)}
+        self._environment = {
+            **environment(),
+            "COLUMNS": "120",
+            "PYTHONPATH": os.pathsep.join(places),
+        }
         replicates, samples = (4, 4 - more.count("\n")) if whole else (1 if more else 2, 1)
         self.arms = ["scratch", "waves", *(f"sample-{i:04d}" for i in range(samples))]
         self.arms += [line.split(":")[0].strip() for line in more.splitlines()]
@@ -187,7 +191,7 @@ class Lab:
     def stop(self) -> None:
         """End all drivers and all that they have started."""
         for driver in self.drivers:
-            kill_tree(driver.pid)
+            kill_family(driver.pid)
             driver.wait()
         self._engine.dispose()
 
@@ -203,14 +207,7 @@ class Lab:
 
 def workers(parent: subprocess.Popen[bytes]) -> list[int]:
     """Return the processes that hold trials, or are ready to, below a driver or a node."""
-    return [pid for pid in _tree(parent.pid) if b"Trainable" in _command(pid)]
-
-
-def kill_tree(pid: int) -> None:
-    """Do to a process and all that it has started what a power cut does."""
-    for one in [pid, *_tree(pid)]:
-        with suppress(ProcessLookupError):
-            os.kill(one, signal.SIGKILL)
+    return [pid for pid in sorted(family(parent.pid)) if b"Trainable" in _command(pid)]
 
 
 def until(condition: Callable[[], object], seconds: float = 300) -> None:
@@ -219,23 +216,6 @@ def until(condition: Callable[[], object], seconds: float = 300) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.2)
-
-
-def _tree(pid: int) -> list[int]:
-    """Return the children of a process, and theirs, also those that have outlived their parents."""
-    children: dict[int, list[int]] = {}
-    found = [pid]
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
-            with suppress(OSError):
-                fields = (process / "stat").read_text().rpartition(")")[2].split()
-                parent, session, one = int(fields[1]), int(fields[3]), int(process.name)
-                children.setdefault(parent, []).append(one)
-                if session == pid != one:  # both are started as leaders of a session
-                    found.append(one)
-    for one in found:
-        found += [child for child in children.get(one, ()) if child not in found]
-    return found[1:]
 
 
 def _command(pid: int) -> bytes:

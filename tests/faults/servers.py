@@ -14,8 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.cluster.services import free_port
-from tests.faults.lab import kill_tree, until, workers
+from tests.faults.lab import until, workers
+from tests.processes import environment, free_port, kill_family
 
 _RAY = str(Path(sys.executable).parent / "ray")
 
@@ -135,19 +135,18 @@ class Nodes:
 
     def kill_second(self) -> None:
         """Kill all processes of the second node at once."""
-        kill_tree(self._processes[-1].pid)
+        kill_family(self._processes[-1].pid)
         self._processes[-1].wait()
 
     def stop(self) -> None:
         """Kill all nodes."""
         for process in self._processes:
-            kill_tree(process.pid)
+            kill_family(process.pid)
             process.wait()
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _start(self, *more: str) -> None:
         """Start a node, and wait until it belongs to the cluster."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "EXPLORER_"))}
         log = self._folder / f"node-{len(self._processes)}.log"
         with log.open("wb") as said:
             process = subprocess.Popen(
@@ -158,7 +157,7 @@ class Nodes:
                     f"--dashboard-agent-listen-port={free_port()}",
                     *more,
                 ],
-                env={**kept, "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"},
+                env={**environment(), "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"},
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=said,

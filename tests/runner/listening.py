@@ -4,6 +4,8 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+from tests.processes import family
+
 
 def addresses(pid: int) -> set[str]:
     """Return the addresses that a process and its descendants listen on."""
@@ -21,20 +23,6 @@ def addresses(pid: int) -> set[str]:
                 )
                 found.add(socket.inet_ntop(kind, raw).removeprefix("::ffff:"))
     return found
-
-
-def family(pid: int) -> set[int]:
-    """Return a process and all its descendants."""
-    parents = {}
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
-            with suppress(OSError):
-                after_name = (process / "stat").read_text().rpartition(")")[2].split()
-                parents[int(process.name)] = int(after_name[1])
-    known = {pid}
-    while more := {child for child, parent in parents.items() if parent in known} - known:
-        known |= more
-    return known
 
 
 def _sockets(pid: int) -> set[str]:

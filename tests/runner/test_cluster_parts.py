@@ -59,6 +59,7 @@ def config(**changes):
         "threads": 1,
         "study": "mine",
         "directory": "/no/such/folder",
+        "families": [],
         "code": identity.code(),
         "protocol": {},
         "ranges": None,
@@ -83,7 +84,7 @@ def test_a_worker_with_other_code_ends_the_run_and_does_no_trial(monkeypatch):
 def test_a_worker_without_the_formula_says_so(monkeypatch):
     monkeypatch.setattr(EvaluateTrainable, "_begin", lambda *_: None)
     worker = object.__new__(EvaluateTrainable)
-    worker.setup(config(code={**identity.code(), "formula lissajous": "0" * 64}))
+    worker.setup(config(families=["lissajous"]))
     assert "lissajous" in worker.step()[REPORT].reason
 
 

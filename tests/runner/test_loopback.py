@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.processes import family
 from tests.runner import listening
 
 PROGRAM = """\
@@ -44,7 +45,7 @@ def test_a_study_listens_on_loopback_only(folder):
             while not (folder / "running").exists():
                 assert process.poll() is None
                 time.sleep(0.2)
-            assert len(listening.family(process.pid)) > 3
+            assert len(family(process.pid)) > 3
             assert listening.addresses(process.pid) == {"127.0.0.1"}
             (folder / "looked").touch()
             assert process.wait(timeout=120) == 0

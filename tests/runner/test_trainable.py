@@ -15,6 +15,7 @@ def asked(study, tmp_path):
         "threads": 1,
         "study": "mine",
         "directory": str(tmp_path),
+        "families": ["visual_atom"],
         "code": code(["visual_atom"]),
         "formula": "visual_atom",
         "protocol": config.load_protocol("smoke").model_dump(mode="json"),
