@@ -8,7 +8,7 @@ import sys
 import click
 
 from explorer import __version__
-from explorer.cli import bench, catalogue, images, storage, study
+from explorer.cli import bench, catalogue, images, report, storage, study
 from explorer.cli.options import INTERRUPTED, SOMETHING_FAILED, WRONG_INPUT
 from explorer.cli.title import hide_passwords
 from explorer.errors import InputError, OutageError
@@ -24,7 +24,7 @@ for command in (
     study.run_study,
     study.submit,
     study.status,
-    study.report_,
+    report.report_,
     study.dashboard,
     images.render,
     images.preview,
