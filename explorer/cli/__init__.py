@@ -8,7 +8,7 @@ import sys
 import click
 
 from explorer import __version__
-from explorer.cli import bench, catalogue, images, report, storage, study
+from explorer.cli import bench, catalogue, images, look, report, storage, study
 from explorer.cli.options import INTERRUPTED, SOMETHING_FAILED, WRONG_INPUT
 from explorer.cli.title import hide_passwords
 from explorer.errors import InputError, OutageError
@@ -23,9 +23,9 @@ def cli() -> None:
 for command in (
     study.run_study,
     study.submit,
-    study.status,
+    look.status,
     report.report_,
-    study.dashboard,
+    look.dashboard,
     images.render,
     images.preview,
     images.variety,
