@@ -4,9 +4,11 @@ Reads studies and nothing else; it needs neither Ray nor torch.
 """
 
 from explorer.report.agreement import Estimate
+from explorer.report.epochs import load_epochs
 from explorer.report.fidelity import Fidelity, FidelityReport, fidelity, members
 from explorer.report.figures import draw
 from explorer.report.frame import load
+from explorer.report.importance import Importance, Importances, importances, points
 from explorer.report.live import Ended, Live
 from explorer.report.screen import overview_screen, status_screen
 from explorer.report.slots import Progress
@@ -24,6 +26,8 @@ __all__ = [
     "Estimate",
     "Fidelity",
     "FidelityReport",
+    "Importance",
+    "Importances",
     "Live",
     "Progress",
     "Replicate",
@@ -34,10 +38,13 @@ __all__ = [
     "draw",
     "fidelity",
     "holm",
+    "importances",
     "load",
+    "load_epochs",
     "members",
     "overview",
     "overview_screen",
+    "points",
     "render",
     "spread",
     "status",

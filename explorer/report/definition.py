@@ -21,10 +21,12 @@ class Space:
     Attributes:
         formula: The image family.
         defaults: The range of every parameter where an arm does not set it.
+        bounds: How far the low and the high end of each parameter may move.
     """
 
     formula: str | None = None
     defaults: Mapping[str, Range] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[Range, Range]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,10 @@ def find_study(study: optuna.Study | str, storage: BaseStorage | None) -> optuna
 def _space(said: Mapping[str, Any]) -> Space:
     parameters = (said.get("parameters") or {}).items()
     defaults = {p: _range(bounds["default"]) for p, bounds in parameters if "default" in bounds}
-    return Space(said.get("formula"), defaults)
+    bounds = {
+        p: (_range(b["low"]), _range(b["high"])) for p, b in parameters if {"low", "high"} <= {*b}
+    }
+    return Space(said.get("formula"), defaults, bounds)
 
 
 def _tasks(said: Any) -> tuple[str, ...]:

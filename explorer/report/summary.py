@@ -81,6 +81,8 @@ class StudyReport:
         version: The explorer that made it.
         baseline: The arm that the others are compared with.
         tasks: The downstream tasks.
+        formula: The image family of the study's own search space.
+        bounds: How far the low and the high end of each varied parameter of it may move.
         varied: The parameters that differ between arms.
         measures: The variety measures that the trials have.
         objectives: What is sought, ``maximize`` or ``minimize`` by name; accuracy is the first.
@@ -96,6 +98,8 @@ class StudyReport:
     version: str
     baseline: str | None
     tasks: tuple[str, ...]
+    formula: str | None
+    bounds: Mapping[str, tuple[Range, Range]]
     varied: tuple[str, ...]
     measures: tuple[str, ...]
     objectives: Mapping[str, str]
@@ -159,6 +163,8 @@ def summarise(study: optuna.Study | str, storage: BaseStorage | None = None) -> 
         version=said.version,
         baseline=said.baseline,
         tasks=tasks or said.tasks,
+        formula=said.space.formula,
+        bounds={p: ends for p, ends in said.space.bounds.items() if p in said.varied},
         varied=said.varied,
         measures=measures,
         objectives=said.objectives,

@@ -9,6 +9,7 @@ from explorer.errors import masked
 from explorer.storage.connection import connect, default_url, disposing
 from explorer.storage.copying import copy_studies
 from explorer.storage.database import Database
+from explorer.storage.reading import database_of, read_epochs
 from explorer.storage.runs import Run, dead_runs, exclusive, live_runs
 from explorer.storage.soundness import check
 from explorer.storage.studies import (
@@ -34,6 +35,7 @@ __all__ = [
     "claim",
     "connect",
     "copy_studies",
+    "database_of",
     "dead_runs",
     "default_url",
     "disposing",
@@ -42,6 +44,7 @@ __all__ = [
     "load_epochs",
     "load_study",
     "masked",
+    "read_epochs",
     "recall",
     "remember",
     "rename",
