@@ -44,17 +44,18 @@ def report_(
 
     database = db.connect(storage or db.default_url())
     several = study not in db.study_names(database) and report.members(study, database)
+    if figures is not None:
+        if fidelity or several:
+            raise InputError("--figures", None, None, "there are none of the fidelity yet")
+        for path in report.draw(report.gather(study, database), figures):
+            click.echo(path)
+        return OK
     found: report.StudyReport | report.FidelityReport
     if fidelity or several:
         found = report.fidelity(study, database)
     else:
         found = report.summarise(study, database)
-    if figures is not None:
-        if isinstance(found, report.FidelityReport):
-            raise InputError("--figures", None, None, "there are none of the fidelity yet")
-        for path in report.draw(found, figures):
-            click.echo(path)
-    elif output is None:
+    if output is None:
         click.echo(report.render(found, form), nl=False)
     else:
         report.write(report.render(found, form), output)

@@ -6,7 +6,7 @@ Reads studies and nothing else; it needs neither Ray nor torch.
 from explorer.report.agreement import Estimate
 from explorer.report.epochs import load_epochs
 from explorer.report.fidelity import Fidelity, FidelityReport, fidelity, members
-from explorer.report.figures import draw
+from explorer.report.figures import Material, draw, gather, interactive
 from explorer.report.frame import load
 from explorer.report.importance import Importance, Importances, importances, points
 from explorer.report.live import Ended, Live
@@ -29,6 +29,7 @@ __all__ = [
     "Importance",
     "Importances",
     "Live",
+    "Material",
     "Progress",
     "Replicate",
     "Spread",
@@ -37,8 +38,10 @@ __all__ = [
     "correlations",
     "draw",
     "fidelity",
+    "gather",
     "holm",
     "importances",
+    "interactive",
     "load",
     "load_epochs",
     "members",

@@ -13,7 +13,7 @@ for arm in "ab":
         study.add_trial(optuna.create_trial(value=i / 9, user_attrs=attrs))
 [r.render(r.summarise(study), name) for name in r.FORMATS]
 r.status(study), r.Live.resume(study, workers=1)
-print(*sorted({"torch", "ray", "timm", "matplotlib"} & set(sys.modules)))
+print(*sorted({"torch", "ray", "timm", "matplotlib", "plotly", "sklearn"} & set(sys.modules)))
 """
 
 

@@ -1,0 +1,115 @@
+"""What the figures of a study are drawn from."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import optuna
+import pandas as pd
+from optuna.storages import BaseStorage
+
+from explorer import storage as db
+from explorer.report.definition import Definition, definition, find_study
+from explorer.report.epochs import load_epochs
+from explorer.report.frame import load
+from explorer.report.slots import slots
+from explorer.report.summary import Arm, StudyReport, summarise
+
+Role = Literal["best", "worst", "baseline", "other"]
+"""What an arm is marked as, in all figures alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the figures of a study are drawn from; :func:`gather` makes it.
+
+    Attributes:
+        report: What the study has found, arm by arm.
+        trials: A row a trial, as :func:`explorer.report.load` returns them.
+        epochs: A row an epoch of a trial, as :func:`explorer.report.load_epochs` returns them.
+        rungs: A row a rung of a trial: ``number``, ``arm`` and ``replicate`` of the trial,
+            ``images`` seen, accuracy of the ``probe`` in [0, 1], ``loss`` in nats since the rung
+            before, ``seconds`` since the trial began (NaN where a trial does not say); of the
+            trials that count.
+        counted: Numbers of the trials that count: the latest with a score of each arm and
+            replicate, else the latest.
+        said: What the study asks for.
+        study: The study itself.
+    """
+
+    report: StudyReport
+    trials: pd.DataFrame
+    epochs: pd.DataFrame
+    rungs: pd.DataFrame
+    counted: frozenset[int]
+    said: Definition
+    study: optuna.Study
+
+
+def gather(study: optuna.Study | str, storage: BaseStorage | None = None) -> Material:
+    """Read what the figures of a study are drawn from.
+
+    Args:
+        study: An Optuna study, or its name in ``storage``.
+        storage: Where a study given by its name is.
+
+    Raises:
+        InputError: As :func:`explorer.report.summarise` does.
+    """
+    found = find_study(study, storage)
+    trials = load(found)
+    counted = frozenset(row["number"] for row in slots(trials).values())
+    return Material(
+        report=summarise(found),
+        trials=trials,
+        epochs=load_epochs(found),
+        rungs=_rungs(found, counted),
+        counted=counted,
+        said=definition(found),
+        study=found,
+    )
+
+
+def role(report: StudyReport, arm: str) -> Role:
+    """Return what an arm is marked as.
+
+    The best arm is that of the highest mean, the worst that of the lowest among the pre-trained
+    ones. An arm that is the baseline as well is marked as what it has come out as.
+    """
+    best, worst = extremes(report)
+    if arm == best.name:
+        return "best"
+    if worst is not None and arm == worst.name:
+        return "worst"
+    return "baseline" if arm == report.baseline else "other"
+
+
+def extremes(report: StudyReport) -> tuple[Arm, Arm | None]:
+    """Return the best arm, and the worst pre-trained one where that is another one."""
+    ranked = report.ranked
+    pretrained = [arm for arm in ranked[1:] if arm.formula is not None]
+    return ranked[0], pretrained[-1] if pretrained else None
+
+
+def _rungs(study: optuna.Study, counted: Collection[int]) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for trial in study.get_trials(deepcopy=False):
+        if trial.number not in counted or not trial.user_attrs.get("ranges"):
+            continue
+        noted = trial.user_attrs.get("rungs", {})
+        for images, probe in db.rung_values(trial).items():
+            more = noted.get(str(images), {})
+            rows.append(
+                {
+                    "number": trial.number,
+                    "arm": trial.user_attrs["arm"],
+                    "replicate": trial.user_attrs["replicate"],
+                    "images": images,
+                    "probe": probe,
+                    "loss": more.get("loss"),
+                    "seconds": more.get("seconds"),
+                }
+            )
+    columns = ["number", "arm", "replicate", "images", "probe", "loss", "seconds"]
+    measured = dict.fromkeys(("probe", "loss", "seconds"), "float64")
+    return pd.DataFrame(rows, columns=pd.Index(columns)).astype(measured)

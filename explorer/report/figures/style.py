@@ -1,0 +1,123 @@
+"""How all figures look, on paper and on a page."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from explorer.report.figures.material import Role
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette (2008): told apart with every kind of colour vision.
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+DIM, GREY, PALE = "#555555", "#777777", "#BBBBBB"
+
+SCALE = "cividis"
+"""Colours of a quantity: even in lightness, made for all kinds of colour vision."""
+
+CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, GREY)
+"""Colours of a few arms side by side."""
+
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
+"""Dashes that go with them, in plotly's words."""
+
+COLORS: Mapping[Role, str] = {
+    "best": VERMILION,
+    "worst": PURPLE,
+    "baseline": GREY,
+    "other": BLUE,
+}
+
+MARKERS: Mapping[Role, str] = {"best": "D", "worst": "v", "baseline": "s", "other": "o"}
+"""In matplotlib's words."""
+
+SYMBOLS: Mapping[Role, str] = {
+    "best": "diamond",
+    "worst": "triangle-down",
+    "baseline": "square",
+    "other": "circle",
+}
+"""The same in plotly's."""
+
+WIDTH = 5.5
+"""Width of a figure on paper in inches: the text of a one-column paper."""
+
+DPI = 200
+"""Of the PNG."""
+
+PAPER: dict[Any, Any] = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "grid.linewidth": 0.3,
+    "grid.alpha": 0.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "pdf.fonttype": 42,  # TrueType: text in a PDF stays text, as publishers ask
+}
+"""What matplotlib is told while a figure is drawn for print."""
+
+
+def sheet(height: float) -> "Figure":
+    """Return an empty figure for print, as wide as a column and so many inches high."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def panels(figure: "Figure", rows: int, columns: int, **options: Any) -> "list[Axes]":
+    """Return the axes of a grid of panels, row by row."""
+    return list(figure.subplots(rows, columns, squeeze=False, **options).flat)
+
+
+def page(height: int, **layout: Any) -> "go.Figure":
+    """Return an empty figure for a page, as wide as there is room and so many pixels high.
+
+    Its background is transparent; its colours of text and lines are those of
+    :func:`template`, so that a page can exchange them.
+    """
+    import plotly.graph_objects as go
+
+    margin = {"l": 60, "r": 16, "t": 28, "b": 48}
+    return go.Figure(layout={"template": template(), "height": height, "margin": margin, **layout})
+
+
+def template(*, dark: bool = False) -> "go.layout.Template":
+    """Return the colours and fonts of a figure for a light or a dark page."""
+    import plotly.graph_objects as go
+
+    ink, line = ("#e8e8e8", "#555555") if dark else ("#222222", "#d0d0d0")
+    clear = "rgba(0,0,0,0)"
+    axis = {
+        "gridcolor": line,
+        "linecolor": ink,
+        "zeroline": False,
+        "ticks": "outside",
+        "tickcolor": ink,
+        "automargin": True,
+        "title": {"standoff": 8},
+    }
+    return go.layout.Template(
+        layout={
+            "paper_bgcolor": clear,
+            "plot_bgcolor": clear,
+            "font": {"color": ink, "size": 13, "family": "system-ui, sans-serif"},
+            "colorway": list(CYCLE),
+            "hovermode": "closest",
+            "xaxis": axis,
+            "yaxis": axis,
+            "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
+        }
+    )

@@ -1,0 +1,59 @@
+import pytest
+from PIL import Image
+
+from explorer.errors import InputError
+from explorer.report.figures import FIGURES, draw, gather, interactive
+from tests.report.conftest import trial
+
+
+@pytest.fixture(scope="module")
+def drawn(rich, tmp_path_factory):
+    return draw(rich, tmp_path_factory.mktemp("drawn") / "a" / "b")
+
+
+def test_every_figure_is_a_pdf_and_a_png(drawn):
+    names = [f"{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "png")]
+    assert [path.name for path in drawn] == names
+    assert sorted(path.name for path in drawn[0].parent.iterdir()) == sorted(names)
+    for path in drawn:
+        if path.suffix == ".png":
+            assert Image.open(path).width == 1100
+
+
+def test_fonts_are_embedded_as_truetype(drawn):
+    for path in drawn:
+        if path.suffix == ".pdf":
+            content = path.read_bytes()
+            assert content.startswith(b"%PDF")
+            assert b"/FontFile2" in content  # an embedded TrueType font
+            assert b"/Type3" not in content
+
+
+def test_the_same_numbers_give_the_same_bytes(study, tmp_path):
+    material = gather(study)
+    first, second = (draw(material, tmp_path / name) for name in ("first", "second"))
+    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
+    pages = [[one.figure.to_json() for one in interactive(material).values()] for _ in range(2)]
+    assert pages[0] == pages[1]
+
+
+def test_a_page_has_the_figures_in_order_with_their_captions(rich):
+    found = interactive(rich)
+    assert list(found) == list(FIGURES)
+    for name, one in found.items():
+        assert one.title == FIGURES[name].title
+        assert one.caption.endswith(".")
+        assert one.figure.layout.height > 100
+        assert one.figure.data
+
+
+def test_a_study_with_little_to_show(make_study, tmp_path):
+    material = gather(make_study([trial("scratch", 0, 0.5)]))
+    assert list(interactive(material)) == ["accuracy"]
+    assert [path.name for path in draw(material, tmp_path)] == ["accuracy.pdf", "accuracy.png"]
+
+
+def test_a_place_that_cannot_be_written(study, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"--figures: .*file"):
+        draw(gather(study), tmp_path / "file")
