@@ -11,6 +11,8 @@ from explorer.report.figures import style
 from explorer.report.figures.kind import Kind
 from explorer.report.figures.material import Material
 from explorer.report.figures.registry import FIGURES
+from explorer.report.figures.strip_drawing import below_page, below_paper
+from explorer.report.figures.strips import strips
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -49,11 +51,13 @@ def draw(material: Material, directory: Path) -> list[Path]:
     import matplotlib as mpl
 
     written = []
+    images = strips(material)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, kind, data in _prepared(material):
             with mpl.rc_context(style.PAPER):
                 drawn = kind.on_paper(data)
+                below_paper(drawn, images)
                 for suffix in ("pdf", "png"):
                     path = directory / f"{name}.{suffix}"
                     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -76,10 +80,13 @@ def interactive(material: Material) -> dict[str, Interactive]:
     Returns:
         The figures by name, in the order of a report.
     """
-    return {
-        name: Interactive(kind.title, kind.caption(data), kind.on_page(data))
-        for name, kind, data in _prepared(material)
-    }
+    found = {}
+    images = strips(material)
+    for name, kind, data in _prepared(material):
+        figure = kind.on_page(data)
+        below_page(figure, images)
+        found[name] = Interactive(kind.title, kind.caption(data), figure)
+    return found
 
 
 def _prepared(material: Material) -> Iterator[tuple[str, Kind[Any], Any]]:

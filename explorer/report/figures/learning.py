@@ -159,13 +159,9 @@ def _look(curve: Curve, data: Learning) -> tuple[str, str, bool]:
 
 
 def on_page(data: Learning) -> "go.Figure":
-    """Draw it with plotly, panels one below the other where a page is narrow or not."""
-    from plotly.subplots import make_subplots
-
-    count = len(data.panels)
-    figure = style.page(360, margin={"l": 60, "r": 16, "t": 56, "b": 48})
-    # The grid of panels, on the figure that has the look of all others.
-    make_subplots(1, count, figure=figure, horizontal_spacing=0.24 / count)
+    """Draw it with plotly, panels side by side."""
+    titles = [panel.y for panel in data.panels]
+    figure = style.page_panels(titles, len(titles))
     named: set[str] = set()
     for column, panel in enumerate(data.panels, start=1):
         for curve in panel.curves:
@@ -200,7 +196,9 @@ def on_page(data: Learning) -> "go.Figure":
             )
             named.add(curve.arm)
         figure.update_xaxes(title=panel.x, row=1, col=column)
-        figure.update_yaxes(title=panel.y, row=1, col=column)
+        if panel.y.endswith("[%]"):
+            ends = [end for curve in panel.curves for m in curve.means for end in (m.low, m.high)]
+            figure.update_yaxes(range=[max(min(ends), 0), min(max(ends), 100)], row=1, col=column)
     return figure
 
 

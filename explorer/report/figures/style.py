@@ -1,6 +1,6 @@
 """How all figures look, on paper and on a page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from explorer.report.figures.material import Role
@@ -92,6 +92,45 @@ def page(height: int, **layout: Any) -> "go.Figure":
 
     margin = {"l": 60, "r": 16, "t": 28, "b": 48}
     return go.Figure(layout={"template": template(), "height": height, "margin": margin, **layout})
+
+
+def page_panels(
+    titles: Sequence[str], columns: int, row: int = 220, *, legend: bool = True, **layout: Any
+) -> "go.Figure":
+    """Return a figure for a page with a grid of panels, their titles above them.
+
+    Panels lack titles of their y axes, for which there is no room on a narrow page.
+
+    Args:
+        titles: One a panel, row by row.
+        columns: Panels side by side.
+        row: Height of a row in pixels.
+        legend: Whether there is to be room for a legend above all panels.
+        layout: What else plotly is told of the layout.
+    """
+    from plotly.subplots import make_subplots
+
+    rows = -(-len(titles) // columns)
+    top, bottom, between = 28 + 28 * legend, 48, 70
+    inside = rows * row + (rows - 1) * between
+    figure = page(
+        inside + top + bottom,
+        margin={"l": 48, "r": 16, "t": top, "b": bottom},
+        legend={"yref": "container", "y": 0.995, "yanchor": "top"},
+        showlegend=legend,
+        **layout,
+    )
+    made = make_subplots(
+        rows,
+        columns,
+        figure=figure,
+        subplot_titles=list(titles),
+        horizontal_spacing=0.16 / columns,
+        vertical_spacing=between / inside if rows > 1 else 0,
+    )
+    made.update_annotations(font_size=12)
+    made.update_xaxes(title_font_size=12)
+    return made
 
 
 def template(*, dark: bool = False) -> "go.layout.Template":
