@@ -64,3 +64,28 @@ def bench_train(protocol: str, rounds: int, **options: Any) -> int:
         found = room.measure(protocol, rounds=rounds, **options, progress=advance)
     console().print(room.screen(found))
     return OK
+
+
+@bench.command("load")
+@click.option("--trials", type=click.IntRange(10, 1_000_000), default=10_000, show_default=True)
+@click.option(
+    "--replicates",
+    type=click.IntRange(1, 1000),
+    default=2,
+    show_default=True,
+    help="Trials an arm; with one an arm there are the most arms to compare.",
+)
+@click.option(
+    "--storage",
+    "url",
+    metavar="URL",
+    help="Database that the study is made in for the while; default a new SQLite file.",
+)
+def bench_load(trials: int, **options: Any) -> int:
+    """Measure how long it takes to look at a study of many trials, against Optuna's own storage."""
+    from explorer.bench import load as room
+
+    with progress("measuring", room.STEPS) as advance:
+        found = room.measure(trials, **options, progress=advance)
+    console().print(room.screen(found))
+    return OK

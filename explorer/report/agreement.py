@@ -121,7 +121,10 @@ def correlate(columns: Mapping[str, Values], target: Values, arms: Sequence[str]
     names = list(columns)
     table = np.array([target, *(columns[name] for name in names)], np.float64)
     values = spearman(table[1:], np.broadcast_to(table[0], table[1:].shape))
-    groups = [np.flatnonzero(np.asarray(arms) == arm) for arm in dict.fromkeys(arms)]
+    places: dict[str, list[int]] = {}
+    for place, arm in enumerate(arms):
+        places.setdefault(arm, []).append(place)
+    groups = [np.array(place) for place in places.values()]
     if len(groups) < 4:
         return {
             name: Estimate(float(value), None, None, len(target))

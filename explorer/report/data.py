@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Container
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -26,7 +27,8 @@ def to_csv(report: StudyReport) -> str:
     ``seconds``. Accuracies and gains are shares of 1. What there is not is
     left empty.
     """
-    return _csv([_csv_row(arm, report) for arm in report.arms])
+    best = {arm.name for arm in front(report)}
+    return _csv([_csv_row(arm, report, best) for arm in report.arms])
 
 
 def fidelity_to_csv(report: FidelityReport) -> str:
@@ -94,7 +96,7 @@ def _json(content: dict[str, Any]) -> str:
     return json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _csv_row(arm: Arm, report: StudyReport) -> dict[str, object]:
+def _csv_row(arm: Arm, report: StudyReport, best: Container[str]) -> dict[str, object]:
     row: dict[str, object] = {
         "arm": arm.name,
         "sampled": int(arm.sampled),
@@ -118,7 +120,7 @@ def _csv_row(arm: Arm, report: StudyReport) -> dict[str, object]:
     }
     row |= {f"variety.{measure}": arm.variety.get(measure) for measure in report.measures}
     if sought(report):
-        row["front"] = int(arm in front(report))
+        row["front"] = int(arm.name in best)
     row["seconds"] = arm.seconds
     return row
 

@@ -1,7 +1,7 @@
 """From the database to one tidy pandas frame: a row a trial."""
 
-import statistics
 from collections.abc import Callable, Iterable, Sequence
+from statistics import fmean
 from typing import Any
 
 import optuna
@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from explorer import storage as db
 from explorer.report.definition import Definition, definition, find_study
+from explorer.report.statistics import spread
 from explorer.variety import MEASURES
 
 STATES = ("WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL")
@@ -120,7 +121,7 @@ def _row(trial: FrozenTrial, said: Definition) -> dict[str, Any]:
         (row["accuracy"], *_) = trial.values  # noqa: PD011 - a trial, not a frame
     repeats = [found for key, found in attrs.items() if key.startswith("repeats.")]
     if repeats:  # the tasks' mean of every repeat
-        row["finetune_std"] = statistics.stdev(map(statistics.fmean, zip(*repeats, strict=True)))
+        row["finetune_std"] = spread([fmean(one) for one in zip(*repeats, strict=True)]).std
     for key, value in attrs.items():
         if key.startswith(("accuracy.", "variety.", "seconds.")):
             row[key] = value

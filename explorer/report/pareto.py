@@ -1,5 +1,7 @@
 """The arms that no other arm is better than in both of what a study seeks."""
 
+import math
+
 from explorer.report.summary import Arm, StudyReport
 
 
@@ -20,18 +22,16 @@ def front(report: StudyReport) -> list[Arm]:
     if measure is None:
         return []
     sign = 1.0 if report.objectives[f"variety.{measure}"] == "maximize" else -1.0
-    values = {
-        arm.name: (arm.accuracy.mean, sign * arm.variety[measure])
+    arms = [
+        ((arm.accuracy.mean, sign * arm.variety[measure]), arm)
         for arm in report.ranked
-        if arm.accuracy and measure in arm.variety
-    }
-    return [
-        arm
-        for arm in report.ranked
-        if arm.name in values
-        and not any(_dominates(other, values[arm.name]) for other in values.values())
+        if arm.accuracy and math.isfinite(arm.variety.get(measure, math.nan))
     ]
-
-
-def _dominates(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    return one != other and one[0] >= other[0] and one[1] >= other[1]
+    found: list[Arm] = []
+    last = (math.inf, -math.inf)
+    # From the most accurate on, what does not go beyond all before it in variety is dominated.
+    for values, arm in sorted(arms, key=lambda one: one[0], reverse=True):
+        if values[1] > last[1] or values == last:
+            found.append(arm)
+            last = values
+    return found

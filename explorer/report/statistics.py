@@ -89,7 +89,7 @@ def welch(values: Sequence[float], other: Sequence[float]) -> Difference:
         The difference. Without a test, and with the reason said, where either arm has only one
         replicate, and where both have no spread at all: the t statistic is then undefined.
     """
-    from scipy.stats import t as student
+    from scipy.special import stdtr, stdtrit  # Student's t; scipy.stats takes 100 times as long
 
     ours, theirs = spread(values), spread(other)
     gain = ours.mean - theirs.mean
@@ -101,8 +101,8 @@ def welch(values: Sequence[float], other: Sequence[float]) -> Difference:
         return Difference(gain, untested="no spread")
     freedom = variance**2 / (ours_error**2 / (ours.n - 1) + theirs_error**2 / (theirs.n - 1))
     error = math.sqrt(variance)
-    half = float(student.ppf((1 + CONFIDENCE) / 2, freedom)) * error
-    p = float(2 * student.sf(abs(gain) / error, freedom))
+    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
+    p = float(2 * stdtr(freedom, -abs(gain) / error))
     return Difference(gain, low=gain - half, high=gain + half, p=p, p_corrected=p)
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any
 
 import optuna
@@ -225,11 +226,11 @@ def _arm(
         },
         difference=None,
         variety={
-            measure: spread(values).mean
+            measure: fmean(values)
             for measure in measures
             if (values := _present(rows, f"variety.{measure}"))
         },
-        seconds=spread(seconds).mean if seconds else None,
+        seconds=fmean(seconds) if seconds else None,
     )
 
 
