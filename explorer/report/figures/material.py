@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import optuna
@@ -11,7 +12,9 @@ from optuna.storages import BaseStorage
 from explorer import storage as db
 from explorer.report.definition import Definition, definition, find_study
 from explorer.report.epochs import load_epochs
+from explorer.report.figures.surrogate import Surrogate, fit
 from explorer.report.frame import load
+from explorer.report.importance import Importances, importances
 from explorer.report.slots import slots
 from explorer.report.summary import Arm, StudyReport, summarise
 
@@ -19,7 +22,7 @@ Role = Literal["best", "worst", "baseline", "other"]
 """What an arm is marked as, in all figures alike."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Material:
     """What the figures of a study are drawn from; :func:`gather` makes it.
 
@@ -44,6 +47,16 @@ class Material:
     counted: frozenset[int]
     said: Definition
     study: optuna.Study
+
+    @cached_property
+    def surrogate(self) -> Surrogate | None:
+        """A model of the accuracy of any ranges, fitted when it is first asked for."""
+        return fit(self.report)
+
+    @cached_property
+    def importances(self) -> Importances:
+        """How much each end of a range matters for accuracy, asked for once."""
+        return importances(self.report)
 
 
 def gather(study: optuna.Study | str, storage: BaseStorage | None = None) -> Material:

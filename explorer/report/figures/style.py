@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from explorer.report.figures.interval import Mean
 from explorer.report.figures.material import Role
 
 if TYPE_CHECKING:
@@ -129,8 +130,39 @@ def page_panels(
         vertical_spacing=between / inside if rows > 1 else 0,
     )
     made.update_annotations(font_size=12)
-    made.update_xaxes(title_font_size=12)
     return made
+
+
+def band(
+    figure: "go.Figure",
+    x: Sequence[float],
+    means: Sequence[Mean],
+    where: Mapping[str, int] | None = None,
+    color: str = GREY,
+) -> None:
+    """Draw means on a page as a curve with the band of their intervals, without a legend."""
+    figure.add_scatter(
+        x=[*x, *x[::-1]],
+        y=[one.high for one in means] + [one.low for one in means[::-1]],
+        fill="toself",
+        fillcolor=color,
+        opacity=0.25,
+        line_width=0,
+        mode="lines",
+        hoverinfo="skip",
+        showlegend=False,
+        **(where or {}),
+    )
+    figure.add_scatter(
+        x=list(x),
+        y=[one.value for one in means],
+        mode="lines",
+        line={"color": color, "width": 2.5},
+        text=[f"{one.value:.1f} [{one.low:.1f}, {one.high:.1f}]" for one in means],
+        hovertemplate="%{text} at %{x:.3g}<extra></extra>",
+        showlegend=False,
+        **(where or {}),
+    )
 
 
 def template(*, dark: bool = False) -> "go.layout.Template":
@@ -146,7 +178,7 @@ def template(*, dark: bool = False) -> "go.layout.Template":
         "ticks": "outside",
         "tickcolor": ink,
         "automargin": True,
-        "title": {"standoff": 8},
+        "title": {"standoff": 8, "font": {"size": 12}},
     }
     return go.layout.Template(
         layout={

@@ -29,8 +29,9 @@ def test_fonts_are_embedded_as_truetype(drawn):
             assert b"/Type3" not in content
 
 
-def test_the_same_numbers_give_the_same_bytes(study, tmp_path):
-    material = gather(study)
+def test_the_same_numbers_give_the_same_bytes(make_study, tmp_path):
+    trials = [trial("scratch", 0, 0.5), trial("high", 0, 0.6, frequency=(20, 60))]
+    material = gather(make_study([*trials, trial("none", 0, 0.7, frequency=(0, 0))]))
     first, second = (draw(material, tmp_path / name) for name in ("first", "second"))
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
     pages = [[one.figure.to_json() for one in interactive(material).values()] for _ in range(2)]
@@ -53,7 +54,8 @@ def test_a_study_with_little_to_show(make_study, tmp_path):
     assert [path.name for path in draw(material, tmp_path)] == ["accuracy.pdf", "accuracy.png"]
 
 
-def test_a_place_that_cannot_be_written(study, tmp_path):
+def test_a_place_that_cannot_be_written(make_study, tmp_path):
     (tmp_path / "file").write_text("in the way")
+    material = gather(make_study([trial("scratch", 0, 0.5)]))
     with pytest.raises(InputError, match=r"--figures: .*file"):
-        draw(gather(study), tmp_path / "file")
+        draw(material, tmp_path / "file")

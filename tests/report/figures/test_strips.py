@@ -91,13 +91,16 @@ def test_strips_lie_below_the_figure(rich, drawn):
     assert all(one.source.startswith("data:image/png;base64,") for one in page.layout.images)
 
 
-def test_images_are_drawn_once_a_call(rich, monkeypatch, tmp_path):
+def test_images_are_drawn_once_a_call(make_study, monkeypatch, tmp_path):
+    scored = {"best_practice": (0.8, (0, 20)), "high": (0.7, (20, 60)), "none": (0.6, (0, 0))}
+    trials = [trial(arm, 0, value, frequency=ends) for arm, (value, ends) in scored.items()]
+    material = gather(make_study(trials, baseline="high"))
     calls = []
     monkeypatch.setattr(
         strips, "render_dataset", lambda *a, **k: calls.append(a) or render_dataset(*a, **k)
     )
-    draw(rich, tmp_path)
+    assert len(draw(material, tmp_path)) > 4
     assert len(calls) == 3
-    found = interactive(rich)
+    found = interactive(material)
     assert len(calls) == 6
     assert all(len(one.figure.layout.images) == 3 for one in found.values())
