@@ -1,11 +1,15 @@
 """The command that writes what a study has found."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from explorer.cli.options import OK, storage_option
 from explorer.errors import InputError
+
+if TYPE_CHECKING:
+    from explorer.report import FidelityReport, StudyReport
 
 
 @click.command("report")
@@ -17,9 +21,21 @@ from explorer.errors import InputError
     default="markdown",
     show_default=True,
     metavar="FORMAT",
-    help="markdown, csv, latex (booktabs) or json.",
+    help="markdown, csv, latex (booktabs), json, or parquet (to a file).",
 )
 @click.option("--output", type=click.Path(path_type=Path), help="File; default standard output.")
+@click.option(
+    "--trials",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write its trials, a row each, as .csv, .json or .parquet instead.",
+)
+@click.option(
+    "--epochs",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write their epoch curves, a row an epoch, likewise.",
+)
 @click.option("--figures", type=click.Path(path_type=Path), help="Draw the figures here instead.")
 @click.option(
     "--fidelity",
@@ -31,6 +47,8 @@ def report_(
     storage: str | None,
     form: str,
     output: Path | None,
+    trials: Path | None,
+    epochs: Path | None,
     figures: Path | None,
     fidelity: bool,
 ) -> int:
@@ -41,8 +59,17 @@ def report_(
     """
     from explorer import report
     from explorer import storage as db
+    from explorer.report.exporting import writer
 
+    asked = (("--trials", trials, report.load), ("--epochs", epochs, report.load_epochs))
+    frames = [(option, path, load) for option, path, load in asked if path is not None]
+    for option, path, _ in frames:
+        writer(path, option)  # before anything is read
     database = db.connect(storage or db.default_url())
+    for option, path, load in frames:
+        report.export(load(study, database), path, option)
+    if frames:
+        return OK
     several = study not in db.study_names(database) and report.members(study, database)
     if figures is not None:
         if fidelity or several:
@@ -55,8 +82,22 @@ def report_(
         found = report.fidelity(study, database)
     else:
         found = report.summarise(study, database)
-    if output is None:
+    if form == "parquet":
+        _write_parquet(found, output)
+    elif output is None:
         click.echo(report.render(found, form), nl=False)
     else:
         report.write(report.render(found, form), output)
     return OK
+
+
+def _write_parquet(found: "StudyReport | FidelityReport", output: Path | None) -> None:
+    """Write the table of a study, with the columns of its csv."""
+    from explorer import report
+
+    if isinstance(found, report.FidelityReport):
+        raise InputError("--format", None, "parquet", "there is none of the fidelity; write csv")
+    if output is None or output.suffix != ".parquet":
+        remedy = "is no text; name a file that ends in .parquet with --output"
+        raise InputError("--format", None, "parquet", remedy)
+    report.export(report.to_frame(found), output)

@@ -5,6 +5,7 @@ Reads studies and nothing else; it needs neither Ray nor torch.
 
 from explorer.report.agreement import Estimate
 from explorer.report.epochs import load_epochs
+from explorer.report.exporting import export, read, to_frame
 from explorer.report.fidelity import Fidelity, FidelityReport, fidelity, members
 from explorer.report.figures import Material, draw, gather, interactive
 from explorer.report.frame import load
@@ -37,6 +38,7 @@ __all__ = [
     "StudyStatus",
     "correlations",
     "draw",
+    "export",
     "fidelity",
     "gather",
     "holm",
@@ -48,12 +50,14 @@ __all__ = [
     "overview",
     "overview_screen",
     "points",
+    "read",
     "render",
     "spread",
     "status",
     "status_screen",
     "summarise",
     "terminal",
+    "to_frame",
     "welch",
     "write",
 ]

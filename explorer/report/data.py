@@ -27,8 +27,13 @@ def to_csv(report: StudyReport) -> str:
     ``seconds``. Accuracies and gains are shares of 1. What there is not is
     left empty.
     """
+    return _csv(to_rows(report))
+
+
+def to_rows(report: StudyReport) -> list[dict[str, object]]:
+    """Return the rows of :func:`to_csv` by column, ``None`` for what there is not."""
     best = {arm.name for arm in front(report)}
-    return _csv([_csv_row(arm, report, best) for arm in report.arms])
+    return [_csv_row(arm, report, best) for arm in report.arms]
 
 
 def fidelity_to_csv(report: FidelityReport) -> str:

@@ -1,6 +1,7 @@
 """The epoch curves of a study as one tidy pandas frame: a row an epoch."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -10,7 +11,7 @@ from optuna.storages import BaseStorage
 from explorer import storage as db
 from explorer.report.definition import find_study
 
-_DTYPES = {
+DTYPES: Mapping[str, str] = {
     "number": "int64",
     "arm": "string",
     "replicate": "Int64",
@@ -21,6 +22,7 @@ _DTYPES = {
     "accuracy": "float64",
     "seconds": "float64",
 }
+"""The columns and their types."""
 
 
 def load_epochs(study: optuna.Study | str, storage: BaseStorage | None = None) -> pd.DataFrame:
@@ -58,10 +60,10 @@ def load_epochs(study: optuna.Study | str, storage: BaseStorage | None = None) -
     rows: list[tuple[Any, ...]] = []
     if database is not None:
         rows = sorted(db.read_epochs(database, found._study_id), key=_order)  # noqa: SLF001
-    columns = list(zip(*rows, strict=True)) or [()] * len(_DTYPES)
-    data = dict(zip(_DTYPES, columns, strict=True))
+    columns = list(zip(*rows, strict=True)) or [()] * len(DTYPES)
+    data = dict(zip(DTYPES, columns, strict=True))
     data |= {name: tuple(map(_loaded, data[name])) for name in ("arm", "replicate")}
-    return pd.DataFrame({name: pd.Series(data[name], dtype=kind) for name, kind in _DTYPES.items()})
+    return pd.DataFrame({name: pd.Series(data[name], dtype=kind) for name, kind in DTYPES.items()})
 
 
 def _order(row: tuple[Any, ...]) -> tuple[Any, ...]:

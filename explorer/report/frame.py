@@ -99,7 +99,7 @@ def _frame(trials: Sequence[FrozenTrial], said: Definition) -> pd.DataFrame:
     rows = [_row(trial, said) for trial in trials]
     seen = set().union(*rows) - {*_BEFORE, *_AFTER, "accuracy"}
     columns = [*_BEFORE, "accuracy", *_dynamic(seen, said), *_AFTER]
-    data = {column: _typed(column, [row.get(column) for row in rows]) for column in columns}
+    data = {column: typed(column, [row.get(column) for row in rows]) for column in columns}
     return pd.DataFrame(data, columns=pd.Index(columns))
 
 
@@ -157,7 +157,8 @@ def _dynamic(seen: Iterable[str], said: Definition) -> list[str]:
     return ordered
 
 
-def _typed(column: str, values: list[Any]) -> "pd.Series[Any]":
+def typed(column: str, values: list[Any]) -> "pd.Series[Any]":
+    """Return a column of the frame of trials with its type, of values or of what a csv says."""
     if column == "state":
         return pd.Series(pd.Categorical(values, categories=list(STATES)))
     if column in {"start", "end"}:

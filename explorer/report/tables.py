@@ -1,6 +1,5 @@
 """A report in the formats that people read, and on its way to a file."""
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from explorer.errors import InputError, nearest
 from explorer.report.data import fidelity_to_csv, fidelity_to_json, to_csv, to_json
 from explorer.report.fidelity import FidelityReport
 from explorer.report.fidelity_layout import lay_out_fidelity
+from explorer.report.files import replacing
 from explorer.report.latex import latex
 from explorer.report.layout import SHOWN_MEASURES, Cell, Layout, lay_out
 from explorer.report.pareto_layout import lay_out_front
@@ -50,19 +50,8 @@ def write(text: str, path: Path) -> None:
     Raises:
         InputError: If the path cannot be written to.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(None, "is a folder; name a file in it")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(text, encoding="utf-8", newline="")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError("--output", None, str(path), f"cannot be written: {reason}") from error
+    with replacing(path, "--output") as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
 
 
 def terminal(report: StudyReport, *, width: int) -> RenderableType:
