@@ -27,6 +27,10 @@ def test_a_wheel_brings_its_studies(tmp_path):
     zipfile.ZipFile(wheel).extractall(installed)
     revisions = installed / "explorer" / "storage" / "migrations" / "versions"
     assert (revisions / "revision_0001.py").is_file()
+    templates = {path.name for path in (ROOT / "explorer/report/page/templates").iterdir()}
+    assert {
+        path.name for path in (installed / "explorer/report/page/templates").iterdir()
+    } == templates
     empty.mkdir()
     program = "import explorer, explorer.cli as c; print(explorer.__file__); c.main()"
     ran = subprocess.run(

@@ -9,6 +9,8 @@ from explorer.cli.options import OK, storage_option
 from explorer.errors import InputError
 
 if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
     from explorer.report import FidelityReport, StudyReport
 
 
@@ -21,9 +23,13 @@ if TYPE_CHECKING:
     default="markdown",
     show_default=True,
     metavar="FORMAT",
-    help="markdown, csv, latex (booktabs), json, or parquet (to a file).",
+    help="markdown, csv, latex (booktabs), json, parquet (to a file), or html: a page of all.",
 )
-@click.option("--output", type=click.Path(path_type=Path), help="File; default standard output.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File; default standard output, and for html reports/STUDY.html.",
+)
 @click.option(
     "--trials",
     metavar="FILE",
@@ -70,24 +76,44 @@ def report_(
         report.export(load(study, database), path, option)
     if frames:
         return OK
-    several = study not in db.study_names(database) and report.members(study, database)
+    named = study in db.study_names(database)
+    several = fidelity or bool(not named and report.members(study, database))
     if figures is not None:
-        if fidelity or several:
-            raise InputError("--figures", None, None, "there are none of the fidelity yet")
-        for path in report.draw(report.gather(study, database), figures):
-            click.echo(path)
-        return OK
+        return _draw(study, database, figures, several=several)
+    if form == "html":
+        return _write_page(study, database, output, several=several)
     found: report.StudyReport | report.FidelityReport
-    if fidelity or several:
-        found = report.fidelity(study, database)
-    else:
-        found = report.summarise(study, database)
+    found = report.fidelity(study, database) if several else report.summarise(study, database)
     if form == "parquet":
         _write_parquet(found, output)
     elif output is None:
         click.echo(report.render(found, form), nl=False)
     else:
         report.write(report.render(found, form), output)
+    return OK
+
+
+def _draw(study: str, database: "RDBStorage", directory: Path, *, several: bool) -> int:
+    """Draw the figures of a study, and say where they are."""
+    from explorer import report
+
+    if several:
+        raise InputError("--figures", None, None, "there are none of the fidelity yet")
+    for path in report.draw(report.gather(study, database), directory):
+        click.echo(path)
+    return OK
+
+
+def _write_page(study: str, database: "RDBStorage", output: Path | None, *, several: bool) -> int:
+    """Write the page of a study, and say where it is."""
+    from explorer import report
+
+    if several:
+        remedy = "is the page of one study, STUDY or STUDY@PROTOCOL"
+        raise InputError("--format", None, "html", remedy)
+    page = output or Path("reports") / f"{study}.html"
+    report.write(report.html(study, database), page)
+    click.echo(page)
     return OK
 
 

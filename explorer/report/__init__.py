@@ -11,6 +11,7 @@ from explorer.report.figures import Material, draw, gather, interactive
 from explorer.report.frame import load
 from explorer.report.importance import Importance, Importances, importances, points
 from explorer.report.live import Ended, Live
+from explorer.report.page import html
 from explorer.report.screen import overview_screen, status_screen
 from explorer.report.slots import Progress
 from explorer.report.statistics import Difference, Spread, holm, spread, welch
@@ -42,6 +43,7 @@ __all__ = [
     "fidelity",
     "gather",
     "holm",
+    "html",
     "importances",
     "interactive",
     "load",

@@ -21,10 +21,10 @@ def replacing(path: Path, option: str) -> Iterator[Path]:
     Raises:
         InputError: If the path cannot be written to.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         if path.is_dir():
             raise IsADirectoryError(None, "is a folder; name a file in it")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary

@@ -10,7 +10,7 @@ from explorer.storage.connection import connect, default_url, disposing
 from explorer.storage.copying import copy_studies
 from explorer.storage.database import Database
 from explorer.storage.reading import database_of, read_epochs
-from explorer.storage.runs import Run, dead_runs, exclusive, live_runs
+from explorer.storage.runs import Run, dead_runs, exclusive, live_runs, load_runs
 from explorer.storage.soundness import check
 from explorer.storage.studies import (
     add_epochs,
@@ -42,6 +42,7 @@ __all__ = [
     "exclusive",
     "live_runs",
     "load_epochs",
+    "load_runs",
     "load_study",
     "masked",
     "read_epochs",

@@ -111,6 +111,37 @@ def live_runs(storage: RDBStorage, study_name: str) -> set[str]:
 
 
 @patient
+def load_runs(storage: RDBStorage, study_name: str) -> list[dict[str, Any]]:
+    """Return the runs of a study in the order in which they began.
+
+    Returns:
+        Each with its ``host`` (without the boot), ``command``, ``provenance`` (what
+        :func:`provenance` returned there), ``started_at``, ``seen_at``, ``ended_at`` (naive, in
+        UTC; ``None`` where it has not ended) and ``study_file``.
+    """
+    kept = (
+        "host",
+        "command",
+        "provenance",
+        "started_at",
+        "seen_at",
+        "ended_at",
+        "study_file",
+    )
+    query = sa.select(*(runs.c[name] for name in kept)).where(runs.c.study_name == study_name)
+    with storage.engine.connect() as connection:
+        rows = connection.execute(query.order_by(runs.c.started_at, runs.c.run_id)).mappings()
+        return [
+            {
+                **row,
+                "host": row["host"].partition("/")[0],
+                "provenance": json.loads(row["provenance"]),
+            }
+            for row in rows
+        ]
+
+
+@patient
 def _signs_of_life(storage: RDBStorage, study_name: str) -> dict[str, bool]:
     query = sa.select(runs).where(runs.c.study_name == study_name)
     with storage.engine.connect() as connection:

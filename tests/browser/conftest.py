@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -47,16 +48,23 @@ def complaints() -> list[str]:
 
 @pytest.fixture
 def page(browser: "Browser", complaints: list[str]) -> "Iterator[Page]":
-    """An empty page of 1280 x 800 that may reach this machine's files and loopback, no more.
+    """An empty page that may reach this machine's files and loopback, no more.
 
     Errors in its console, requests that fail and requests to anywhere else fail the test.
     """
+    with watched_page(browser, complaints) as opened:
+        yield opened
+    assert complaints == []
+
+
+@contextmanager
+def watched_page(browser: "Browser", complaints: list[str]) -> "Iterator[Page]":
+    """Open an empty page of 1280 x 800 and add to the complaints what goes wrong on it."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     _watch(context, complaints)
     yield context.new_page()
     context.close()
-    assert complaints == []
 
 
 @pytest.fixture(scope="session")

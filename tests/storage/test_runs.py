@@ -27,6 +27,22 @@ def test_a_run_is_alive_for_as_long_as_its_process(database_url):
     assert db.live_runs(storage, "mine") == set()
 
 
+def test_runs_are_read_back_in_their_order(database_url):
+    storage = db.connect(database_url, create=True)
+    with db.Run(storage, "mine", "description: first\n"), db.Run(storage, "other"):
+        pass
+    with db.Run(storage, "mine"):
+        first, second = sorted(
+            db.load_runs(storage, "mine"), key=lambda run: run["ended_at"] is None
+        )
+    assert first["study_file"] == "description: first\n"
+    assert first["started_at"] <= first["ended_at"]
+    assert "/" not in first["host"]
+    assert first["command"].startswith("explorer ")
+    assert first["provenance"]["optuna"] == optuna.__version__
+    assert second["study_file"] is second["ended_at"] is None
+
+
 def test_the_run_of_a_killed_process_is_dead_at_once(sqlite_url):
     storage = db.connect(sqlite_url, create=True)
     program = (

@@ -1,0 +1,151 @@
+"""The page of a study in a real browser: drawn, sorted, read by all, on any screen and paper."""
+
+import pytest
+from playwright.sync_api import expect
+
+from explorer import storage as db
+from explorer.report import html
+from tests.browser.conftest import watched_page
+from tests.report.conftest import failure
+from tests.report.rich import rich_study
+
+INK = {"light": "rgb(34, 34, 34)", "dark": "rgb(232, 232, 232)"}
+"""Text of a figure in either scheme."""
+
+WIDTHS = "[...document.querySelectorAll('.main-svg')].map(svg => svg.clientWidth)"
+
+STUDY_FILE = "# </pre><script>throw new Error('from the study file')</script>\nvary: [frequency]\n"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The page of a study of everything, with what a user might have written to break it."""
+    folder = tmp_path_factory.mktemp("page")
+    storage = db.connect(f"sqlite:///{folder}/rich.db", create=True)
+    with db.disposing(storage):
+        said = "<script>throw new Error('from a description')</script> How rough & wide?"
+        objectives = [{"accuracy": "maximize"}, {"variety.vendi_features": "maximize"}]
+        study = rich_study(storage, samples=12, description=said, objectives=objectives)
+        study.add_trial(failure("<img src=x onerror=alert(1)>", 0, "</script><b>bad"))
+        with db.Run(storage, "rich", STUDY_FILE):
+            pass
+        path = folder / "rich.html"
+        path.write_text(html("rich", storage), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """What has gone wrong on the page so far."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def loaded(browser, address, seen):
+    """The page with all its figures drawn, loaded once for all these tests."""
+    with watched_page(browser, seen) as page:
+        page.goto(address)
+        page.wait_for_selector("html[data-drawn]", state="attached")
+        yield page
+
+
+@pytest.fixture
+def opened(loaded, seen):
+    """The same as everyone sees it first; what goes wrong on it fails the test."""
+    yield loaded
+    loaded.emulate_media(color_scheme="light", media="screen")
+    loaded.set_viewport_size({"width": 1280, "height": 800})
+    assert seen == []
+
+
+def settled(page, condition):
+    """Wait until something is so; the page's own policy keeps Playwright from doing it."""
+    for _ in range(300):
+        if page.evaluate(condition):
+            return True
+        page.wait_for_timeout(50)
+    return False
+
+
+def test_it_shows_all_it_has_and_looks_for_nothing_else(opened):
+    assert opened.locator("h1").inner_text() == "rich"
+    assert "<script>" in opened.locator(".lead").inner_text()
+    assert opened.locator("pre").filter(has_text="vary:").inner_text().strip() == STUDY_FILE.strip()
+    assert "</script><b>bad" in opened.locator("#failures ~ .table").inner_text()
+
+    figures = opened.locator("[data-figure]")
+    assert figures.count() == int(opened.locator("html").get_attribute("data-drawn")) >= 2
+    for figure in figures.all():
+        traces = ".trace, .parcoords-line-layers, .hm, .contour, .bars, .point, .box, .js-line"
+        assert figure.locator(f"svg.main-svg :is({traces})").count() > 0, figure
+
+    widths = opened.locator(".sheets img").evaluate_all("all => all.map(img => img.naturalWidth)")
+    assert len(widths) == 7
+    assert set(widths) == {702}
+    links = opened.locator("nav a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    assert all(opened.locator(link).count() == 1 for link in links)
+
+
+def test_tables_sort_by_click_and_by_keyboard(opened):
+    table = opened.locator("section[aria-labelledby=results] table").first
+    heading = table.locator("thead th").filter(has_text="Accuracy")
+    place = heading.evaluate("cell => cell.cellIndex")
+
+    def values():
+        cells = table.locator(f"tbody tr > :nth-child({place + 1})")
+        found = cells.evaluate_all("all => all.map(cell => cell.dataset.value)")
+        return [float(value) for value in found]
+
+    before = values()
+    assert before != sorted(before)
+    heading.locator("button").click()
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert values() == sorted(before, reverse=True)
+    opened.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") == "ascending"
+    assert values() == sorted(before)
+    opened.keyboard.press("Space")
+    assert heading.get_attribute("aria-sort") == "none"
+    assert values() == before
+    arm = table.locator("thead th").first
+    arm.locator("button").click()
+    assert arm.get_attribute("aria-sort") == "ascending"
+    names = table.locator("tbody th").all_inner_texts()
+    assert names == sorted(names)
+    # What has no number stays below: the baseline has no gain to sort by.
+    gain = table.locator("thead th").filter(has_text="Gain")
+    for _ in range(2):
+        gain.locator("button").click()
+        assert "best_practice" in table.locator("tbody th").last.inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_accessible_and_figures_follow_the_scheme(opened, axe, scheme):
+    opened.emulate_media(color_scheme=scheme)
+    expect(opened.locator("[data-figure=accuracy] .xtitle")).to_have_css("fill", INK[scheme])
+    assert axe(opened) == []
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(opened):
+    opened.set_viewport_size({"width": 360, "height": 740})
+    assert settled(opened, f"{WIDTHS}.every(width => width <= 360)")
+    assert opened.evaluate("document.documentElement.scrollWidth") == 360
+    scrolled = opened.locator(".scroll").first
+    assert scrolled.evaluate("box => box.scrollWidth > box.clientWidth")
+
+
+def test_print_is_light_and_whole(opened):
+    opened.emulate_media(color_scheme="dark", media="print")
+    assert settled(opened, f"{WIDTHS}.every(width => width === 640)")
+    assert opened.locator("body").evaluate("b => getComputedStyle(b).backgroundColor") == (
+        "rgb(255, 255, 255)"
+    )
+    fill = opened.locator("[data-figure=accuracy] .xtitle").evaluate(
+        "t => getComputedStyle(t).fill"
+    )
+    assert fill == "rgb(34, 34, 34)"
+    assert not opened.locator("nav").is_visible()
+    paper = opened.pdf(format="A4")
+    assert paper.startswith(b"%PDF")
+    # Figures are vector graphics, contact sheets pictures.
+    assert paper.count(b"/Subtype /Image") >= 7
