@@ -12,9 +12,8 @@ from explorer.cli.options import INTERRUPTED, OK, SOMETHING_FAILED, console, sto
 from explorer.errors import InputError
 
 if TYPE_CHECKING:
-    from optuna.storages import RDBStorage
-
     from explorer.config import Study
+    from explorer.storage import Database
 
 
 def _running(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -122,7 +121,7 @@ def submit(
     return OK
 
 
-def _report_fidelity(name: str, database: "RDBStorage") -> None:
+def _report_fidelity(name: str, database: "Database") -> None:
     """Write how well the shorter protocols order the arms, or say why that cannot be said."""
     from explorer import report
 
@@ -148,7 +147,7 @@ def _check(planned: "Study") -> None:
             raise InputError(key, None, planned.protocol_name, str(error)) from error
 
 
-def _archive(planned: "Study", database: "RDBStorage") -> None:
+def _archive(planned: "Study", database: "Database") -> None:
     """Put a study of the same name out of the way, if there is one."""
     from explorer import storage as db
 
@@ -163,7 +162,7 @@ def _archive(planned: "Study", database: "RDBStorage") -> None:
     db.rename(database, planned.name, archived)
 
 
-def _run(planned: "Study", database: "RDBStorage", **options: Any) -> int:
+def _run(planned: "Study", database: "Database", **options: Any) -> int:
     """Run what a study lacks and show its result; returns the exit code that is due."""
     from explorer import report, runner
 

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from optuna.storages import RDBStorage
-
 from explorer import storage as db
 from explorer.config import Resources, Study
 from explorer.errors import InputError
@@ -36,7 +34,7 @@ _RAY_ENVIRONMENT = {
 
 def run_study(
     study: Study,
-    storage: RDBStorage,
+    storage: db.Database,
     *,
     listener: Callable[[Queue, int], Any],
     workers: int | None = None,

@@ -165,11 +165,14 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
             self._listener.finished(number, "PRUNED", None, seconds, None)
             return
         if isinstance(report, Scores):
-            self._record(number, report)
-            problem = self._queue.complete(number, report.accuracy)
+            problem = self._queue.complete(
+                number,
+                report.accuracy,
+                _attrs(report),
+                epochs=report.epochs,
+                result_key=report.result_key or None,
+            )
             if problem is None:
-                if report.result_key:
-                    self._queue.remember(number, report.result_key)
                 self._listener.finished(number, "COMPLETE", report.accuracy, seconds, None)
                 return
             reason = problem
@@ -192,21 +195,6 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         _log.warning("trial %d (%s): %s", proposal.number, proposal.arm, reason)
         self._listener.finished(proposal.number, "FAIL", None, 0.0, reason)
 
-    def _record(self, number: int, scores: Scores) -> None:
-        attrs: dict[str, Any] = {
-            "dataset": scores.dataset,
-            "remarks": " ".join(scores.remarks) or None,
-            "pretrain_loss": scores.pretrain_loss,
-            "host": scores.host,
-            "device": scores.device,
-            **{f"accuracy.{task}": value for task, value in scores.accuracies.items()},
-            **{f"repeats.{t}": found for t, found in scores.repeats.items() if len(found) > 1},
-            **{f"variety.{measure}": value for measure, value in scores.variety.items()},
-            **{f"seconds.{phase}": value for phase, value in scores.seconds.items()},
-        }
-        self._queue.record(number, {k: v for k, v in attrs.items() if v is not None})
-        self._queue.record_epochs(number, scores.epochs)
-
     def __getstate__(self) -> dict[str, Any]:
         """Return nothing for Tune's snapshots: the database has it all, and its password."""
         return {}
@@ -216,3 +204,19 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
 
     def restore(self, checkpoint_path: str) -> None:
         """Restore nothing: the database has it all."""
+
+
+def _attrs(scores: Scores) -> dict[str, Any]:
+    """Return what a trial reports beside its score and its curves, by name."""
+    attrs: dict[str, Any] = {
+        "dataset": scores.dataset,
+        "remarks": " ".join(scores.remarks) or None,
+        "pretrain_loss": scores.pretrain_loss,
+        "host": scores.host,
+        "device": scores.device,
+        **{f"accuracy.{task}": value for task, value in scores.accuracies.items()},
+        **{f"repeats.{t}": found for t, found in scores.repeats.items() if len(found) > 1},
+        **{f"variety.{measure}": value for measure, value in scores.variety.items()},
+        **{f"seconds.{phase}": value for phase, value in scores.seconds.items()},
+    }
+    return {k: v for k, v in attrs.items() if v is not None}

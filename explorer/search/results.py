@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial
 
 from explorer.config import ACCURACY, Study
 
@@ -48,14 +48,15 @@ def values(study: Study, accuracy: float, attrs: Mapping[str, Any]) -> tuple[lis
     return found, ""
 
 
-def reach(trial: Trial, step: int, value: float) -> None:
-    """Record the value of a rung; Optuna has no place for it where there are two objectives."""
-    if len(trial.study.directions) == 1:
-        trial.report(value, step=step)
-        return
-    known = trial.user_attrs.get("rungs", {})
-    one = {"accuracy": value, **known.get(str(step), {})}
-    trial.set_user_attr("rungs", {**known, str(step): one})
+def rung(study: Study, step: int, value: float) -> tuple[dict[str, Any], dict[int, float]]:
+    """Return where the value of a rung is written: what is noted of it, and intermediate values.
+
+    Optuna has no place for it where there are two objectives; it is noted in the user attribute
+    ``rungs`` then.
+    """
+    if len(study.file.objectives) == 1:
+        return {}, {step: value}
+    return {"accuracy": value}, {}
 
 
 def reported(trial: FrozenTrial) -> dict[str, Any]:

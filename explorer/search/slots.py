@@ -6,6 +6,8 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from explorer.storage import Attempt
+
 Slot = tuple[str, int]
 
 MAX_DEATHS = 3
@@ -32,9 +34,9 @@ def attempts(trials: Iterable[FrozenTrial]) -> dict[Slot, list[FrozenTrial]]:
     return found
 
 
-def wanted(tried: list[FrozenTrial], *, retry_failed: bool) -> bool:
+def wanted(tried: list[Attempt], *, retry_failed: bool) -> bool:
     """Say whether a slot needs another attempt."""
-    if any(trial.state != TrialState.FAIL for trial in tried):
+    if any(one.state != TrialState.FAIL for one in tried):
         return False  # waiting, running or at its end
-    kinds = [trial.user_attrs.get("failure_kind") for trial in tried]
+    kinds = [one.said.get("failure_kind") for one in tried]
     return retry_failed or (ERROR not in kinds and kinds.count(DIED) < MAX_DEATHS)

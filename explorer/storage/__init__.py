@@ -6,50 +6,59 @@ is still alive), and a row an epoch.
 """
 
 from explorer.errors import masked
+from explorer.storage.attempts import Attempt, any_open, read_attempts, read_attrs
 from explorer.storage.connection import connect, default_url, disposing
 from explorer.storage.copying import copy_studies
 from explorer.storage.database import Database
+from explorer.storage.outcome import write
 from explorer.storage.reading import database_of, read_epochs
+from explorer.storage.retry import patient
 from explorer.storage.runs import Run, dead_runs, exclusive, live_runs, load_runs
 from explorer.storage.soundness import check
 from explorer.storage.studies import (
-    add_epochs,
     archive_name,
-    claim,
     load_epochs,
     load_study,
     recall,
-    remember,
     rename,
     rung_values,
     study_names,
     trial_name,
 )
+from explorer.storage.taking import Draft, Taken, begin, enqueue, take_waiting
 
 __all__ = [
+    "Attempt",
     "Database",
+    "Draft",
     "Run",
-    "add_epochs",
+    "Taken",
+    "any_open",
     "archive_name",
+    "begin",
     "check",
-    "claim",
     "connect",
     "copy_studies",
     "database_of",
     "dead_runs",
     "default_url",
     "disposing",
+    "enqueue",
     "exclusive",
     "live_runs",
     "load_epochs",
     "load_runs",
     "load_study",
     "masked",
+    "patient",
+    "read_attempts",
+    "read_attrs",
     "read_epochs",
     "recall",
-    "remember",
     "rename",
     "rung_values",
     "study_names",
+    "take_waiting",
     "trial_name",
+    "write",
 ]

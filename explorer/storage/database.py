@@ -71,7 +71,7 @@ class Database(RDBStorage):
     ) -> bool:
         """Finish a trial; one that a lost attempt of this call has finished is as it should be.
 
-        To take a waiting trial is not repeated safely here: that is what ``claim`` is for.
+        To take a waiting trial is not repeated safely here: that is what ``take_waiting`` is for.
         """
         attempts = 0
 

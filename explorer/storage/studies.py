@@ -1,34 +1,17 @@
-"""Studies as a whole, and the epoch curves of their trials."""
+"""Studies as a whole, and what is remembered of their trials."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 import optuna
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from explorer.errors import InputError, nearest
 from explorer.storage.retry import patient
-from explorer.storage.tables import epochs, insert_missing, results, runs
-
-# The few columns of Optuna's tables that are written here because Optuna has no call for it.
-_studies = sa.table("studies", sa.column("study_id"), sa.column("study_name"))
-_trials = sa.table(
-    "trials",
-    sa.column("trial_id"),
-    sa.column("study_id"),
-    sa.column("number"),
-    sa.column("state", sa.Enum(TrialState, name="trialstate")),
-    sa.column("datetime_start", sa.DateTime),
-)
-_trial_attrs = sa.table(
-    "trial_user_attributes",
-    sa.column("trial_id"),
-    sa.column("key"),
-    sa.column("value_json"),
-)
+from explorer.storage.rows import studies, trials
+from explorer.storage.tables import epochs, results, runs
 
 
 def study_names(storage: RDBStorage) -> list[str]:
@@ -62,40 +45,9 @@ def rename(storage: RDBStorage, name: str, new_name: str) -> None:
     interrupted, one transaction of UPDATEs cannot.
     """
     with storage.engine.begin() as connection:
-        for table in (_studies, runs):
+        for table in (studies, runs):
             statement = sa.update(table).where(table.c.study_name == name)
             connection.execute(statement.values(study_name=new_name))
-
-
-@patient
-def claim(storage: RDBStorage, trial_id: int, run_id: str) -> bool:
-    """Take a waiting trial for a run; ``False`` where another run was faster.
-
-    The trial is RUNNING and carries the name of its run, both or neither. Optuna's own
-    ``set_trial_state_values`` reads before it writes; on SQLite, which has no row locks, two
-    processes can then take the same trial.
-    """
-    waiting = sa.and_(_trials.c.trial_id == trial_id, _trials.c.state == TrialState.WAITING)
-    # Optuna's times are naive, and in UTC where they are stored.
-    now = datetime.now(UTC).replace(tzinfo=None)
-    values = {"state": TrialState.RUNNING, "datetime_start": now}
-    row = {"trial_id": trial_id, "key": "run", "value_json": json.dumps(run_id)}
-    with storage.engine.begin() as connection:
-        if connection.execute(sa.update(_trials).where(waiting).values(values)).rowcount == 1:
-            connection.execute(sa.insert(_trial_attrs), row)
-            return True
-        # It is this run's already where the answer to an earlier attempt was lost.
-        mine = sa.select(_trial_attrs).join(_trials, _trials.c.trial_id == _trial_attrs.c.trial_id)
-        same = [_trial_attrs.c[name] == value for name, value in row.items()]
-        running = _trials.c.state == TrialState.RUNNING
-        return connection.execute(mine.where(running, *same)).first() is not None
-
-
-@patient
-def add_epochs(storage: RDBStorage, trial_id: int, rows: list[dict[str, Any]]) -> None:
-    """Store rows of a trial's epoch curves; a row that is already there is kept."""
-    with storage.engine.begin() as connection:
-        insert_missing(connection, epochs, [{"trial_id": trial_id, **row} for row in rows])
 
 
 def rung_values(trial: FrozenTrial) -> dict[int, float]:
@@ -113,9 +65,9 @@ def rung_values(trial: FrozenTrial) -> dict[int, float]:
 def trial_name(storage: RDBStorage, trial_id: int) -> str:
     """Return the name of a trial across studies: ``<study>#<number>``."""
     wanted = (
-        sa.select(_studies.c.study_name, _trials.c.number)
-        .join(_trials, _trials.c.study_id == _studies.c.study_id)
-        .where(_trials.c.trial_id == trial_id)
+        sa.select(studies.c.study_name, trials.c.number)
+        .join(trials, trials.c.study_id == studies.c.study_id)
+        .where(trials.c.trial_id == trial_id)
     )
     with storage.engine.connect() as connection:
         study, number = connection.execute(wanted).one()
@@ -130,13 +82,6 @@ def load_epochs(storage: RDBStorage, trial_id: int) -> list[dict[str, Any]]:
     with storage.engine.connect() as connection:
         rows = connection.execute(wanted.order_by(epochs.c.phase.desc(), epochs.c.epoch))
         return [dict(row) for row in rows.mappings()]
-
-
-@patient
-def remember(storage: RDBStorage, result_key: str, trial_id: int) -> None:
-    """Note that a trial holds the result of this key; the first one that does stays."""
-    with storage.engine.begin() as connection:
-        insert_missing(connection, results, [{"result_key": result_key, "trial_id": trial_id}])
 
 
 @patient

@@ -50,8 +50,13 @@ results = sa.Table(
 )
 
 
+def insert(connection: sa.Connection, table: sa.Table) -> Any:
+    """Begin an INSERT that may say what happens ON CONFLICT."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    return dialect.insert(table)
+
+
 def insert_missing(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
     """Insert rows; one whose key is there already is kept, so that this may be repeated."""
     if rows:
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
+        connection.execute(insert(connection, table).on_conflict_do_nothing(), rows)

@@ -31,10 +31,9 @@ def run(storage, study, *, measured=True):
             if proposal.ranges:
                 high = proposal.ranges["frequency"][1]
                 queue.report(proposal.number, Rung(128, 0.25, 2.0, 1.0))
-                if measured:
-                    queue.record(proposal.number, {"variety.vendi_features": 10 + high})
             assert not queue.should_stop(proposal.number)
-            queue.complete(proposal.number, 0.9 - high / 1000)
+            found = {"variety.vendi_features": 10 + high} if measured and proposal.ranges else {}
+            queue.complete(proposal.number, 0.9 - high / 1000, found)
         assert queue.finished()
 
 
@@ -117,10 +116,8 @@ def test_a_result_is_taken_from_a_study_that_seeks_something_else(storage, write
         for key in ("scratch", "measured", "unmeasured"):
             number = queue.take().number
             queue.report(number, Rung(128, 0.25, 2.0, 1.0))
-            if key == "measured" or first:
-                queue.record(number, {"variety.vendi_features": 12.0})
-            queue.complete(number, 0.75)
-            queue.remember(number, key)
+            found = {"variety.vendi_features": 12.0} if key == "measured" or first else {}
+            queue.complete(number, 0.75, found, result_key=key)
     with db.Run(storage, "other") as run:
         queue = Queue(storage, other, run.run_id)
         queue.recover()

@@ -82,8 +82,7 @@ def test_what_is_reported_is_stored(storage, queue):
     number = queue.take().number
     queue.report(number, Rung(128, 0.4, 2.0, 2.5))
     queue.report(number, Rung(256, 0.5, 1.5, 4.0))
-    queue.record(number, {"variety.vendi_pixels": 3.5})
-    queue.complete(number, 0.75)
+    queue.complete(number, 0.75, {"variety.vendi_pixels": 3.5})
     trial = trials(storage)[number]
     assert trial.state == TrialState.COMPLETE
     assert trial.value == 0.75
@@ -321,11 +320,10 @@ def test_a_result_is_taken_from_another_study(storage, study, write_study):
         queue.recover()
         one = queue.take()
         queue.report(one.number, Rung(128, 0.4, 2.0, 2.5))
-        queue.record(one.number, {"variety.vendi_pixels": 3.5, "seconds.total": 7.0, "host": "a"})
+        found = {"variety.vendi_pixels": 3.5, "seconds.total": 7.0, "host": "a"}
         row = {"images_seen": 128, "loss": 2.0, "accuracy": 0.3, "seconds": 1.0}
-        queue.record_epochs(one.number, [{"phase": "pretrain", "epoch": 1, **row}])
-        queue.complete(one.number, 0.75)
-        queue.remember(one.number, "k" * 64)
+        epochs = [{"phase": "pretrain", "epoch": 1, **row}]
+        queue.complete(one.number, 0.75, found, epochs=epochs, result_key="k" * 64)
     write_study(name="other")
     other = config.load_study("other")
     with db.Run(storage, other.name) as second:
@@ -348,7 +346,7 @@ def test_a_result_is_taken_from_another_study(storage, study, write_study):
 
 def test_a_result_that_is_gone_is_computed_anew(storage, queue):
     gone = optuna.create_study(study_name="gone", storage=storage)
-    db.remember(storage, "g" * 64, gone.ask()._trial_id)
+    db.write(storage, gone.ask()._trial_id, result_key="g" * 64)
     optuna.delete_study(study_name="gone", storage=storage)
     number = queue.take().number
     assert queue.recall(number, "g" * 64) is None
@@ -358,6 +356,6 @@ def test_a_result_that_is_gone_is_computed_anew(storage, queue):
 def test_the_first_of_two_equal_results_stays(storage):
     study = optuna.create_study(storage=storage)
     first, second = (study.ask()._trial_id for _ in range(2))
-    db.remember(storage, "f" * 64, first)
-    db.remember(storage, "f" * 64, second)
+    db.write(storage, first, result_key="f" * 64)
+    db.write(storage, second, result_key="f" * 64)
     assert db.recall(storage, "f" * 64) == first

@@ -6,6 +6,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState, create_trial
 
 from explorer import storage as db
+from tests.storage import put
 
 
 @pytest.fixture
@@ -38,8 +39,8 @@ def fill():
             complete = trials[TrialState.COMPLETE.value]
             row = {"images_seen": 128, "loss": 1 / 3, "seconds": 0.5}
             curve = [{"phase": "pretrain", "epoch": e, "accuracy": None, **row} for e in (1, 2)]
-            db.add_epochs(storage, complete, [*curve, {**curve[0], "phase": "finetune"}])
-            db.remember(storage, (name * 64)[:64], complete)
+            put.add_epochs(storage, complete, [*curve, {**curve[0], "phase": "finetune"}])
+            put.remember(storage, (name * 64)[:64], complete)
         return trials
 
     return write

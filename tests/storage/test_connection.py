@@ -55,7 +55,7 @@ def test_several_may_make_a_database_at_once(database_url):
         assert [f.result() for f in [pool.submit(make) for _ in range(4)]] == [[]] * 4
     version = sa.text("SELECT version_num FROM explorer_version")
     with db.connect(database_url).engine.connect() as connection:
-        assert connection.execute(version).scalars().all() == ["0002"]
+        assert connection.execute(version).scalars().all() == ["0003"]
 
 
 def test_every_connection_to_sqlite_minds_foreign_keys(sqlite_url):

@@ -10,6 +10,7 @@ from optuna.storages import RDBStorage
 from explorer import storage as db
 from explorer.errors import InputError
 from explorer.storage import tables
+from tests.storage import put
 
 NOW = datetime.fromisoformat("2026-11-24T12:30:15.250000")
 
@@ -106,7 +107,7 @@ def test_optunas_own_version_is_left_alone(old):
     with db.connect(old).engine.connect() as connection:
         optunas = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
         ours = connection.execute(sa.text("SELECT version_num FROM explorer_version")).scalar()
-    assert (optunas, ours) == ("v3.2.0.a", "0002")
+    assert (optunas, ours) == ("v3.2.0.a", "0003")
 
 
 def test_an_explorer_of_version_1_refuses_what_it_does_not_know(old):
@@ -145,7 +146,7 @@ def test_a_newer_schema_is_refused(database_url):
     storage = db.connect(database_url, create=True)
     with storage.engine.begin() as connection:
         connection.execute(sa.text("UPDATE explorer_version SET version_num = '0077'"))
-    with pytest.raises(InputError, match=r"newer explorer \(schema 0077, this one knows 0002\)"):
+    with pytest.raises(InputError, match=r"newer explorer \(schema 0077, this one knows 0003\)"):
         db.connect(database_url)
 
 
@@ -172,8 +173,8 @@ def test_the_rows_of_a_trial_go_with_it(database_url):
     study = optuna.create_study(study_name="mine", storage=storage)
     trial_id = study.ask()._trial_id
     row = {"phase": "pretrain", "epoch": 1, "images_seen": 1, "loss": 1.0, "seconds": 1.0}
-    db.add_epochs(storage, trial_id, [row])
-    db.remember(storage, "k" * 64, trial_id)
+    put.add_epochs(storage, trial_id, [row])
+    put.remember(storage, "k" * 64, trial_id)
     optuna.delete_study(study_name="mine", storage=storage)
     assert db.load_epochs(storage, trial_id) == []
     assert db.recall(storage, "k" * 64) is None

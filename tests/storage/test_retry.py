@@ -53,12 +53,12 @@ def lose_answers(storage, monkeypatch) -> list[int]:
 
 @postgres
 def test_a_queue_outlasts_the_loss_of_its_connections(postgres_url, study, storage):
-    """Every 23rd statement meets a server that has just hung up, in a transaction or before one."""
+    """Every 11th statement meets a server that has just hung up, in a transaction or before one."""
     asked = count()
     stopped = []
 
     def stop_now_and_then(*_) -> None:
-        if next(asked) % 23 == 22:
+        if next(asked) % 11 == 10:
             stop_backends(postgres_url)
             stopped.append(1)
 
@@ -68,11 +68,14 @@ def test_a_queue_outlasts_the_loss_of_its_connections(postgres_url, study, stora
         queue.recover()
         while (proposal := queue.take()) is not None:
             queue.report(proposal.number, Rung(128, 0.25, 2.0, 1.0))
-            queue.record(proposal.number, {"host": "here"})
             row = {"phase": "pretrain", "epoch": 1, "images_seen": 128, "loss": 1.0}
-            queue.record_epochs(proposal.number, [{**row, "accuracy": None, "seconds": 1.0}])
-            queue.complete(proposal.number, 0.5)
-            queue.remember(proposal.number, f"{proposal.number:064d}")
+            queue.complete(
+                proposal.number,
+                0.5,
+                {"host": "here"},
+                epochs=[{**row, "accuracy": None, "seconds": 1.0}],
+                result_key=f"{proposal.number:064d}",
+            )
     sa.event.remove(storage.engine, "before_cursor_execute", stop_now_and_then)
     assert len(stopped) > 10
     trials = db.load_study(storage, study.name).trials
@@ -156,10 +159,13 @@ def test_what_was_written_unheard_is_written_once(storage, monkeypatch):
         assert lost == [1]
         return answer
 
-    assert unheard(db.claim, storage, trial_id, "run") is True
-    assert db.claim(storage, trial_id, "another") is False
-    unheard(db.add_epochs, storage, trial_id, [row])
-    unheard(db.remember, storage, "k" * 64, trial_id)
+    study_id = storage.get_study_id_from_name("mine")
+    assert unheard(lambda: db.take_waiting(storage, study_id, "run", [])).trial_id == trial_id
+    assert db.take_waiting(storage, study_id, "another", []) is None
+    begun = unheard(lambda: db.begin(storage, study_id, "run", [trial_id], {}))
+    assert (begun.number, len(study.trials)) == (1, 2)
+    ending = {"state": TrialState.COMPLETE, "values": [0.5], "result_key": "k" * 64}
+    unheard(lambda: db.write(storage, trial_id, epochs=[row], **ending))
     with db.exclusive(storage, "mine", "run"):
         pass
     lock = unheard(lambda: db.exclusive(storage, "mine", "run").__enter__())

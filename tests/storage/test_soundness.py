@@ -11,6 +11,7 @@ from optuna.trial import TrialState, create_trial
 from explorer import storage as db
 from explorer.cli import cli
 from explorer.storage import tables
+from tests.storage import put
 
 RUNNING = TrialState.RUNNING
 
@@ -35,7 +36,7 @@ def storage(sqlite_url):
 def test_a_sound_database(sqlite_url):
     facts, problems = db.check(sqlite_url)
     assert facts == [
-        "schema 0002 of explorer, v3.2.0.a of Optuna",
+        "schema 0003 of explorer, v3.2.0.a of Optuna",
         "1 studies, 3 trials, 0 runs",
     ]
     assert problems == []
@@ -69,7 +70,7 @@ def test_what_is_not_finite(storage, sqlite_url):
     add(study, arm="a", state=TrialState.COMPLETE, value=math.inf)
     add(study, arm="b", state=TrialState.PRUNED, intermediate_values={128: math.nan})
     row = {"phase": "pretrain", "epoch": 1, "images_seen": 1, "loss": math.inf, "seconds": 1.0}
-    db.add_epochs(storage, study.trials[0]._trial_id, [row])
+    put.add_epochs(storage, study.trials[0]._trial_id, [row])
     assert db.check(sqlite_url)[1] == [
         "explorer_epochs: 1 rows have a loss that is not finite",
         "mine: trial 3 has a value or a rung that is not finite",
@@ -79,12 +80,12 @@ def test_what_is_not_finite(storage, sqlite_url):
 
 def test_a_result_without_its_score(storage, sqlite_url):
     failed = db.load_study(storage, "mine").trials[1]
-    db.remember(storage, "k" * 64, failed._trial_id)
+    put.remember(storage, "k" * 64, failed._trial_id)
     assert db.check(sqlite_url)[1] == ["explorer_results: 1 rows name a trial that is not COMPLETE"]
 
 
 def test_rows_that_a_tool_without_foreign_keys_has_left(storage, sqlite_url):
-    db.remember(storage, "k" * 64, db.load_study(storage, "mine").trials[0]._trial_id)
+    put.remember(storage, "k" * 64, db.load_study(storage, "mine").trials[0]._trial_id)
     with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as tool:
         tool.execute("UPDATE explorer_results SET trial_id = 999")
     tool.close()
@@ -105,9 +106,9 @@ def test_the_same_on_postgresql(postgres_url):
     ]
     row = {"phase": "pretrain", "images_seen": 1, "seconds": 1.0}
     odd = [{**row, "epoch": e, "loss": loss} for e, loss in enumerate((math.inf, math.nan, 1.0))]
-    db.add_epochs(storage, first, odd)
-    db.remember(storage, "k" * 64, failed)
-    db.remember(storage, "l" * 64, first)
+    put.add_epochs(storage, first, odd)
+    put.remember(storage, "k" * 64, failed)
+    put.remember(storage, "l" * 64, first)
     with storage.engine.begin() as connection:
         for statement in (
             "ALTER TABLE explorer_results DROP CONSTRAINT explorer_results_trial",
