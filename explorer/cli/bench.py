@@ -87,5 +87,44 @@ def bench_load(trials: int, **options: Any) -> int:
 
     with progress("measuring", room.STEPS) as advance:
         found = room.measure(trials, **options, progress=advance)
+
+
+@bench.command("overhead")
+@click.option(
+    "--storage",
+    "server",
+    metavar="URL",
+    help="A database on a PostgreSQL server to be measured as well, beside which others are made.",
+)
+@click.option(
+    "--finished",
+    "sizes",
+    type=click.IntRange(1),
+    multiple=True,
+    default=(100, 1_000, 10_000),
+    show_default=True,
+    help="Trials that a study has behind it; repeated for several sizes.",
+)
+@click.option("--clients", "many", type=click.IntRange(1), default=64, show_default=True)
+@click.option(
+    "--trials",
+    type=click.IntRange(10),
+    default=200,
+    show_default=True,
+    help="Trials without evaluation.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="How long the evaluation of others takes.",
+)
+def bench_overhead(server: str | None, sizes: tuple[int, ...], **options: Any) -> int:
+    """Measure what trials cost beside their evaluation, against Tune's OptunaSearch."""
+    from explorer.bench import overhead as room
+
+    with progress("measuring", room.count(sizes, server)) as advance:
+        found = room.measure(sizes=sizes, server=server, **options, progress=advance)
     console().print(room.screen(found))
     return OK

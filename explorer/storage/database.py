@@ -163,7 +163,9 @@ def _engine_options(url: sa.URL) -> dict[str, Any]:
         "tcp_user_timeout": 30_000,
     }
     asked = {name: value for name, value in watchful.items() if name not in url.query}
-    return {"pool_pre_ping": True, "connect_args": asked}
+    # One connection is kept, and another made for the moment that two threads need one: a server
+    # grants a hundred as it is installed, and many drivers share them.
+    return {"pool_pre_ping": True, "pool_size": 1, "max_overflow": 8, "connect_args": asked}
 
 
 def _enforce_foreign_keys(connection: Any, _: object) -> None:

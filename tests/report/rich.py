@@ -10,8 +10,8 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from explorer import storage as db
 from explorer.variety import MEASURES
+from tests.storage import put
 
 VARIED = {
     "frequency": IntDistribution(0, 200),
@@ -99,7 +99,7 @@ def rich_study(
             made.append(found)
     study.add_trials(made)
     for one in study.get_trials(deepcopy=False):
-        db.add_epochs(storage, one._trial_id, _epochs(random, one.user_attrs["ranges"]))
+        put.add_epochs(storage, one._trial_id, _epochs(random, one.user_attrs["ranges"]))
     return study
 
 

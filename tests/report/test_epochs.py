@@ -9,6 +9,7 @@ from explorer import storage as db
 from explorer.errors import InputError
 from explorer.report import load_epochs
 from tests.report.conftest import finished_trials, trial
+from tests.storage import put
 
 KINDS = {
     "number": "int64",
@@ -45,12 +46,12 @@ def storage(database_url):
 
 def test_a_row_an_epoch_in_the_order_of_a_trial(make_study, storage):
     other = make_study([trial("other", 0, 0.5)], name="other", storage=storage)
-    db.add_epochs(storage, other.trials[0]._trial_id, curve("pretrain", 9.0))
+    put.add_epochs(storage, other.trials[0]._trial_id, curve("pretrain", 9.0))
     study = make_study(finished_trials()[:2], storage=storage)
     first, second = (one._trial_id for one in study.trials)
     for phase in ("finetune.10", "finetune.2", "finetune"):
-        db.add_epochs(storage, first, curve(phase, 0.25))
-    db.add_epochs(storage, second, [*curve("finetune", 0.5), *curve("pretrain", 3.0, 2.0)])
+        put.add_epochs(storage, first, curve(phase, 0.25))
+    put.add_epochs(storage, second, [*curve("finetune", 0.5), *curve("pretrain", 3.0, 2.0)])
     frame = load_epochs("frequency_range", storage)
     assert {name: str(kind) for name, kind in frame.dtypes.items()} == KINDS
     assert list(zip(frame["number"], frame["phase"], frame["loss"], strict=True)) == [
@@ -72,7 +73,7 @@ def test_a_row_an_epoch_in_the_order_of_a_trial(make_study, storage):
 def test_one_query_for_the_whole_study(make_study, storage):
     study = make_study(finished_trials(), storage=storage)
     for one in study.trials:
-        db.add_epochs(storage, one._trial_id, curve("pretrain", 1.0))
+        put.add_epochs(storage, one._trial_id, curve("pretrain", 1.0))
     asked = []
     sa.event.listen(storage.engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
     assert len(load_epochs(study)) == 12
@@ -81,7 +82,7 @@ def test_one_query_for_the_whole_study(make_study, storage):
 
 def test_a_trial_that_says_nothing_of_itself(storage):
     study = optuna.create_study(study_name="mine", storage=storage)
-    db.add_epochs(storage, study.ask()._trial_id, curve("pretrain", 1.0))
+    put.add_epochs(storage, study.ask()._trial_id, curve("pretrain", 1.0))
     assert load_epochs(study)[["arm", "replicate"]].isna().all(axis=None)
 
 

@@ -197,7 +197,7 @@ def test_a_database_that_is_gone_ends_the_run(study, storage, told, tmp_path, mo
     """And does not leave it waiting for a trial that Tune has given up."""
     error = OutageError("the database has not answered")
 
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
     monkeypatch.setattr("explorer.search.Queue.complete", fail)

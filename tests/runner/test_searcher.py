@@ -79,7 +79,7 @@ def test_what_goes_wrong_in_the_driver_gets_past_tune(storage, study, monkeypatc
     """Tune logs an Exception of its searcher, and goes on without the trial."""
     error = OutageError("the database has not answered")
 
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
     with db.Run(storage, study.name) as run:

@@ -1,0 +1,89 @@
+"""Many clients on one study at once: what gets through, and whether anything is lost or doubled."""
+
+import multiprocessing
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from optuna.trial import TrialState
+
+from explorer import config
+from explorer import storage as db
+from explorer.bench import growth, studies
+from explorer.search import Queue
+from explorer.storage.attempts import read_attempts
+
+_PROCESSES = 4
+
+
+@dataclass(frozen=True)
+class Rush:
+    """What came of it.
+
+    Attributes:
+        clients: Clients, each with connections and a queue of its own.
+        wanted: Trials that the study asks for.
+        lost: Those of them that have no result.
+        doubled: Results too many.
+        seconds: From the first trial that is taken to the last that has ended.
+    """
+
+    clients: int
+    wanted: int
+    lost: int
+    doubled: int
+    seconds: float
+
+
+def measure(url: str, folder: Path, *, clients: int, trials: int) -> Rush:
+    """Let many clients work off a study, each as fast as it can.
+
+    Args:
+        url: An empty database.
+        folder: Where the study's file is written.
+        clients: How many; they are threads of a few processes.
+        trials: Trials that each of them has, in the mean.
+    """
+    study = studies.grid(folder, clients * trials)
+    with db.disposing(db.connect(url, create=True)) as storage:
+        with db.Run(storage, study.name) as run:
+            Queue(storage, study, run.run_id).recover()
+        context = multiprocessing.get_context("spawn")
+        shares = [clients // _PROCESSES + (i < clients % _PROCESSES) for i in range(_PROCESSES)]
+        with ProcessPoolExecutor(_PROCESSES, mp_context=context) as pool:
+            asked = [(url, str(study.path), share) for share in shares if share]
+            times = [time_ for part in pool.map(_work, asked) for time_ in part]
+        found = read_attempts(storage, storage.get_study_id_from_name(study.name), since=0)
+    done = Counter(
+        (one.said["arm"], one.said["replicate"])
+        for one in found
+        if one.state == TrialState.COMPLETE
+    )
+    return Rush(
+        clients=clients,
+        wanted=study.planned,
+        lost=study.planned - len(done),
+        doubled=done.total() - len(done) + sum(not one.state.is_finished() for one in found),
+        seconds=max(times) - min(times),
+    )
+
+
+def _work(asked: tuple[str, str, int]) -> list[float]:
+    url, path, clients = asked
+    study = config.load_study(path)
+    with ThreadPoolExecutor(clients) as pool:
+        return [one for part in pool.map(_client, [(url, study)] * clients) for one in part]
+
+
+def _client(asked: tuple[str, config.Study]) -> list[float]:
+    url, study = asked
+    times: list[float] = []
+    with db.disposing(db.connect(url)) as storage, db.Run(storage, study.name) as run:
+        queue = Queue(storage, study, run.run_id)
+        while (proposal := queue.take()) is not None:
+            times.append(time.time())
+            queue.complete(proposal.number, 0.75, growth.found(), epochs=growth.curves())
+            times.append(time.time())
+    return times
