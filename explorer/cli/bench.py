@@ -87,6 +87,8 @@ def bench_load(trials: int, **options: Any) -> int:
 
     with progress("measuring", room.STEPS) as advance:
         found = room.measure(trials, **options, progress=advance)
+    console().print(room.screen(found))
+    return OK
 
 
 @bench.command("overhead")

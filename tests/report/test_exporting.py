@@ -14,6 +14,7 @@ from explorer.errors import InputError
 from explorer.report import export, load, load_epochs, read, summarise, to_frame
 from tests.report.conftest import failure, finished_trials, trial
 from tests.report.test_epochs import curve
+from tests.storage import put
 
 ENDINGS = (".csv", ".json", ".parquet")
 
@@ -39,7 +40,7 @@ def frames(make_study, database):
             storage=database,
         )
         rows = [*curve("pretrain", 1 / 3), *curve("finetune", 0.7)]
-        db.add_epochs(database, study.trials[1]._trial_id, rows)
+        put.add_epochs(database, study.trials[1]._trial_id, rows)
     return {
         "--trials": load("frequency_range", database),
         "--epochs": load_epochs("frequency_range", database),
