@@ -31,6 +31,25 @@ if TYPE_CHECKING:
     help="File; default standard output, and for html reports/STUDY.html.",
 )
 @click.option(
+    "--arms",
+    metavar="A,B,...",
+    help="Rows of the table, in this order; default all.",
+)
+@click.option(
+    "--order",
+    type=click.Choice(["file", "accuracy"]),
+    default="file",
+    show_default=True,
+    help="Of the named arms; sampled ones come after them, best first.",
+)
+@click.option(
+    "--test",
+    type=click.Choice(["welch", "permutation"]),
+    default="welch",
+    show_default=True,
+    help="Of the difference to the baseline.",
+)
+@click.option(
     "--trials",
     metavar="FILE",
     type=click.Path(path_type=Path),
@@ -53,6 +72,9 @@ def report_(
     storage: str | None,
     form: str,
     output: Path | None,
+    arms: str | None,
+    order: str,
+    test: str,
     trials: Path | None,
     epochs: Path | None,
     figures: Path | None,
@@ -83,7 +105,11 @@ def report_(
     if form == "html":
         return _write_page(study, database, output, several=several)
     found: report.StudyReport | report.FidelityReport
-    found = report.fidelity(study, database) if several else report.summarise(study, database)
+    if several:
+        found = report.fidelity(study, database)
+    else:
+        found = report.summarise(study, database, test=test)
+        found = report.arrange(found, arms=[*filter(None, (arms or "").split(","))], order=order)
     if form == "parquet":
         _write_parquet(found, output)
     elif output is None:

@@ -4,6 +4,7 @@ Reads studies and nothing else; it needs neither Ray nor torch.
 """
 
 from explorer.report.agreement import Estimate
+from explorer.report.arrange import arrange
 from explorer.report.epochs import load_epochs
 from explorer.report.exporting import export, read, to_frame
 from explorer.report.fidelity import Fidelity, FidelityReport, fidelity, members
@@ -14,7 +15,16 @@ from explorer.report.live import Ended, Live
 from explorer.report.page import html
 from explorer.report.screen import overview_screen, status_screen
 from explorer.report.slots import Progress
-from explorer.report.statistics import Difference, Spread, holm, spread, welch
+from explorer.report.statistics import (
+    TESTS,
+    Difference,
+    Spread,
+    compare,
+    holm,
+    permutation,
+    spread,
+    welch,
+)
 from explorer.report.status import StudyStatus, overview, status
 from explorer.report.summary import Arm, Replicate, StudyReport, summarise
 from explorer.report.tables import FORMATS, render, terminal, write
@@ -22,6 +32,7 @@ from explorer.report.variety import correlations
 
 __all__ = [
     "FORMATS",
+    "TESTS",
     "Arm",
     "Difference",
     "Ended",
@@ -37,6 +48,8 @@ __all__ = [
     "Spread",
     "StudyReport",
     "StudyStatus",
+    "arrange",
+    "compare",
     "correlations",
     "draw",
     "export",
@@ -51,6 +64,7 @@ __all__ = [
     "members",
     "overview",
     "overview_screen",
+    "permutation",
     "points",
     "read",
     "render",

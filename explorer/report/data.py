@@ -31,9 +31,12 @@ def to_csv(report: StudyReport) -> str:
 
 
 def to_rows(report: StudyReport) -> list[dict[str, object]]:
-    """Return the rows of :func:`to_csv` by column, ``None`` for what there is not."""
+    """Return the rows of :func:`to_csv` by column, ``None`` for what there is not.
+
+    They are the arms that were chosen to be shown, where any were.
+    """
     best = {arm.name for arm in front(report)}
-    return [_csv_row(arm, report, best) for arm in report.arms]
+    return [_csv_row(arm, report, best) for arm in report.rows]
 
 
 def fidelity_to_csv(report: FidelityReport) -> str:

@@ -5,22 +5,32 @@ from dataclasses import dataclass
 from typing import Literal
 
 from explorer.report import numerals
-from explorer.report.numerals import EN_DASH, MISSING
+from explorer.report.caption import ON_FRONT, UNRESOLVED, caption, measure_title
+from explorer.report.numerals import MISSING
 from explorer.report.pareto import front, sought
-from explorer.report.statistics import LEVEL, Difference
 from explorer.report.summary import Arm, StudyReport
-from explorer.variety import MEASURES
+
+__all__ = [
+    "ON_FRONT",
+    "SHOWN_MEASURES",
+    "SHOWN_SAMPLES",
+    "UNRESOLVED",
+    "Cell",
+    "Column",
+    "Emphasis",
+    "Layout",
+    "accuracy",
+    "lay_out",
+    "measure_title",
+    "ranges",
+    "variety",
+]
 
 SHOWN_MEASURES = ("vendi_features", "between_share", "edge_density", "spectral_slope")
 """The variety measures of the printed table, in order of importance; csv and json have all."""
 
 SHOWN_SAMPLES = 10
 """Sampled arms in the printed table, best first; csv and json have all."""
-
-UNRESOLVED = "\N{DAGGER}"
-
-ON_FRONT = "*"
-"""Follows the name of an arm that is on the Pareto front."""
 
 Emphasis = Literal["", "best", "second"]
 
@@ -74,9 +84,7 @@ def lay_out(
         measures: Variety measures to show; those that the study does not have are left out.
         samples: How many of the sampled arms to show.
     """
-    named = [arm for arm in report.arms if not arm.sampled]
-    sampled = [arm for arm in report.arms if arm.sampled]
-    shown = [*named, *sampled[:samples]]
+    shown, first_sample = _shown(report, samples)
     with_gain = any(arm.difference for arm in shown)
     # What is sought is shown at any width.
     kept = [m for m in report.measures if m == sought(report)]
@@ -99,7 +107,7 @@ def lay_out(
     if with_gain:
         columns += [Column("Gain [points]"), Column("p")]
     columns += [Column(measure_title(measure)) for measure in kept]
-    emphasis = _emphasis(report.ranked)
+    emphasis = {task: _emphasis(shown, task) for task in (None, *(report.tasks if several else ()))}
     rows = []
     for arm in shown:
         row = [Cell(f"{arm.name} {ON_FRONT}" if arm.name in best else arm.name)]
@@ -108,27 +116,38 @@ def lay_out(
         if with_ranges:
             row.append(Cell(ranges(arm, several_formulas)))
         if several:
-            row += [Cell(accuracy(arm, task, places)) for task in report.tasks]
-        row.append(Cell(accuracy(arm, None, places), emphasis.get(arm.name, "")))
+            row += [
+                Cell(accuracy(arm, task, places), emphasis[task].get(arm.name, ""))
+                for task in report.tasks
+            ]
+        row.append(Cell(accuracy(arm, None, places), emphasis[None].get(arm.name, "")))
         row.append(Cell(str(len(arm.replicates))))
         if with_gain:
             row += _gain(arm, report.baseline, places)
         row += [Cell(variety(arm, measure)) for measure in kept]
         rows.append(tuple(row))
-    caption = _caption(report, hidden=len(sampled) - samples, with_gain=with_gain, kept=bool(kept))
-    return Layout(tuple(columns), tuple(rows), len(named), tuple(caption))
+    said = caption(report, shown, with_gain=with_gain, with_variety=bool(kept))
+    return Layout(tuple(columns), tuple(rows), first_sample, tuple(said))
 
 
-def _emphasis(ranked: Sequence[Arm]) -> dict[str, Emphasis]:
-    """Mark the highest and the second highest mean; equal means are marked alike."""
-    marks: dict[str, Emphasis] = {}
-    means = sorted({arm.accuracy.mean for arm in ranked if arm.accuracy}, reverse=True)
-    if len(means) < 2:
-        return marks
-    for arm in ranked:
-        if arm.accuracy and arm.accuracy.mean in means[:2]:
-            marks[arm.name] = "best" if arm.accuracy.mean == means[0] else "second"
-    return marks
+def _shown(report: StudyReport, samples: int) -> tuple[list[Arm], int]:
+    """Return the arms that are rows, and the index of the first that is sampled."""
+    if report.shown:
+        return list(report.rows), len(report.rows)
+    named = [arm for arm in report.arms if not arm.sampled]
+    sampled = [arm for arm in report.arms if arm.sampled]
+    return [*named, *sampled[:samples]], len(named)
+
+
+def _emphasis(arms: Sequence[Arm], task: str | None) -> dict[str, Emphasis]:
+    """Mark the highest and the second highest mean of a column; equal means are marked alike."""
+    of_arms = {arm.name: arm.accuracy if task is None else arm.tasks.get(task) for arm in arms}
+    means = {name: sample.mean for name, sample in of_arms.items() if sample}
+    highest = sorted({*means.values()}, reverse=True)[:2]
+    if len(highest) < 2:
+        return {}
+    marks: dict[float, Emphasis] = {highest[0]: "best", highest[1]: "second"}
+    return {name: marks[mean] for name, mean in means.items() if mean in marks}
 
 
 def ranges(arm: Arm, several_formulas: bool) -> str:
@@ -169,96 +188,3 @@ def _gain(arm: Arm, baseline: str | None, places: int) -> list[Cell]:
 def variety(arm: Arm, measure: str) -> str:
     """Say the mean of a variety measure of an arm."""
     return numerals.significant(arm.variety[measure]) if measure in arm.variety else MISSING
-
-
-def measure_title(measure: str) -> str:
-    """Return the heading of a variety measure."""
-    return MEASURES[measure].title if measure in MEASURES else measure
-
-
-def _caption(report: StudyReport, *, hidden: int, with_gain: bool, kept: bool) -> list[str]:
-    on = f" on {' and '.join(report.tasks)}" if report.tasks else ""
-    sizes = sorted({len(arm.replicates) for arm in report.arms if arm.replicates})
-    n = f"n = {sizes[0]}" if len(sizes) == 1 else f"n = {sizes[0]}{EN_DASH}{sizes[-1]}"
-    spread = "one replicate an arm" if sizes == [1] else "mean ± standard deviation over replicates"
-    under = f" under protocol {report.protocol}" if report.protocol else ""
-    said = [f"Study {report.study}{under}: top-1 accuracy{on}, {spread}, {n}."]
-    if with_gain:
-        said += _said_of_gain(report)
-    elif report.baseline and any(arm.name != report.baseline for arm in report.arms):
-        said.append(f"The baseline {report.baseline} has no finished trial, so no gain is given.")
-    if len(report.ranked) > 1:
-        said.append(f"The best mean is bold, the second underlined{_said_of_lead(report.lead)}.")
-    if front(report):
-        title = measure_title(sought(report) or "")
-        said.append(f"{ON_FRONT} on the Pareto front of accuracy and {title}.")
-    if any(arm.sampled for arm in report.arms):
-        more = f" ({hidden} more are not shown)" if hidden > 0 else ""
-        said.append(
-            f"Sampled arms are in the order of their accuracy{more}; chosen by the numbers that "
-            "are reported, the best are overestimated."
-        )
-    if kept:
-        said.append("Variety measures are means over replicates.")
-    return [*said, *_said_of_progress(report)]
-
-
-def _said_of_gain(report: StudyReport) -> list[str]:
-    differences = [arm.difference for arm in report.arms if arm.difference]
-    tested = [difference for difference in differences if difference.p is not None]
-    said = [f"Gain over {report.baseline} in percentage points"]
-    if tested:
-        said[0] += (
-            " with its 95 % confidence interval; two-sided p of Welch's t-test (unpaired although "
-            "arms share their seeds: with few replicates, pairing pays only where arms correlate "
-            "strongly)"
-        )
-        arms = numerals.count(len(tested), "arm")
-        said[0] += f", Holm-corrected over {arms}." if len(tested) > 1 else "."
-    else:
-        said[0] += "."
-    reasons = {difference.untested for difference in differences}
-    if "one replicate" in reasons:
-        said.append("An arm with one replicate has no standard deviation, interval or test.")
-    if "no spread" in reasons:
-        said.append("Where neither arm has any spread, there is no test.")
-    if not all(difference.resolved for difference in differences):
-        said.append(f"{UNRESOLVED} not told apart from {report.baseline} (no p below {LEVEL:g}).")
-    return said
-
-
-def _said_of_lead(lead: Difference | None) -> str:
-    if lead is None:
-        return ""
-    if lead.p is None:
-        return f" ({lead.untested}: untested)" if lead.gain else ""
-    apart = "told apart" if lead.resolved else "not told apart"
-    return f"; the two are {apart} (p {_equals(numerals.p_value(lead.p))}, uncorrected)"
-
-
-def _equals(p: str) -> str:
-    return p.replace("<", "< ") if p.startswith("<") else f"= {p}"
-
-
-def _said_of_progress(report: StudyReport) -> list[str]:
-    state = report.progress
-    stopped = _said_of_stopped(report)
-    failed = f"{numerals.count(state.failed, 'trial')} failed" if state.failed else ""
-    if state.finished:
-        lost = f"Of {state.total} trials, {failed} and are not in the table."
-        return [*stopped, *([lost] if failed else [])]
-    rest = [f"{state.done} of {numerals.count(state.total, 'trial')} done"]
-    rest += [failed] if failed else []
-    rest += [f"{state.running} running"] if state.running else []
-    return [*stopped, f"Preliminary, the study is not finished: {', '.join(rest)}."]
-
-
-def _said_of_stopped(report: StudyReport) -> list[str]:
-    state = report.progress
-    if not state.pruned:
-        return []
-    count = numerals.count(state.total, "replicate")
-    said = (
-        f"{state.pruned} of {count} stopped early (pruner {report.pruner}): they count in no mean"
-    )
-    return [f"{said}, so that an arm without some of its replicates is overestimated if anything."]

@@ -1,7 +1,7 @@
 """What a study has found: one row an arm, with its spread and its gain over the baseline."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
@@ -14,7 +14,7 @@ from explorer.report.definition import Definition, Range, definition, find_study
 from explorer.report.frame import load
 from explorer.report.numerals import count
 from explorer.report.slots import Progress, progress, slots
-from explorer.report.statistics import Difference, Spread, holm, spread, welch
+from explorer.report.statistics import Difference, Spread, compare, holm, spread
 
 Rows = list[dict[str, Any]]
 
@@ -90,6 +90,9 @@ class StudyReport:
         pruner: What stopped trials early; ``none`` where nothing did.
         arms: The named arms in the order of the study file, then the sampled ones by accuracy.
         lead: The best arm against the second best, uncorrected; ``None`` where there are not two.
+        test: How arms were compared, one of :data:`~explorer.report.statistics.TESTS`.
+        shown: The arms that were chosen to be the rows of its table, in this order; empty where
+            none were, and the table shows the named ones and the best of the others.
         progress: How far the study is.
     """
 
@@ -108,6 +111,14 @@ class StudyReport:
     arms: tuple[Arm, ...]
     lead: Difference | None
     progress: Progress
+    test: str = "welch"
+    shown: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> tuple[Arm, ...]:
+        """The arms that were chosen to be shown, in that order; else all."""
+        by_name = {arm.name: arm for arm in self.arms}
+        return tuple(by_name[name] for name in self.shown) or self.arms
 
     @property
     def formulas(self) -> tuple[str, ...]:
@@ -117,20 +128,23 @@ class StudyReport:
     @property
     def ranked(self) -> list[Arm]:
         """The arms that have a score, best first; equal ones in the order of :attr:`arms`."""
-        return sorted((arm for arm in self.arms if arm.accuracy), key=_by_accuracy)
+        return ranked(self.arms)
 
 
-def summarise(study: optuna.Study | str, storage: BaseStorage | None = None) -> StudyReport:
+def summarise(
+    study: optuna.Study | str, storage: BaseStorage | None = None, *, test: str = "welch"
+) -> StudyReport:
     """Summarise a study by arm.
 
     Only complete trials count, and of several for the same (arm, replicate) the latest: attempts
     are not replicates. Every arm is compared with the baseline by
-    :func:`~explorer.report.statistics.welch`, and the p-values are corrected by
+    :func:`~explorer.report.statistics.compare`, and the p-values are corrected by
     :func:`~explorer.report.statistics.holm` over all these comparisons, shown or not.
 
     Args:
         study: An Optuna study, or its name in ``storage``.
         storage: Where a study given by its name is.
+        test: One of :data:`~explorer.report.statistics.TESTS`.
 
     Raises:
         InputError: If there is no such study, if it has no definition (explorer did not make
@@ -156,7 +170,7 @@ def summarise(study: optuna.Study | str, storage: BaseStorage | None = None) -> 
     measures = _suffixes(columns, "variety.")
     arms = [_arm(name, said, rows, tasks, measures) for name, rows in by_arm.items()]
     named = [arm for arm in arms if not arm.sampled]
-    sampled = sorted((arm for arm in arms if arm.sampled), key=_by_accuracy)
+    sampled = sorted((arm for arm in arms if arm.sampled), key=by_accuracy)
     report = StudyReport(
         study=said.name,
         description=said.description,
@@ -170,11 +184,12 @@ def summarise(study: optuna.Study | str, storage: BaseStorage | None = None) -> 
         measures=measures,
         objectives=said.objectives,
         pruner=said.pruner,
-        arms=_compared([*named, *sampled], said.baseline),
+        arms=_compared([*named, *sampled], said.baseline, test),
         lead=None,
         progress=so_far,
+        test=test,
     )
-    return replace(report, lead=_lead(report.ranked))
+    return replace(report, lead=lead(report.ranked, test))
 
 
 def _refuse(name: str, so_far: Progress, rows: Iterable[dict[str, Any]]) -> None:
@@ -251,13 +266,13 @@ def _ranges(name: str, said: Definition, rows: Rows) -> dict[str, Range]:
     }
 
 
-def _compared(arms: list[Arm], baseline: str | None) -> tuple[Arm, ...]:
+def _compared(arms: list[Arm], baseline: str | None, test: str) -> tuple[Arm, ...]:
     base = next((arm for arm in arms if arm.name == baseline and arm.accuracy), None)
     if base is None:
         return tuple(arms)
     theirs = [r.accuracy for r in base.replicates]
     differences = {
-        arm.name: welch([r.accuracy for r in arm.replicates], theirs)
+        arm.name: compare([r.accuracy for r in arm.replicates], theirs, test)
         for arm in arms
         if arm.accuracy and arm.name != base.name
     }
@@ -267,14 +282,21 @@ def _compared(arms: list[Arm], baseline: str | None) -> tuple[Arm, ...]:
     return tuple(replace(arm, difference=differences.get(arm.name)) for arm in arms)
 
 
-def _lead(ranked: list[Arm]) -> Difference | None:
+def lead(ranked: Sequence[Arm], test: str) -> Difference | None:
+    """Compare the first of ranked arms with the second; ``None`` where there are not two."""
     if len(ranked) < 2:
         return None
-    first, second = ranked[:2]
-    return welch([r.accuracy for r in first.replicates], [r.accuracy for r in second.replicates])
+    first, second = ([r.accuracy for r in arm.replicates] for arm in ranked[:2])
+    return compare(first, second, test)
 
 
-def _by_accuracy(arm: Arm) -> float:
+def ranked(arms: Iterable[Arm]) -> list[Arm]:
+    """Return the arms that have a score, best first; equal ones in their order."""
+    return sorted((arm for arm in arms if arm.accuracy), key=by_accuracy)
+
+
+def by_accuracy(arm: Arm) -> float:
+    """Return what sorts arms by their accuracy, the best first."""
     return -arm.accuracy.mean if arm.accuracy else 0.0
 
 

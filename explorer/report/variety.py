@@ -51,8 +51,8 @@ def lay_out_variety(report: StudyReport) -> Layout | None:
         "95 % interval of a bootstrap over arms, for each measure alone."
         if arms >= 4
         else f"Study {report.study}: rank correlation of each variety measure of the images with "
-        f"accuracy over the pre-trained trials (n); {numerals.count(arms, 'arm')} are too few for "
-        "an interval."
+        f"accuracy over the pre-trained trials (n); {numerals.count(arms, 'arm')} "
+        f"{'is' if arms == 1 else 'are'} too few for an interval."
     )
     return Layout(columns, rows, len(rows), (caption,))
 

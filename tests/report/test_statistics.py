@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from explorer.report import Spread, holm, spread, welch
+from explorer.report import Spread, compare, holm, permutation, spread, welch
+from explorer.report.statistics import least_p
 
 accuracies = st.lists(st.floats(0, 1), min_size=2, max_size=8)
 
@@ -89,3 +90,37 @@ def test_holm_is_between_the_p_value_and_bonferroni(p_values: list[float]):
         )
     order = np.argsort(p_values, kind="stable")
     assert (np.diff(np.asarray(corrected)[order]) >= 0).all()
+
+
+ONE, TWO = [0.70, 0.72, 0.71], [0.80, 0.82, 0.83]
+
+
+@pytest.mark.parametrize("other", [TWO, [0.71, 0.69, 0.80, 0.73], [0.70, 0.72, 0.71]])
+def test_permutation_is_scipys(other):
+    expected = stats.permutation_test(
+        (ONE, other), lambda a, b: abs(np.mean(a) - np.mean(b)), alternative="greater"
+    )
+    assert permutation(ONE, other) == pytest.approx(expected.pvalue)
+
+
+def test_permutation_of_few_values_has_a_least_p():
+    assert permutation(ONE, TWO) == least_p(3, 3) == pytest.approx(0.1)
+    assert permutation(ONE, [0.8, 0.9]) == least_p(3, 2) == pytest.approx(0.1)
+    assert permutation(ONE, ONE) == 1
+
+
+def test_permutation_of_many_values_draws_the_same_splits_again():
+    random = np.random.default_rng(1)
+    one, two = (list(random.normal(mean, 1, size=20)) for mean in (0.0, 0.7))
+    p = permutation(one, two)
+    assert p == permutation(one, two)
+    assert p == pytest.approx(stats.ttest_ind(one, two).pvalue, rel=0.3)
+    assert permutation(one, [value + 9 for value in two]) == least_p(20, 20) == 1 / 20_000
+
+
+def test_compare_by_permutation_keeps_the_interval_of_welch():
+    found, plain = compare(TWO, ONE, "permutation"), welch(TWO, ONE)
+    assert (found.low, found.high, found.gain) == (plain.low, plain.high, plain.gain)
+    assert found.p == found.p_corrected == pytest.approx(0.1)
+    assert compare(TWO, ONE) == plain
+    assert compare([0.5], ONE, "permutation").untested == "one replicate"

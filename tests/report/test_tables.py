@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from rich.console import Console
 
 from explorer.errors import InputError
-from explorer.report import FORMATS, render, summarise, terminal, write
+from explorer.report import FORMATS, arrange, render, summarise, terminal, write
 from explorer.report.layout import lay_out
 from tests.report.conftest import SCORES, failure, finished_trials, trial
 
@@ -181,6 +181,80 @@ def test_sampled_arms_are_cut_in_print_and_kept_in_data(make_study):
     assert "Holm-corrected over 14 arms" in " ".join(layout.caption)
     assert len(list(csv.DictReader(io.StringIO(render(report, "csv"))))) == 15
     assert render(report, "latex").count(r"\midrule") == 3  # one of the correlations
+
+
+def test_rows_are_chosen_and_ordered(study):
+    found = arrange(summarise(study), arms=["high", "scratch"])
+    layout = lay_out(found)
+    assert [row[0].text for row in layout.rows] == ["high", "scratch"]
+    assert [row[2].emphasis for row in layout.rows] == ["best", "second"]
+    assert layout.first_sample == 2
+    caption = " ".join(layout.caption)
+    # What is not shown was compared all the same.
+    assert [cell.text for cell in layout.rows[0]][5] == ROWS[3][5]
+    assert "Holm-corrected over 3 arms" in caption
+    assert "2 further arms of the study are not shown." in caption
+    assert "the two are told apart (p = 0.002, uncorrected)" in caption
+    assert [row.split(",")[0] for row in render(found, "csv").splitlines()[1:]] == [
+        "high",
+        "scratch",
+    ]
+    assert len(json.loads(render(found, "json"))["arms"]) == 4
+    by_accuracy = lay_out(arrange(summarise(study), order="accuracy"))
+    names = [row[0].text for row in by_accuracy.rows]
+    assert names == ["best_practice", "high", "none", "scratch"]
+
+
+def test_chosen_samples_are_shown_in_any_number_and_order(make_study):
+    report = summarise(sampled_study(make_study, 14))
+    names = ["sample-0003", "scratch", *(f"sample-{i:04d}" for i in range(4, 14))]
+    layout = lay_out(arrange(report, arms=names))
+    assert [row[0].text for row in layout.rows] == names
+    assert "3 further arms of the study are not shown." in " ".join(layout.caption)
+    ordered = lay_out(arrange(report, order="accuracy"))
+    assert [row[0].text for row in ordered.rows] == [row[0].text for row in lay_out(report).rows]
+
+
+@pytest.mark.parametrize(
+    ("arms", "said"),
+    [
+        (["high", "hgih"], "--arms: 'hgih': no arm of the study; did you mean 'high'"),
+        (["high", "none", "high"], "--arms: 'high': stands twice"),
+    ],
+)
+def test_rows_that_cannot_be_chosen(study, arms, said):
+    with pytest.raises(InputError, match=re.escape(said)):
+        arrange(summarise(study), arms=arms)
+
+
+def test_the_best_of_every_task_is_marked(make_study):
+    scores = {"none": (0.7, 0.3), "high": (0.6, 0.5), "scratch": (0.1, 0.1)}
+    trials = [
+        trial(arm, r, sum(of) / 2, **{"accuracy.digits": of[0], "accuracy.pets": of[1] + r / 99})
+        for arm, of in scores.items()
+        for r in range(2)
+    ]
+    layout = lay_out(summarise(make_study(trials)))
+    marks = {row[0].text: [cell.emphasis for cell in row[2:5]] for row in layout.rows}
+    assert marks["none"] == ["best", "second", "second"]
+    assert marks["high"] == ["second", "best", "best"]
+    assert marks["scratch"] == ["", "", ""]
+    assert "The best mean of each column is bold" in " ".join(layout.caption)
+
+
+def test_a_permutation_test_is_named_and_its_limit_said(study):
+    layout = lay_out(summarise(study, test="permutation"))
+    assert [row[5].text for row in layout.rows] == [
+        DASH,
+        *[f"{p}{DAGGER}" for p in ("1.00", "0.30", "0.30")],
+    ]
+    caption = " ".join(layout.caption)
+    assert "two-sided p of a permutation test of the difference of means" in caption
+    assert (
+        "With 3 replicates of scratch and 3 comparisons no corrected p can be below 0.30."
+        in caption
+    )
+    assert "Welch's t-test" not in caption
 
 
 # -- formats -------------------------------------------------------------------------------------
