@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 # Over-masking is harmless: up to the last "@" of a line, whatever the password is made of.
 _USER_AND_PASSWORD = re.compile(r"(://[^\s:/]*:)[^\n]*@")
@@ -36,6 +37,10 @@ class InputError(Exception):
         said = "" if value is None else f"{_short(value)}: "
         line = f"{': '.join(parts)}: {said}{masked(remedy)}"
         super().__init__(" ".join(line.split()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Come out of another process as it went in; an exception is made from its line else."""
+        return type(self), (self.source, self.key, self.value, self.remedy)
 
 
 class OutageError(Exception):

@@ -6,12 +6,14 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Barrier
 
 from optuna.trial import TrialState
 
 from explorer import config
 from explorer import storage as db
-from explorer.bench import growth, studies
+from explorer.bench import growth
+from explorer.bench.filled import plan
 from explorer.search import Queue
 from explorer.storage.attempts import read_attempts
 
@@ -44,16 +46,17 @@ def measure(url: str, folder: Path, *, clients: int, trials: int) -> Rush:
         url: An empty database.
         folder: Where the study's file is written.
         clients: How many; they are threads of a few processes.
-        trials: Trials that each of them has, in the mean.
+        trials: Trials that each of them has, in the mean; at least one.
     """
-    study = studies.grid(folder, clients * trials)
+    study = plan(folder, arms=trials - 1, replicates=clients)
     with db.disposing(db.connect(url, create=True)) as storage:
         with db.Run(storage, study.name) as run:
             Queue(storage, study, run.run_id).recover()
         context = multiprocessing.get_context("spawn")
         shares = [clients // _PROCESSES + (i < clients % _PROCESSES) for i in range(_PROCESSES)]
-        with ProcessPoolExecutor(_PROCESSES, mp_context=context) as pool:
-            asked = [(url, str(study.path), share) for share in shares if share]
+        with context.Manager() as manager, ProcessPoolExecutor(_PROCESSES, context) as pool:
+            start = manager.Barrier(clients)
+            asked = [(url, str(study.path), start, share) for share in shares if share]
             times = [time_ for part in pool.map(_work, asked) for time_ in part]
         found = read_attempts(storage, storage.get_study_id_from_name(study.name), since=0)
     done = Counter(
@@ -70,18 +73,19 @@ def measure(url: str, folder: Path, *, clients: int, trials: int) -> Rush:
     )
 
 
-def _work(asked: tuple[str, str, int]) -> list[float]:
-    url, path, clients = asked
+def _work(asked: tuple[str, str, Barrier, int]) -> list[float]:
+    url, path, start, clients = asked
     study = config.load_study(path)
     with ThreadPoolExecutor(clients) as pool:
-        return [one for part in pool.map(_client, [(url, study)] * clients) for one in part]
+        parts = [pool.submit(_client, url, study, start) for _ in range(clients)]
+        return [time_ for part in parts for time_ in part.result()]
 
 
-def _client(asked: tuple[str, config.Study]) -> list[float]:
-    url, study = asked
+def _client(url: str, study: config.Study, start: Barrier) -> list[float]:
     times: list[float] = []
     with db.disposing(db.connect(url)) as storage, db.Run(storage, study.name) as run:
         queue = Queue(storage, study, run.run_id)
+        start.wait()
         while (proposal := queue.take()) is not None:
             times.append(time.time())
             queue.complete(proposal.number, 0.75, growth.found(), epochs=growth.curves())

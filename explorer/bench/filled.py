@@ -20,11 +20,13 @@ from explorer import storage as db
 from explorer.variety import MEASURES
 
 _STUDY = """\
-description: A large study, made to be looked at.
+description: A study to measure on.
 search_space: visual_atom
 protocol: laptop
 replicates: {replicates}
-sampler: {{name: random, samples: {samples}}}
+"""
+_SAMPLED = """\
+sampler: {{name: {sampler}, samples: {samples}}}
 vary: [frequency, orbits, noise, line_width]
 """
 _RUNGS = (2048, 4096, 8192)
@@ -35,6 +37,7 @@ _TABLES = (
     "trial_values",
     "trial_intermediate_values",
     "trial_user_attributes",
+    "trial_system_attributes",
     "explorer_epochs",
 )
 _AT_ONCE = 500
@@ -43,16 +46,31 @@ _BEGAN = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 _Rows = dict[str, list[dict[str, Any]]]
 
 
-def plan(folder: Path, *, samples: int, replicates: int) -> config.Study:
-    """Return a study of so many sampled arms and from scratch, under a name of its own.
+def plan(
+    folder: Path,
+    *,
+    replicates: int,
+    samples: int = 0,
+    sampler: str = "random",
+    arms: int = 0,
+    name: str | None = None,
+) -> config.Study:
+    """Return a study of so many arms and from scratch.
 
     Args:
         folder: Where its file is written.
-        samples: Arms that a sampler proposes.
-        replicates: Replicates of each.
+        replicates: Replicates of each arm.
+        samples: Arms that a sampler proposes, varying four ranges.
+        sampler: The sampler.
+        arms: Arms that the file names.
+        name: What it is called; a name of its own where ``None``.
     """
-    path = folder / f"bench-{uuid4().hex[:12]}.yaml"
-    path.write_text(_STUDY.format(samples=samples, replicates=replicates), encoding="utf-8")
+    text = _STUDY.format(replicates=replicates)
+    if samples:
+        text += _SAMPLED.format(sampler=sampler, samples=samples)
+    text += "arms: {" + ", ".join(f"arm{i:03d}: {{orbits: [1, {i + 1}]}}" for i in range(arms))
+    path = folder / f"{name or f'bench-{uuid4().hex[:12]}'}.yaml"
+    path.write_text(text + "}\n", encoding="utf-8")
     return config.load_study(str(path))
 
 
@@ -140,15 +158,13 @@ class _Maker:
 
     def add(self, rows: _Rows, trial_id: int, arm: str, replicate: int) -> None:
         """Add the rows of a trial to those of each table."""
-        sampled = arm not in self._planned.arms
-        if sampled and arm not in self._params:
-            self._params[arm] = self._draw()
-        params = self._params.get(arm, {})
-        noise = 0.02 * float(self._random.standard_normal())
-        accuracy = 0.3 + noise
+        if arm not in self._params:
+            self._params[arm] = self._chosen(arm)
+        params = self._params[arm]
+        accuracy = 0.3 + 0.02 * float(self._random.standard_normal())
         if params:
-            gained = 1 - math.exp(-params["frequency.high"] / 300) - params["noise.high"] / 40
-            accuracy += 0.3 * gained
+            frequency, noise = params.get("frequency.high", 20), params.get("noise.high", 4)
+            accuracy += 0.3 * (1 - math.exp(-frequency / 300) - noise / 40)
         attrs = self._attrs(arm, replicate, accuracy, params)
         rows["trial_user_attributes"] += [
             {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
@@ -189,7 +205,10 @@ class _Maker:
             for epoch in range(1, epochs + 1)
         ]
 
-    def _draw(self) -> dict[str, float]:
+    def _chosen(self, arm: str) -> dict[str, float]:
+        if arm in self._planned.arms:
+            ranges = self._planned.arms[arm]
+            return {} if ranges is None else search.to_params(self._planned, ranges)
         params: dict[str, float] = {}
         for parameter in self._planned.varied:
             ends = [self._end(self._distributions[f"{parameter}.{end}"]) for end in ("low", "high")]
@@ -212,6 +231,7 @@ class _Maker:
             "formula": self._planned.space.formula,
             "ranges": search.to_ranges(self._planned, params) if params else None,
             "run": "0" * 32,
+            **({} if arm in self._planned.arms else {"sampled": True}),
             "host": "node-17",
             "device": "NVIDIA H100 80GB HBM3",
             "accuracy.digits": accuracy,
@@ -221,4 +241,5 @@ class _Maker:
         if params:
             attrs |= {f"variety.{m}": float(self._random.uniform(0, 30)) for m in MEASURES}
             attrs |= {"dataset": f"{self._random.integers(2**62):064x}", "pretrain_loss": 2.1}
+            attrs["rungs"] = {str(step): {"loss": 2.1, "seconds": 20.5} for step in _RUNGS}
         return attrs

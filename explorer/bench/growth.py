@@ -7,28 +7,23 @@ and have left as much.
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import sqlalchemy as sa
-from optuna.trial import TrialState
-
 from explorer import config
 from explorer import storage as db
-from explorer.bench import studies
+from explorer.bench.filled import filled, plan
 from explorer.scores import Rung
-from explorer.search import Queue, distributions, to_ranges
-from explorer.storage import rows, tables
-from explorer.storage.attempts import read_attempts
+from explorer.search import Queue
 from explorer.variety import MEASURES
 
 WAYS = ("grid", "random", "qmc", "tpe")
 """Arms that the study file names, and samplers."""
 
+_ARMS = 50
 _RUNGS = (819, 2048, 8192)
 _PHASES = ("render", "variety", "pretrain", "probe", "finetune", "total")
 
@@ -64,17 +59,17 @@ def measure(url: str, folder: Path, way: str, finished: int, *, trials: int) -> 
         url: An empty database.
         folder: Where the study's file is written.
         way: One of :data:`WAYS`.
-        finished: Trials that have ended.
+        finished: Trials that have ended; for a grid, fifties of them.
         trials: Trials to measure.
     """
-    wanted = finished + trials + 1
-    study = studies.grid(folder, wanted) if way == "grid" else studies.sampled(folder, way, wanted)
     storage = db.connect(url, create=True)
-    with db.disposing(storage), db.Run(storage, study.name) as run:
-        _finish(storage, study, run.run_id, finished)
-        start, queue = _timed(lambda: _queue(storage, study, run.run_id))
-        if study.file.sampler is not None:  # from scratch, which no sampler proposes, is first
-            _tell(queue, queue.take().number)
+    with (
+        db.disposing(storage),
+        filled(storage, _plan(folder, way, finished)),
+        db.Run(storage, way) as run,
+    ):
+        more = _plan(folder, way, finished, trials + 1)
+        start, queue = _timed(lambda: _queue(storage, more, run.run_id))
         asked, told = [], []
         for _ in range(trials + 1):
             seconds, proposal = _timed(queue.take)
@@ -91,6 +86,14 @@ def measure(url: str, folder: Path, way: str, finished: int, *, trials: int) -> 
         ask=statistics.median(others),
         tell=statistics.median(told[1:]),
     )
+
+
+def _plan(folder: Path, way: str, finished: int, more: int = 0) -> config.Study:
+    """Return a study that asks for so many trials, and more, at least, than these."""
+    if way == "grid":
+        replicates = -(-finished // _ARMS) + -(-more // _ARMS)
+        return plan(folder, name=way, arms=_ARMS - 1, replicates=replicates)
+    return plan(folder, name=way, sampler=way, samples=finished + more, replicates=1)
 
 
 def _queue(storage: db.Database, study: config.Study, run_id: str) -> Queue:
@@ -124,59 +127,6 @@ def curves() -> list[dict[str, Any]]:
     epochs = [("pretrain", 1), *(("finetune", epoch) for epoch in range(1, 5))]
     row = {"images_seen": 8192, "loss": 1.25, "accuracy": 0.5, "seconds": 10.0}
     return [{"phase": phase, "epoch": epoch, **row} for phase, epoch in epochs]
-
-
-def _finish(storage: db.Database, study: config.Study, run_id: str, count: int) -> None:
-    """Make a study that has as many trials that have ended, by a few large statements."""
-    if study.file.sampler is None:
-        _queue(storage, study, run_id)  # all of its slots wait
-        study_id = storage.get_study_id_from_name(study.name)
-    else:
-        Queue(storage, study, run_id)
-        study_id = storage.get_study_id_from_name(study.name)
-        space = distributions(study)
-        db.enqueue(storage, study_id, _drafts(study, count), space)
-    waiting = read_attempts(storage, study_id, since=0)[:count]
-    ids = [one.trial_id for one in waiting]
-    now = rows.now()
-    ended = {"state": TrialState.COMPLETE, "datetime_start": now, "datetime_complete": now}
-    said = {**found(), "rungs": {str(r): {"loss": 1.5, "seconds": 10.0} for r in _RUNGS}}
-    with storage.engine.begin() as connection:
-        for begin in range(0, len(ids), 500):
-            some = ids[begin : begin + 500]
-            change = sa.update(rows.trials).where(rows.trials.c.trial_id.in_(some))
-            connection.execute(change.values(ended))
-            attrs = [row for one in some for row in rows.attr_rows(one, said)]
-            connection.execute(sa.insert(rows.attrs), attrs)
-            curve = [{"trial_id": one, **row} for one in some for row in curves()]
-            connection.execute(sa.insert(tables.epochs), curve)
-        for i, one in enumerate(ids):
-            rows.add_steps(connection, one, dict.fromkeys(_RUNGS, 0.5))
-            rows.add_values(connection, one, [0.5 + i / (4 * len(ids))])
-
-
-def _drafts(study: config.Study, count: int) -> Sequence[db.Draft]:
-    space, drawn = distributions(study), np.random.default_rng(0)
-    drafts = []
-    for number in range(count):
-        params: dict[str, float] = {}
-        for parameter in study.varied:
-            bounds = study.space.parameters[parameter]
-            ends = sorted(drawn.uniform(max(bounds.low[0], 0.0), bounds.high[1], 2))
-            for end, value in zip(("low", "high"), ends, strict=True):
-                one = space[f"{parameter}.{end}"]
-                params[f"{parameter}.{end}"] = one.to_external_repr(one.to_internal_repr(value))
-        attrs: Mapping[str, Any] = {
-            "arm": f"sample-{number:04d}",
-            "replicate": 0,
-            "seed": 0,
-            "attempt": 1,
-            "sampled": True,
-            "formula": study.space.formula,
-            "ranges": to_ranges(study, params),
-        }
-        drafts.append(db.Draft(attrs, params))
-    return drafts
 
 
 def _timed(call: Callable[[], Any]) -> tuple[float, Any]:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from explorer import storage as db
-from explorer.bench import growth, studies
+from explorer.bench import growth
+from explorer.bench.filled import plan
 from explorer.scores import Scores
 
 WORKERS = 2
@@ -49,7 +50,7 @@ def ours(trials: int, seconds: float) -> Pace:
     """Measure our own driver.
 
     Args:
-        trials: Trials in all.
+        trials: Trials in all, an even number.
         seconds: What an evaluation takes.
     """
     return _in_a_process(_ours, trials, seconds)
@@ -108,7 +109,7 @@ def _ours(trials: int, seconds: float) -> list[float]:
 
     clock = _Clock()
     with tempfile.TemporaryDirectory(prefix="explorer-bench-") as folder:
-        study = studies.grid(Path(folder), trials)
+        study = plan(Path(folder), arms=1, replicates=-(-trials // 2))
         with db.disposing(db.connect(f"sqlite:///{folder}/ours.db", create=True)) as storage:
             evaluate = partial(_evaluate, seconds)
             run_study(study, storage, listener=lambda *_: clock, workers=WORKERS, evaluate=evaluate)

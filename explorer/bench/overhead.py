@@ -10,8 +10,9 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from explorer.bench import clients, growth, orchestration, studies
+from explorer.bench import clients, growth, orchestration
 from explorer.bench.clients import Rush
+from explorer.bench.databases import database
 from explorer.bench.growth import Cost
 from explorer.bench.orchestration import Pace
 
@@ -72,18 +73,18 @@ def measure(
         InputError: If the server cannot be used.
     """
     load = os.getloadavg()[0]
-    with studies.database(server):
+    with database(server):
         pass  # whether it can be used is said before anything is measured
     costs = []
     for place in (None, server) if server else (None,):
         for way in growth.WAYS:
             for size in sizes:
-                with studies.database(place) as url, _folder() as folder:
+                with database(place) as url, _folder() as folder:
                     costs.append(growth.measure(url, folder, way, size, trials=_ASKED))
                 progress(1)
     rush = None
     if server:
-        with studies.database(server) as url, _folder() as folder:
+        with database(server) as url, _folder() as folder:
             rush = clients.measure(url, folder, clients=many, trials=_EACH)
         progress(1)
     paces = []

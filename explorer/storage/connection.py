@@ -14,11 +14,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from explorer.errors import InputError, masked
 from explorer.storage.database import Database
-from explorer.storage.retry import busy, reason_of
+from explorer.storage.retry import busy, crowded, reason_of
 from explorer.storage.schema import UnsoundError, upgrade
 
 DEFAULT_URL = "sqlite:///explorer.db"
-_ATTEMPTS = 20
+_ATTEMPTS = 25
 _PAUSE_SECONDS = 0.1
 
 
@@ -48,15 +48,17 @@ def connect(url: str, *, create: bool = False, source: str = "--storage") -> Dat
         try:
             return _open(parsed, source, shown)
         except (SQLAlchemyError, StorageInternalError) as error:
-            if attempt == _ATTEMPTS or not (_made_at_once(error) or busy(error)):
+            passes = _made_at_once(error) or busy(error) or crowded(error)
+            if attempt == _ATTEMPTS or not passes:
                 reason = f"cannot be opened: {reason_of(error)}"
                 # A file that is there has something wrong with it; a server may just be away.
                 kind = UnsoundError if parsed.get_backend_name() == "sqlite" else InputError
                 raise kind(source, None, shown, reason) from error
         except RuntimeError as error:  # Optuna's word for a schema that is not its own
             raise UnsoundError(source, None, shown, str(error).splitlines()[0]) from error
+        # Half a minute in all, for a server that many drivers reach for at once.
+        time.sleep(_PAUSE_SECONDS * attempt)
         attempt += 1
-        time.sleep(_PAUSE_SECONDS)
 
 
 def _open(url: sa.URL, source: str, shown: str) -> Database:

@@ -33,6 +33,7 @@ _SQLSTATES_BUSY = ("40", "55P03")
 # Class 08 is a lost connection; then the server is stopping, has crashed, is starting, or was idle
 # for too long, and has no connection left.
 _SQLSTATES_AWAY = ("08", "57P01", "57P02", "57P03", "57P05", "25P03", "53300")
+_CROWDED = ("too many clients", "remaining connection slots", "too many connections")
 # A disk that is full, or fails.
 _SQLITE_NO_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _SQLSTATES_NO_DISK = ("53100", "58030")
@@ -50,6 +51,13 @@ def busy(error: BaseException) -> bool:
     if found is None:
         return False
     return _says(found, _SQLITE_BUSY, _SQLSTATES_BUSY)
+
+
+def crowded(error: BaseException) -> bool:
+    """Say whether a server could not be reached because it grants no connection more just now."""
+    found = _database_error(error)
+    # Without an SQLSTATE: there was no connection yet that would have had one.
+    return found is not None and any(words in str(found.orig) for words in _CROWDED)
 
 
 def transient(error: BaseException) -> bool:

@@ -1,44 +1,15 @@
-"""Studies and databases to measure on: made for that, and thrown away."""
+"""Databases to measure on: made for that, and thrown away."""
 
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from explorer import config
 from explorer import storage as db
 from explorer.errors import InputError, masked
-
-_ARMS = 100
-_VARIED = ("frequency", "orbits", "noise", "line_width")
-
-
-def grid(folder: Path, slots: int) -> config.Study:
-    """Write a study of a hundred arms or fewer with about so many slots, and read it."""
-    arms = min(_ARMS, slots)
-    lines = [f"  arm{i:02d}: {{orbits: [1, {i + 1}]}}" for i in range(arms - 1)]
-    text = f"replicates: {-(-slots // arms)}\narms:\n" + "\n".join(lines)
-    return _study(folder, "grid", text)
-
-
-def sampled(folder: Path, sampler: str, samples: int) -> config.Study:
-    """Write a study whose ranges a sampler proposes (both ends of four), and read it."""
-    text = (
-        f"replicates: 1\nvary: [{', '.join(_VARIED)}]\n"
-        f"sampler: {{name: {sampler}, samples: {samples}}}\narms: {{}}\n"
-    )
-    return _study(folder, sampler, text)
-
-
-def _study(folder: Path, name: str, text: str) -> config.Study:
-    path = folder / f"{name}.yaml"
-    head = "description: A study to measure on.\nsearch_space: visual_atom\nprotocol: smoke\n"
-    path.write_text(head + text, encoding="utf-8")
-    return config.load_study(str(path))
 
 
 @contextmanager
