@@ -25,6 +25,9 @@ arms:
 POSTGRES = os.environ.get("EXPLORER_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
 
 
+LONG = ("cluster", "end_to_end", "faults")
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--faults",
@@ -41,6 +44,12 @@ def pytest_configure():
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # Tests import Ray before a study does, which is when it decides where to listen.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+
+
+def pytest_collection_modifyitems(config, items):
+    """Where tests are spread over processes, the files that take minutes are begun first."""
+    if hasattr(config, "workerinput"):  # of pytest-xdist
+        items.sort(key=lambda item: not any(map(item.get_closest_marker, LONG)))
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,7 @@ def note(fault: str, outcome: Outcome, extra: float | None) -> None:
     _ROWS.append((fault, *map(str, counts), "" if extra is None else f"{extra:.0f}"))
 
 
-def pytest_terminal_summary(terminalreporter):
+def pytest_sessionfinish():
     if not _ROWS:
         return
     table = [_HEADS, ("---", *["---:"] * 6), *_ROWS]
@@ -98,8 +98,13 @@ def pytest_terminal_summary(terminalreporter):
     text += f"\n{moment}, {where}; load at the end (1, 5, 15 minutes) {load}\n"
     TABLE.parent.mkdir(exist_ok=True)
     TABLE.write_text(text)
-    terminalreporter.section(f"faults survived ({TABLE})")
-    terminalreporter.write(text)
+
+
+def pytest_terminal_summary(terminalreporter):
+    # Not where another process has run the tests; the table is written all the same.
+    if _ROWS:
+        terminalreporter.section(f"faults survived ({TABLE})")
+        terminalreporter.write(TABLE.read_text())
 
 
 def _processor() -> str:
