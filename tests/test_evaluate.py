@@ -18,7 +18,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def smoke() -> config.Protocol:
-    return config.load_protocol("smoke")
+    """With the smallest vision transformer of timm, which takes a sixth of the time."""
+    return changed(config.load_protocol("smoke"), model={"name": "test_vit"})
 
 
 def run(ranges, protocol, seed=0, **options) -> tuple[list[Rung], Scores]:
@@ -65,8 +66,13 @@ def test_a_trial_reports_its_rungs_and_all_scores(pretrained):
     ]
 
 
-def test_the_same_arguments_give_the_same_scores_bit_for_bit(smoke, pretrained):
+def test_the_same_arguments_give_the_same_scores_whatever_the_global_random_state(
+    smoke, pretrained
+):
+    torch.manual_seed(123)
+    before = torch.random.get_rng_state()
     assert values(run({"frequency": (0, 20)}, smoke)) == values(pretrained)
+    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_a_default_may_be_said_or_left_out(smoke, pretrained):
@@ -85,13 +91,6 @@ def test_from_scratch_is_fine_tuning_alone(smoke):
     assert scores.dataset is None
     assert scores.variety == {}
     assert {row["phase"] for row in scores.epochs} == {"finetune"}
-
-
-def test_global_random_state_is_neither_read_nor_changed(smoke, pretrained):
-    torch.manual_seed(123)
-    before = torch.random.get_rng_state()
-    assert values(run({}, smoke)) == values(pretrained)
-    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 @pytest.fixture
