@@ -47,7 +47,7 @@ def lay_out(said: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"set": _set, "breakable": _breakable}
+    environment.filters |= {"set": _set, "breakable": _breakable, "abreast": _abreast}
     own = {name: _own(environment, name) for name in ("page.css", "page.js")}
     scripts = [*([_plotly()] if said.figures else []), own["page.js"]]
     return environment.get_template("page.html.j2").render(
@@ -71,6 +71,12 @@ def _breakable(name: str) -> Any:
     from markupsafe import Markup, escape
 
     return Markup(re.sub("([_@.+-])", r"\1<wbr>", str(escape(name))))  # noqa: S704 - escaped
+
+
+def _abreast(figure: Any) -> int:
+    """Return how many panels of a figure stand side by side, each of which needs its room."""
+    axes = (figure.layout[key] for key in figure.layout if key.startswith("xaxis"))
+    return len({axis.domain[0] if axis.domain else 0 for axis in axes})
 
 
 def _sections(said: Content) -> Iterator[str]:
