@@ -1,5 +1,7 @@
 """Variety against accuracy over the trials of a study: the papers' central claim, tested."""
 
+from collections.abc import Mapping
+
 from explorer.report import numerals
 from explorer.report.agreement import Estimate, correlate
 from explorer.report.layout import Cell, Column, Layout, measure_title
@@ -34,9 +36,17 @@ def correlations(report: StudyReport) -> dict[str, Estimate]:
     return {measure: found[measure] for measure in report.measures if measure in found}
 
 
-def lay_out_variety(report: StudyReport) -> Layout | None:
-    """Arrange the correlations as a table, the strongest first; ``None`` where there are none."""
-    found = sorted(correlations(report).items(), key=lambda item: -abs(item[1].value))
+def lay_out_variety(
+    report: StudyReport, known: Mapping[str, Estimate] | None = None
+) -> Layout | None:
+    """Arrange the correlations as a table, the strongest first; ``None`` where there are none.
+
+    Args:
+        report: What the study has found.
+        known: Its :func:`correlations`, where they are known already.
+    """
+    measured = correlations(report) if known is None else known
+    found = sorted(measured.items(), key=lambda item: -abs(item[1].value))
     if not found:
         return None
     columns = (Column("Variety measure", text=True), Column("Spearman's rho"), Column("n"))

@@ -10,6 +10,7 @@ import pandas as pd
 from optuna.storages import BaseStorage
 
 from explorer import storage as db
+from explorer.report.agreement import Estimate
 from explorer.report.definition import Definition, definition, find_study
 from explorer.report.epochs import load_epochs
 from explorer.report.figures.surrogate import Surrogate, fit
@@ -17,6 +18,7 @@ from explorer.report.frame import load
 from explorer.report.importance import Importances, importances
 from explorer.report.slots import slots
 from explorer.report.summary import Arm, StudyReport, summarise
+from explorer.report.variety import correlations
 
 Role = Literal["best", "worst", "baseline", "other"]
 """What an arm is marked as, in all figures alike."""
@@ -57,6 +59,11 @@ class Material:
     def importances(self) -> Importances:
         """How much each end of a range matters for accuracy, asked for once."""
         return importances(self.report)
+
+    @cached_property
+    def correlations(self) -> dict[str, Estimate]:
+        """How every variety measure goes with accuracy, asked for once."""
+        return correlations(self.report)
 
 
 def gather(study: optuna.Study | str, storage: BaseStorage | None = None) -> Material:

@@ -10,7 +10,6 @@ from explorer.report.figures.accuracy import axis_title
 from explorer.report.figures.kind import Kind
 from explorer.report.figures.material import Material, Role, role
 from explorer.report.layout import measure_title
-from explorer.report.variety import correlations
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -57,7 +56,7 @@ def prepare(material: Material) -> Variety | None:
     report = material.report
     trials = [(arm.name, one) for arm in report.arms for one in arm.replicates]
     panels = []
-    for measure, rho in correlations(report).items():
+    for measure, rho in material.correlations.items():
         own = [(name, one) for name, one in trials if measure in one.variety]
         panels.append(
             Panel(

@@ -106,7 +106,7 @@ def content(study: optuna.Study | str, storage: BaseStorage | None = None) -> Co
         description=said.description,
         finished=report.progress.finished,
         facts=_facts(report, said, trials),
-        summary=words.summary(report, against, failures(trials)),
+        summary=words.summary(report, material.correlations, against, failures(trials)),
         results=_grids(
             ("arms", "Arms", lay_out(report, samples=SHOWN_BEST)),
             ("lowest", "The lowest sampled arms", _lowest(report)),
@@ -116,7 +116,7 @@ def content(study: optuna.Study | str, storage: BaseStorage | None = None) -> Co
         sheets=tuple(sheets(report, said, protocol.get("dataset") or {})),
         sheets_note=note(report),
         analyses=_grids(
-            ("variety", "Variety and accuracy", lay_out_variety(report)),
+            ("variety", "Variety and accuracy", lay_out_variety(report, material.correlations)),
             ("fidelity", "Protocols against each other", order),
         ),
         failures=next(iter(_grids(("failed", "Failures", lay_out_failures(trials)))), None),

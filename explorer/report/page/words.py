@@ -13,7 +13,6 @@ from explorer.report.numerals import EN_DASH, count, p_value, percent, signed, w
 from explorer.report.pareto import front, sought
 from explorer.report.statistics import LEVEL, Difference
 from explorer.report.summary import Arm, StudyReport
-from explorer.report.variety import correlations
 
 MOST_NAMES = 6
 """Arms that are named in a sentence; of more it is said how many they are."""
@@ -24,12 +23,16 @@ RHO, TAU = "\N{GREEK SMALL LETTER RHO}", "\N{GREEK SMALL LETTER TAU}"
 
 
 def summary(
-    report: StudyReport, fidelity: FidelityReport | None, reasons: Mapping[str, int]
+    report: StudyReport,
+    correlations: Mapping[str, Estimate],
+    fidelity: FidelityReport | None,
+    reasons: Mapping[str, int],
 ) -> tuple[str, ...]:
     """Say what a study has found, in paragraphs; an unfinished study says so first.
 
     Args:
         report: What the study has found.
+        correlations: How each variety measure of its images goes with accuracy.
         fidelity: How its protocol orders the arms against others; ``None`` where that is not known.
         reasons: Why trials failed, and how many did so.
     """
@@ -37,7 +40,7 @@ def summary(
         (on_state(report),),
         (on_best(report), on_gain(report), on_lead(report), on_choice(report)),
         (on_apart(report),),
-        (on_variety(report), on_front(report)),
+        (on_variety(correlations), on_front(report)),
         (on_fidelity(report, fidelity),),
         (on_failures(report, reasons), on_stopped(report)),
     )
@@ -153,9 +156,8 @@ def on_apart(report: StudyReport) -> str:
     return f"{told} Not told apart: {_names(unclear)}."
 
 
-def on_variety(report: StudyReport) -> str:
+def on_variety(found: Mapping[str, Estimate]) -> str:
     """Say how accuracy goes with the variety of the images."""
-    found = correlations(report)
     if not found:
         return ""
     known = {m: e for m, e in found.items() if e.low is not None and e.high is not None}

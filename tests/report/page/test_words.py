@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from optuna.trial import TrialState
 
-from explorer.report import summarise
+from explorer.report import correlations, summarise
 from explorer.report.agreement import Estimate
 from explorer.report.fidelity import Fidelity, FidelityReport
 from explorer.report.page import words
@@ -37,7 +37,7 @@ def test_an_unfinished_study_says_so_first(make_study):
         "1 failed. All that follows may change."
     )
     assert words.on_state(report) == said
-    assert words.summary(report, None, {"x": 1})[0] == said
+    assert words.summary(report, {}, None, {"x": 1})[0] == said
 
 
 def test_the_best_arm_and_its_mean(study):
@@ -167,14 +167,15 @@ def many_arms(make_study, measure):
 
 
 def test_accuracy_goes_with_variety(make_study):
-    said = words.on_variety(many_arms(make_study, lambda i, r: -i - r / 10))
+    said = words.on_variety(correlations(many_arms(make_study, lambda i, r: -i - r / 10)))
     rho = "\N{GREEK SMALL LETTER RHO} = \N{MINUS SIGN}1.00"
     assert said.startswith(f"Accuracy goes down with edge density ({rho} [")
     assert said.endswith("(rank correlations over trials).")
 
 
 def test_accuracy_goes_with_no_variety(make_study):
-    said = words.on_variety(many_arms(make_study, lambda i, r: (3, 1, 5, 2, 4)[i] + r / 10))
+    report = many_arms(make_study, lambda i, r: (3, 1, 5, 2, 4)[i] + r / 10)
+    said = words.on_variety(correlations(report))
     assert said.startswith(
         "Accuracy goes clearly with none of 1 variety measure; the strongest rank correlation over "
         "trials is that with edge density, "
@@ -182,7 +183,7 @@ def test_accuracy_goes_with_no_variety(make_study):
 
 
 def test_too_few_arms_for_variety(study):
-    assert words.on_variety(summarise(study)) == (
+    assert words.on_variety(correlations(summarise(study))) == (
         "How accuracy goes with the variety of the images cannot be said of so few arms: a rank "
         "correlation over fewer than four has no interval."
     )
@@ -263,10 +264,10 @@ def test_what_was_stopped_early(make_study):
 
 def test_a_summary_is_these_sentences_in_paragraphs(study):
     report = summarise(study)
-    assert words.summary(report, None, {}) == (
+    assert words.summary(report, correlations(report), None, {}) == (
         f"{words.on_best(report)} {words.on_gain(report)} {words.on_lead(report)}",
         words.on_apart(report),
-        words.on_variety(report),
+        words.on_variety(correlations(report)),
         words.on_fidelity(report, None),
         "No trial failed.",
     )
