@@ -13,6 +13,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from explorer import storage as db
 from explorer.errors import InputError, nearest
 from explorer.report.agreement import (
     Estimate,
@@ -167,13 +168,14 @@ def _measured(
         for trial in study.get_trials(deepcopy=False)
         if trial.number in counted and trial.user_attrs.get("ranges")
     ]
-    rungs = sorted({step for trial in trials for step in trial.intermediate_values})
+    reached_by = {trial.number: db.rung_values(trial) for trial in trials}
+    rungs = sorted({step for steps in reached_by.values() for step in steps})
     found = []
     for step in rungs:
-        here = [trial for trial in trials if step in trial.intermediate_values]
+        here = [trial for trial in trials if step in reached_by[trial.number]]
         more = [trial.user_attrs.get("rungs", {}).get(str(step), {}) for trial in here]
         reached = _mean([said.get("seconds") for said in more])
-        values = _by_arm(here, [trial.intermediate_values[step] for trial in here])
+        values = _by_arm(here, [reached_by[trial.number][step] for trial in here])
         found.append(_Measured(protocol, "probe", step, reached, values))
         if all("loss" in said for said in more):
             # The arm that is learned fastest counts as the best.

@@ -7,15 +7,8 @@ import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
 from explorer.storage.retry import patient
+from explorer.storage.rows import attrs, trials
 from explorer.storage.tables import epochs
-
-_trials = sa.table("trials", sa.column("trial_id"), sa.column("study_id"), sa.column("number"))
-_trial_attrs = sa.table(
-    "trial_user_attributes",
-    sa.column("trial_id"),
-    sa.column("key"),
-    sa.column("value_json"),
-)
 
 
 def database_of(study: optuna.Study) -> RDBStorage | None:
@@ -34,17 +27,17 @@ def read_epochs(storage: RDBStorage, study_id: int) -> list[tuple[Any, ...]]:
         For each epoch the number of the trial, its arm and its replicate (as JSON, ``None`` where
         a trial has none), phase, epoch, images_seen, loss, accuracy and seconds.
     """
-    arm, replicate = _trial_attrs.alias("arm"), _trial_attrs.alias("replicate")
-    joined = epochs.join(_trials, epochs.c.trial_id == _trials.c.trial_id)
+    arm, replicate = attrs.alias("arm"), attrs.alias("replicate")
+    joined = epochs.join(trials, epochs.c.trial_id == trials.c.trial_id)
     for name, attr in (("arm", arm), ("replicate", replicate)):
         of_trial = sa.and_(attr.c.trial_id == epochs.c.trial_id, attr.c.key == name)
         joined = joined.outerjoin(attr, of_trial)
     wanted = sa.select(
-        _trials.c.number,
+        trials.c.number,
         arm.c.value_json,
         replicate.c.value_json,
         *(column for column in epochs.c if column.name != "trial_id"),
     )
-    of_study = wanted.select_from(joined).where(_trials.c.study_id == study_id)
+    of_study = wanted.select_from(joined).where(trials.c.study_id == study_id)
     with storage.engine.connect() as connection:
         return [tuple(row) for row in connection.execute(of_study)]

@@ -132,3 +132,25 @@ def test_what_is_missing_is_said(make_study: Study):
     assert "Preliminary: 2 trials of those planned are" in render(fidelity("f", store), "markdown")
     with pytest.raises(InputError, match="did you mean 'f'"):
         fidelity("ff", store)
+
+
+def test_rungs_of_a_study_that_seeks_two_things(make_study: Study):
+    """Optuna has no place for them there; they are in an attribute."""
+
+    def noted(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        for one in trials:
+            one.user_attrs["rungs"] = {
+                str(step): {"accuracy": value, "loss": 2.0, "seconds": 20.0}
+                for step, value in one.intermediate_values.items()
+            }
+            one.intermediate_values = {}
+        return trials
+
+    store = optuna.storages.InMemoryStorage()
+    for name, sizes, noise in (("f@laptop", 256, 0.05), ("f@long", 2560, 0.0)):
+        arms = {"scratch": None, **ARMS}
+        said = {"arms": arms, "protocol": protocol(name[2:], sizes)}
+        make_study(noted(trials(noise)), name=name, storage=store, **said)
+    rows = [(row.protocol, row.measurement, row.images) for row in fidelity("f", store).rows]
+    assert ("laptop", "probe", 4096) in rows
+    assert ("long", "probe", 8192) in rows
