@@ -102,15 +102,17 @@ def report_(
     several = fidelity or bool(not named and report.members(study, database))
     if figures is not None:
         return _draw(study, database, figures, several=several)
-    if form == "html":
-        return _write_page(study, database, output, several=several)
     found: report.StudyReport | report.FidelityReport
     if several:
-        found = report.fidelity(study, database)
+        found = _fidelity(study, database, form)
     else:
         found = report.summarise(study, database, test=test)
         found = report.arrange(found, arms=[*filter(None, (arms or "").split(","))], order=order)
-    if form == "parquet":
+    if form == "html" and isinstance(found, report.StudyReport):
+        page = output or Path("reports") / f"{study}.html"
+        report.write(report.html(study, database, found), page)
+        click.echo(page)
+    elif form == "parquet":
         _write_parquet(found, output)
     elif output is None:
         click.echo(report.render(found, form), nl=False)
@@ -130,17 +132,13 @@ def _draw(study: str, database: "RDBStorage", directory: Path, *, several: bool)
     return OK
 
 
-def _write_page(study: str, database: "RDBStorage", output: Path | None, *, several: bool) -> int:
-    """Write the page of a study, and say where it is."""
+def _fidelity(study: str, database: "RDBStorage", form: str) -> "FidelityReport":
     from explorer import report
 
-    if several:
+    if form == "html":
         remedy = "is the page of one study, STUDY or STUDY@PROTOCOL"
-        raise InputError("--format", None, "html", remedy)
-    page = output or Path("reports") / f"{study}.html"
-    report.write(report.html(study, database), page)
-    click.echo(page)
-    return OK
+        raise InputError("--format", None, form, remedy)
+    return report.fidelity(study, database)
 
 
 def _write_parquet(found: "StudyReport | FidelityReport", output: Path | None) -> None:

@@ -1,7 +1,7 @@
 """All that the page of a study says, before it is laid out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import optuna
@@ -80,12 +80,17 @@ class Content:
     version: str
 
 
-def content(study: optuna.Study | str, storage: BaseStorage | None = None) -> Content:
+def content(
+    study: optuna.Study | str,
+    storage: BaseStorage | None = None,
+    report: StudyReport | None = None,
+) -> Content:
     """Gather what the page of a study says.
 
     Args:
         study: An Optuna study, or its name in ``storage``.
         storage: Where a study given by its name is.
+        report: What it has found; default what :func:`explorer.report.summarise` says.
 
     Raises:
         InputError: As :func:`explorer.report.summarise` does.
@@ -93,6 +98,8 @@ def content(study: optuna.Study | str, storage: BaseStorage | None = None) -> Co
     from explorer import __version__
 
     material = gather(study, storage)
+    if report is not None:
+        material = replace(material, report=report)
     report, said, trials = material.report, material.said, material.trials
     raw: dict[str, Any] = material.study.user_attrs.get("definition") or {}
     protocol = raw.get("protocol") or {}
@@ -171,7 +178,7 @@ def _facts(report: StudyReport, said: Definition, trials: pd.DataFrame) -> tuple
 def _lowest(report: StudyReport) -> Layout | None:
     """Arrange the lowest of the sampled arms that the paper's table leaves out."""
     left_out = [arm for arm in report.arms if arm.sampled][SHOWN_BEST:]
-    if not left_out:
+    if not left_out or report.shown:
         return None
     shown = left_out[-SHOWN_WORST:]
     columns = (

@@ -12,11 +12,16 @@ from optuna.storages import BaseStorage
 
 from explorer.report.numerals import EN_DASH, MINUS
 from explorer.report.page.content import Content, content
+from explorer.report.summary import StudyReport
 
 _NO_BREAK, _JOINER = "\N{NO-BREAK SPACE}", "\N{WORD JOINER}"
 
 
-def html(study: optuna.Study | str, storage: BaseStorage | None = None) -> str:
+def html(
+    study: optuna.Study | str,
+    storage: BaseStorage | None = None,
+    report: StudyReport | None = None,
+) -> str:
     """Return the page of a study: HTML that shows all it has found and loads nothing.
 
     The same study gives the same text.
@@ -24,11 +29,13 @@ def html(study: optuna.Study | str, storage: BaseStorage | None = None) -> str:
     Args:
         study: An Optuna study, or its name in ``storage``.
         storage: Where a study given by its name is.
+        report: What it has found, where that is to be tested or arranged otherwise than
+            :func:`explorer.report.summarise` does by itself.
 
     Raises:
         InputError: As :func:`explorer.report.summarise` does.
     """
-    return lay_out(content(study, storage))
+    return lay_out(content(study, storage, report))
 
 
 def lay_out(said: Content) -> str:

@@ -104,8 +104,8 @@ def on_gain(report: StudyReport) -> str:
     over = f" after Holm's correction over {count(tested, 'arm')}" if tested > 1 else ""
     said = f"p {_equals(found.p_corrected)}{over}"
     if found.resolved:
-        return f"{gain} {_interval(found)}, which chance does not explain ({said})."
-    return f"{gain} {_interval(found)}; its replicates do not tell that from chance ({said})."
+        return f"{gain}{_interval(found)}, which chance does not explain ({said})."
+    return f"{gain}{_interval(found)}; its replicates do not tell that from chance ({said})."
 
 
 def on_lead(report: StudyReport) -> str:
@@ -119,7 +119,7 @@ def on_lead(report: StudyReport) -> str:
     if lead.p is None:
         gain = f"{_points(lead.gain)} and untested ({lead.untested})"
         return f"Its lead over the second best, {second}, is {gain}."
-    said = f"{_points(lead.gain)} {_interval(lead)}, p {_equals(lead.p)}, uncorrected"
+    said = f"{_points(lead.gain)}{_interval(lead)}, p {_equals(lead.p)}, uncorrected"
     if lead.resolved:
         return f"It is told apart from the second best, {second}, as well ({said})."
     return f"It is not told apart from the second best, {second} ({said})."
@@ -264,7 +264,7 @@ def _interval(found: Difference) -> str:
     if found.low is None or found.high is None:
         return ""
     ends = (signed(100 * end, 1) for end in (found.low, found.high))
-    return f"[{', '.join(ends)}]"
+    return f" [{', '.join(ends)}]"
 
 
 def _equals(p: float) -> str:

@@ -9,6 +9,7 @@ import pytest
 from explorer import storage as db
 from explorer.cli import cli
 from explorer.errors import InputError
+from explorer.report import arrange, summarise
 from explorer.report.page import content, html, lay_out
 from explorer.report.page.content import SHOWN_BEST, SHOWN_WORST
 from explorer.report.page.rendering import _breakable, _set
@@ -148,6 +149,14 @@ def test_the_command_writes_the_page(make_study, folder, sqlite_url, capsys):
     assert page.read_text("utf-8").startswith("<!doctype html>")
     cli.main([*asked, "--output", "elsewhere.html"], standalone_mode=False)
     assert (folder / "elsewhere.html").read_bytes() == page.read_bytes()
+
+
+def test_the_page_is_of_the_report_that_was_asked_for(finished):
+    report = arrange(summarise(finished, test="permutation"), arms=["high", "scratch"])
+    said = content(finished, report=report)
+    assert [row[0].text for row in said.results[0].rows] == ["high", "scratch"]
+    assert "permutation" in said.results[0].caption
+    assert "p = 0.30 after Holm's correction over 3 arms" in said.summary[0]
 
 
 @pytest.mark.parametrize(
