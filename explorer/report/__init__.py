@@ -5,6 +5,7 @@ Reads studies and nothing else; it needs neither Ray nor torch.
 
 from explorer.report.agreement import Estimate
 from explorer.report.arrange import arrange
+from explorer.report.best import Best, best_ranges
 from explorer.report.epochs import load_epochs
 from explorer.report.exporting import export, read, to_frame
 from explorer.report.fidelity import Fidelity, FidelityReport, fidelity, members
@@ -34,6 +35,7 @@ __all__ = [
     "FORMATS",
     "TESTS",
     "Arm",
+    "Best",
     "Difference",
     "Ended",
     "Estimate",
@@ -49,6 +51,7 @@ __all__ = [
     "StudyReport",
     "StudyStatus",
     "arrange",
+    "best_ranges",
     "compare",
     "correlations",
     "draw",

@@ -9,7 +9,9 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from explorer.report.agreement import Estimate
+from explorer.report.best import Best, best_ranges
 from explorer.report.fidelity import FidelityReport
+from explorer.report.importance import importances
 from explorer.report.pareto import front, sought
 from explorer.report.statistics import Spread
 from explorer.report.summary import Arm, StudyReport
@@ -24,8 +26,8 @@ def to_csv(report: StudyReport) -> str:
     for each task ``accuracy.<task>`` and ``accuracy.<task>.std``; ``gain`` over the baseline with
     ``gain.low`` and ``gain.high``, ``p``, ``p.holm`` and ``resolved`` (0 or 1);
     ``variety.<measure>``; ``front`` (0 or 1: on the Pareto front) where there are two objectives;
-    ``seconds``. Accuracies and gains are shares of 1. What there is not is
-    left empty.
+    ``seconds``; ``among_best`` (0 or 1: may be the best arm) where a sampler chose ranges.
+    Accuracies and gains are shares of 1. What there is not is left empty.
     """
     return _csv(to_rows(report))
 
@@ -35,8 +37,13 @@ def to_rows(report: StudyReport) -> list[dict[str, object]]:
 
     They are the arms that were chosen to be shown, where any were.
     """
-    best = {arm.name for arm in front(report)}
-    return [_csv_row(arm, report, best) for arm in report.rows]
+    on_front = {arm.name for arm in front(report)}
+    best = best_ranges(report)
+    rows = [_csv_row(arm, report, on_front) for arm in report.rows]
+    if best is not None and best.among:
+        for row in rows:
+            row["among_best"] = int(row["arm"] in best.among)
+    return rows
 
 
 def fidelity_to_csv(report: FidelityReport) -> str:
@@ -81,7 +88,9 @@ def to_json(report: StudyReport) -> str:
     """Write a report as json: the fields of :class:`~explorer.report.StudyReport`, by name.
 
     Under ``correlations`` is that of each variety measure with accuracy, under ``front`` the names
-    of the arms on the Pareto front, if two objectives were sought. Accuracies and gains are
+    of the arms on the Pareto front, if two objectives were sought. Of a sampled study there are
+    the fields of :class:`~explorer.report.Best` under ``best``, and under ``importances`` those of
+    :class:`~explorer.report.Importances` for each objective. Accuracies and gains are
     shares of 1, what there is not is null.
     """
     content = asdict(report)
@@ -92,6 +101,9 @@ def to_json(report: StudyReport) -> str:
     }
     content["correlations"] = {m: asdict(found) for m, found in correlations(report).items()}
     content["front"] = [arm.name for arm in front(report)]
+    if any(arm.sampled for arm in report.arms):
+        content["best"] = _best(best_ranges(report))
+        content["importances"] = [asdict(importances(report, name)) for name in report.objectives]
     for arm, row in zip(report.arms, content["arms"], strict=True):
         if arm.difference:
             row["difference"]["resolved"] = arm.difference.resolved
@@ -100,11 +112,15 @@ def to_json(report: StudyReport) -> str:
     return _json(content)
 
 
+def _best(found: Best | None) -> dict[str, Any] | None:
+    return None if found is None else {**asdict(found), "arm": found.arm.name}
+
+
 def _json(content: dict[str, Any]) -> str:
     return json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _csv_row(arm: Arm, report: StudyReport, best: Container[str]) -> dict[str, object]:
+def _csv_row(arm: Arm, report: StudyReport, on_front: Container[str]) -> dict[str, object]:
     row: dict[str, object] = {
         "arm": arm.name,
         "sampled": int(arm.sampled),
@@ -128,7 +144,7 @@ def _csv_row(arm: Arm, report: StudyReport, best: Container[str]) -> dict[str, o
     }
     row |= {f"variety.{measure}": arm.variety.get(measure) for measure in report.measures}
     if sought(report):
-        row["front"] = int(arm.name in best)
+        row["front"] = int(arm.name in on_front)
     row["seconds"] = arm.seconds
     return row
 

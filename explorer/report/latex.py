@@ -43,11 +43,15 @@ def latex(layout: Layout, *, label: str) -> str:
 
     It is set small, and scaled down (by ``graphicx``) where it is still wider than the line.
 
+    Of a table without a row there is its caption, as a paragraph.
+
     Args:
         layout: The table.
         label: What it is referred to by, after ``tab:``; letters that a label cannot have become
             hyphens.
     """
+    if not layout.rows:
+        return f"{escape(' '.join(layout.caption))}\n"
     safe_label = re.sub(r"[^A-Za-z0-9:.-]+", "-", label)
     alignment = "".join("l" if column.text else "r" for column in layout.columns)
     lines = [

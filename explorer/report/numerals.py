@@ -57,10 +57,11 @@ def significant(value: float, digits: int = 3) -> str:
 
 def ranges(of: Mapping[str, tuple[float, float]]) -> str:
     """Write ranges: ``frequency 0-20, orbits 8, position -1 to 1`` (with typographic dashes)."""
-    return ", ".join(f"{name} {_range(*ends)}" for name, ends in of.items())
+    return ", ".join(f"{name} {span(*ends)}" for name, ends in of.items())
 
 
-def _range(low: float, high: float) -> str:
+def span(low: float, high: float) -> str:
+    """Write the two ends of a range: ``0-20``, ``8``, ``-1 to 1`` (with typographic dashes)."""
     if low == high:
         return _end(low)
     return f"{_end(low)}{' to ' if low < 0 else EN_DASH}{_end(high)}"

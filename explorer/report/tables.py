@@ -8,10 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from explorer.errors import InputError, nearest
+from explorer.report.best_layout import lay_out_best
 from explorer.report.data import fidelity_to_csv, fidelity_to_json, to_csv, to_json
 from explorer.report.fidelity import FidelityReport
 from explorer.report.fidelity_layout import lay_out_fidelity
 from explorer.report.files import replacing
+from explorer.report.importance_layout import lay_out_importance
 from explorer.report.latex import latex
 from explorer.report.layout import SHOWN_MEASURES, Cell, Layout, lay_out
 from explorer.report.pareto_layout import lay_out_front
@@ -90,6 +92,8 @@ def terminal(report: StudyReport, *, width: int) -> RenderableType:
 
 def _markdown(layout: Layout) -> str:
     columns = layout.columns
+    if not layout.rows:
+        return _markdown_text(" ".join(layout.caption)) + "\n"
     lines = [
         _markdown_row([_markdown_text(column.heading) for column in columns]),
         _markdown_row([":---" if column.text else "---:" for column in columns]),
@@ -116,13 +120,18 @@ def _markdown_text(text: str) -> str:
 
 
 def _layouts(report: StudyReport) -> dict[str, Layout]:
-    """Arrange a study's tables: its arms, its Pareto front and the correlations of variety.
+    """Arrange a study's tables: arms, best ranges, importances, Pareto front, variety.
 
     Returns:
         Those that the study has, by what is added to the name of each.
     """
-    found = {"": lay_out(report), "-front": lay_out_front(report)}
-    found |= {"-variety": lay_out_variety(report)}
+    found = {
+        "": lay_out(report),
+        "-best": lay_out_best(report),
+        "-importance": lay_out_importance(report),
+        "-front": lay_out_front(report),
+        "-variety": lay_out_variety(report),
+    }
     return {suffix: layout for suffix, layout in found.items() if layout}
 
 

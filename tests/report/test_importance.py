@@ -23,12 +23,13 @@ def sampled(
     study = optuna.create_study(study_name="s", direction="maximize")
     said = {"arms": {"scratch": None}, "sampler": {"name": "random", "samples": count}}
     said |= {"vary": ["frequency", "noise"], "search_space": SPACE, "replicates": 2}
-    study.set_user_attr("definition", definition(**{**said, **changes}))
+    said |= changes
+    study.set_user_attr("definition", definition(**said))
     study.add_trials([trial("scratch", r, 0.1) for r in range(2)])
     for i in range(count):
         low, high = sorted(int(end) for end in random.integers(0, 100, size=2))
         ranges = {"frequency": [low, high], "noise": [0.0, float(random.random())]}
-        for r in range(2):
+        for r in range(said["replicates"]):
             score = 0.2 + effect * high / 100 + scatter * float(random.normal())
             study.add_trial(trial(f"sample-{i:04d}", r, score, ranges=ranges))
     study.add_trials(list(named))
