@@ -180,7 +180,7 @@ def test_sampled_arms_are_cut_in_print_and_kept_in_data(make_study):
     assert "overestimated" in " ".join(layout.caption)
     assert "Holm-corrected over 14 arms" in " ".join(layout.caption)
     assert len(list(csv.DictReader(io.StringIO(render(report, "csv"))))) == 15
-    assert render(report, "latex").count(r"\midrule") == 3  # one of the correlations
+    assert render(report, "latex").partition(r"\end{table}")[0].count(r"\midrule") == 2
 
 
 def test_rows_are_chosen_and_ordered(study):
