@@ -4,10 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from explorer.report.figures import (
+    ablation,
     accuracy,
+    budgets,
+    cost,
     dependence,
+    footprint,
+    front,
+    history,
     importance,
     learning,
+    parallel,
     ranges,
     surface,
     variety,
@@ -20,7 +27,14 @@ FIGURES: Mapping[str, Kind[Any]] = {
     "surface": surface.KIND,
     "importance": importance.KIND,
     "dependence": dependence.KIND,
+    "ablation": ablation.KIND,
+    "parallel": parallel.KIND,
+    "footprint": footprint.KIND,
     "variety": variety.KIND,
+    "front": front.KIND,
+    "history": history.KIND,
+    "cost": cost.KIND,
     "learning": learning.KIND,
+    "budgets": budgets.KIND,
 }
 """Every figure by the name of its file."""
