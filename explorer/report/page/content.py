@@ -27,6 +27,7 @@ from explorer.report.page.provenance import (
     lay_out_versions,
 )
 from explorer.report.page.sheets import Sheet, note, sheets
+from explorer.report.page.thinning import thinned
 from explorer.report.pareto_layout import lay_out_front
 from explorer.report.summary import StudyReport
 from explorer.report.variety import lay_out_variety
@@ -49,6 +50,7 @@ class Content:
         summary: What it has found, in paragraphs.
         results: The paper's table, and what belongs to it.
         figures: Figures by name.
+        figures_note: Which arms they show; empty where they show all.
         sheets: Images of the arms.
         sheets_note: What they show.
         analyses: Tables of what goes with accuracy.
@@ -68,6 +70,7 @@ class Content:
     summary: tuple[str, ...]
     results: tuple[Grid, ...]
     figures: Mapping[str, Interactive]
+    figures_note: str
     sheets: tuple[Sheet, ...]
     sheets_note: str
     analyses: tuple[Grid, ...]
@@ -106,6 +109,7 @@ def content(
     database = db.database_of(material.study)
     runs = db.load_runs(database, said.name) if database else []
     against = _fidelity(report, database)
+    drawn, drawn_note = thinned(material)
     order = lay_out_fidelity(against) if against else None
     latest = runs[-1] if runs else {}
     return Content(
@@ -119,7 +123,8 @@ def content(
             ("lowest", "The lowest sampled arms", _lowest(report)),
             ("front", "Pareto front", lay_out_front(report)),
         ),
-        figures=interactive(material),
+        figures=interactive(drawn),
+        figures_note=drawn_note,
         sheets=tuple(sheets(report, said, protocol.get("dataset") or {})),
         sheets_note=note(report),
         analyses=_grids(

@@ -117,7 +117,10 @@ def _data(said: Content) -> str:
     figures = {}
     templates: dict[str, Any] = {}
     for name, one in said.figures.items():
-        whole = json.loads(one.figure.to_json(engine="json"))
+        # Six digits are more than a screen has, and half as long as all.
+        whole = json.loads(
+            one.figure.to_json(engine="json"), parse_float=lambda text: float(f"{float(text):.6g}")
+        )
         whole["layout"].pop("template", None)
         figures[name] = {"data": whole["data"], "layout": whole["layout"]}
     if figures:
