@@ -16,6 +16,7 @@ from explorer.report.live import Ended, Live
 from explorer.report.page import html
 from explorer.report.screen import overview_screen, status_screen
 from explorer.report.slots import Progress
+from explorer.report.standing import StudyStatus
 from explorer.report.statistics import (
     TESTS,
     Difference,
@@ -26,7 +27,7 @@ from explorer.report.statistics import (
     spread,
     welch,
 )
-from explorer.report.status import StudyStatus, overview, status
+from explorer.report.status import Watcher, overview, status
 from explorer.report.summary import Arm, Replicate, StudyReport, summarise
 from explorer.report.tables import FORMATS, render, terminal, write
 from explorer.report.variety import correlations
@@ -50,6 +51,7 @@ __all__ = [
     "Spread",
     "StudyReport",
     "StudyStatus",
+    "Watcher",
     "arrange",
     "best_ranges",
     "compare",

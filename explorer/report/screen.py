@@ -10,8 +10,8 @@ from rich.text import Text
 from explorer.report import numerals
 from explorer.report.numerals import MISSING
 from explorer.report.slots import Progress
+from explorer.report.standing import ArmStatus, StudyStatus
 from explorer.report.statistics import Spread
-from explorer.report.status import ArmStatus, StudyStatus
 
 SHOWN_ARMS = 20
 

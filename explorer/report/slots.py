@@ -57,14 +57,24 @@ def slots(
         The row of that trial as a dictionary, by (arm, replicate), in the order in which the
         pairs first appear. Interrupted trials are WAITING: they are run anew.
     """
+    return latest(records(frame), lost=lost)
+
+
+def latest(
+    rows: Iterable[dict[str, Any]], *, lost: Iterable[int] = ()
+) -> dict[tuple[str, int], dict[str, Any]]:
+    """Reduce rows of trials, in the order of their numbers, as :func:`slots` does a frame.
+
+    What it looks at are ``arm``, ``replicate``, ``number``, ``state`` and ``failure``.
+    """
     gone = set(lost)
     found: dict[tuple[str, int], dict[str, Any]] = {}
-    for row in records(frame):
+    for row in rows:
         if row["arm"] is None or row["replicate"] is None:
             continue
         interrupted = row["state"] == "FAIL" and (row["failure"] or "").startswith("interrupted")
         if interrupted or row["number"] in gone:
-            row["state"] = "WAITING"
+            row = {**row, "state": "WAITING"}  # noqa: PLW2901 - the caller's stays as it is
         pair = (row["arm"], row["replicate"])
         earlier = found.get(pair)
         if earlier is None or row["state"] == "COMPLETE" or earlier["state"] != "COMPLETE":

@@ -2,125 +2,23 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
+from optuna.trial import FrozenTrial, TrialState
 
 from explorer import storage as db
 from explorer.report.definition import Definition, definition, find_study
 from explorer.report.estimate import RECENT, seconds_left, trials_at_a_time
-from explorer.report.frame import load
-from explorer.report.slots import Progress, progress, slots
-from explorer.report.statistics import Spread, spread
+from explorer.report.slots import latest, progress
+from explorer.report.standing import ArmStatus, Failure, RunningTrial, StudyStatus
+from explorer.report.statistics import spread
 
 Rows = list[dict[str, Any]]
 
 SHOWN_FAILURES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class ArmStatus:
-    """How far one arm is.
-
-    Attributes:
-        name: Its name.
-        planned: Replicates that the study asks for.
-        complete: Replicates with a score.
-        pruned: Replicates stopped early.
-        running: Replicates in flight.
-        failed: Replicates whose last attempt failed.
-        accuracy: Mean and spread of the scores, in [0, 1]; ``None`` where there is none.
-    """
-
-    name: str
-    planned: int
-    complete: int
-    pruned: int
-    running: int
-    failed: int
-    accuracy: Spread | None
-
-
-@dataclass(frozen=True, slots=True)
-class RunningTrial:
-    """A trial in flight.
-
-    Attributes:
-        number: Its number.
-        arm: Its arm.
-        replicate: Index of its replicate.
-        seconds: How long it has run.
-        rung: Images seen at its last rung; ``None`` before the first.
-        probe: Accuracy of the probe there, in [0, 1].
-    """
-
-    number: int
-    arm: str
-    replicate: int
-    seconds: float
-    rung: int | None
-    probe: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A trial that failed.
-
-    Attributes:
-        number: Its number.
-        arm: Its arm.
-        replicate: Index of its replicate.
-        attempt: The how many-eth attempt at that replicate it was.
-        reason: Why it failed.
-    """
-
-    number: int
-    arm: str
-    replicate: int
-    attempt: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class StudyStatus:
-    """How far a study is.
-
-    Attributes:
-        study: Its name.
-        description: What it asks.
-        protocol: Name of the protocol that it runs under.
-        progress: Its (arm, replicate) pairs by state.
-        retried: Attempts that were lost or failed and made up for by a later one.
-        arms: The arms in the order of the study file, then sampled ones as they were drawn.
-        running: The trials in flight, by number.
-        failures: The last failures that nothing has made up for, latest first.
-        workers: Trials at a time: those in flight now, else as many as there were on average.
-        rate: Trials an hour with so many workers; ``None`` before the first is done.
-        seconds_left: Until the study is done with so many workers; ``None`` likewise.
-        last: When a trial last started or ended, local time.
-    """
-
-    study: str
-    description: str
-    protocol: str
-    progress: Progress
-    retried: int
-    arms: tuple[ArmStatus, ...]
-    running: tuple[RunningTrial, ...]
-    failures: tuple[Failure, ...]
-    workers: int
-    rate: float | None
-    seconds_left: float | None
-    last: datetime | None
-
-    @property
-    def best(self) -> ArmStatus | None:
-        """The arm with the highest mean accuracy so far."""
-        scored = [arm for arm in self.arms if arm.accuracy]
-        return max(scored, key=lambda arm: arm.accuracy.mean if arm.accuracy else 0, default=None)
 
 
 def status(
@@ -142,13 +40,51 @@ def status(
     Raises:
         InputError: If there is no study of this name; the nearest name is offered.
     """
-    found = find_study(study, storage)
-    said = definition(found)
-    frame = load(found)
-    pairs = slots(frame, lost=_lost(found, storage))
-    rows = list(pairs.values())
+    return Watcher(study, storage).status(now=now)
+
+
+class Watcher:
+    """Says again and again how far a study is, and reads only what may have changed.
+
+    A trial that has ended stays as it is: Optuna's cache does not ask for it again, and neither is
+    it looked at again here.
+
+    Args:
+        study: An Optuna study, or its name in ``storage``.
+        storage: The storage that the study is in.
+
+    Raises:
+        InputError: If there is no study of this name; the nearest name is offered.
+    """
+
+    def __init__(self, study: optuna.Study | str, storage: BaseStorage | None = None) -> None:
+        self._study = find_study(study, storage)
+        self._storage = storage
+        self._ended: dict[int, dict[str, Any]] = {}
+
+    def status(self, *, now: datetime | None = None) -> StudyStatus:
+        """Say how far the study is; see :func:`status`."""
+        said = definition(self._study)
+        trials = self._study.get_trials(deepcopy=False)
+        alive, lost = _signs_of_life(trials, self._study, self._storage)
+        rows = [self._row(trial) for trial in trials]
+        return _status(rows, said, lost, alive, now or datetime.now())  # noqa: DTZ005 - as Optuna's
+
+    def _row(self, trial: FrozenTrial) -> dict[str, Any]:
+        known = self._ended.get(trial.number)
+        if known is None:
+            known = _row(trial)
+            if trial.state.is_finished():
+                self._ended[trial.number] = known
+        return known
+
+
+def _status(
+    rows: Rows, said: Definition, lost: set[int], alive: int | None, moment: datetime
+) -> StudyStatus:
+    pairs = latest(rows, lost=lost)
+    attempts, rows = len(rows), list(pairs.values())
     so_far = progress(pairs, said)
-    moment = now or datetime.now()  # noqa: DTZ005 - Optuna's times are naive local ones
     running = tuple(_running(row, moment) for row in rows if row["state"] == "RUNNING")
     scored = sorted((row for row in rows if _timed(row)), key=lambda row: row["end"])
     spans = [(row["start"], row["end"]) for row in scored]
@@ -162,7 +98,7 @@ def status(
         description=said.description,
         protocol=said.protocol,
         progress=so_far,
-        retried=len(frame) - len(rows),
+        retried=attempts - len(rows),
         arms=_arms(rows, said),
         running=tuple(sorted(running, key=lambda trial: trial.number)),
         failures=tuple(
@@ -176,6 +112,7 @@ def status(
             for row in failed[:SHOWN_FAILURES]
         ),
         workers=workers,
+        runs=alive,
         rate=3600 * workers / mean if mean > 0 else None,
         seconds_left=0.0
         if so_far.finished
@@ -194,14 +131,36 @@ def overview(storage: BaseStorage) -> list[StudyStatus]:
     return [status(name, storage) for name in sorted(optuna.get_all_study_names(storage))]
 
 
-def _lost(study: optuna.Study, storage: BaseStorage | None) -> set[int]:
-    """Return the trials that are RUNNING in the database, but whose run has died."""
+def _signs_of_life(
+    trials: Sequence[FrozenTrial], study: optuna.Study, storage: BaseStorage | None
+) -> tuple[int | None, set[int]]:
+    """Return how many runs are at work, and the trials that are RUNNING though theirs has died."""
     if not isinstance(storage, RDBStorage):
-        return set()
+        return None, set()
     dead = db.dead_runs(storage, study.study_name)
-    states = (optuna.trial.TrialState.RUNNING,)
-    trials = study.get_trials(deepcopy=False, states=states)
-    return {trial.number for trial in trials if trial.user_attrs.get("run") in dead}
+    running = (trial for trial in trials if trial.state == TrialState.RUNNING)
+    lost = {trial.number for trial in running if trial.user_attrs.get("run") in dead}
+    return len(db.live_runs(storage, study.study_name)), lost
+
+
+def _row(trial: FrozenTrial) -> dict[str, Any]:
+    """Return of a trial what a status is made of."""
+    attrs = trial.user_attrs
+    row = {key: attrs.get(key) for key in ("arm", "replicate", "attempt", "failure", "cached_from")}
+    rungs = db.rung_values(trial)
+    rung = max(rungs, default=None)
+    accuracy = trial.values[0] if trial.state == TrialState.COMPLETE else None
+    return row | {
+        "number": trial.number,
+        "state": trial.state.name,
+        "rungs": rungs,
+        "rung": rung,
+        "probe": rungs.get(rung) if rung is not None else None,
+        "loss": ((attrs.get("rungs") or {}).get(str(rung)) or {}).get("loss"),
+        "accuracy": accuracy,
+        "start": trial.datetime_start,
+        "end": trial.datetime_complete,
+    }
 
 
 def _timed(row: dict[str, Any]) -> bool:
@@ -219,6 +178,7 @@ def _running(row: dict[str, Any], now: datetime) -> RunningTrial:
         seconds=max(0.0, (now - row["start"]).total_seconds()) if row["start"] else 0.0,
         rung=row["rung"],
         probe=row["probe"],
+        loss=row["loss"],
     )
 
 
@@ -240,4 +200,13 @@ def _arm(name: str, rows: Sequence[dict[str, Any]], replicates: int) -> ArmStatu
         running=states["RUNNING"],
         failed=states["FAIL"],
         accuracy=spread(scores) if scores else None,
+        curve=_curve([row["rungs"] for row in rows]) or tuple(scores),
     )
+
+
+def _curve(reached: Sequence[dict[int, float]]) -> tuple[float, ...]:
+    values: dict[int, list[float]] = {}
+    for rungs in reached:
+        for step, value in rungs.items():
+            values.setdefault(step, []).append(value)
+    return tuple(sum(found) / len(found) for _, found in sorted(values.items()))

@@ -7,6 +7,7 @@ is still alive), and a row an epoch.
 
 from explorer.errors import masked
 from explorer.storage.attempts import Attempt, any_open, read_attempts, read_attrs
+from explorer.storage.attributes import set_study_attrs
 from explorer.storage.connection import connect, default_url, disposing
 from explorer.storage.copying import copy_studies
 from explorer.storage.database import Database
@@ -57,6 +58,7 @@ __all__ = [
     "recall",
     "rename",
     "rung_values",
+    "set_study_attrs",
     "study_names",
     "take_waiting",
     "trial_name",
