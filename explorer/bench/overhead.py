@@ -91,7 +91,7 @@ def measure(
     for driver, number, each in (
         (orchestration.ours, trials, 0.0),
         (orchestration.stock, _STOCK, 0.0),
-        (orchestration.ours, 6 * orchestration.WORKERS, seconds),
+        (orchestration.ours, 10, seconds),
     ):
         paces.append(driver(number, each))
         progress(1)
