@@ -126,8 +126,10 @@ def _draw(study: str, database: "RDBStorage", directory: Path, *, several: bool)
     from explorer import report
 
     if several:
-        raise InputError("--figures", None, None, "there are none of the fidelity yet")
-    for path in report.draw(report.gather(study, database), directory):
+        drawn = report.draw_fidelity(report.fidelity(study, database), directory)
+    else:
+        drawn = report.draw(report.gather(study, database), directory)
+    for path in drawn:
         click.echo(path)
     return OK
 

@@ -9,7 +9,7 @@ from explorer.report.best import Best, best_ranges
 from explorer.report.epochs import load_epochs
 from explorer.report.exporting import export, read, to_frame
 from explorer.report.fidelity import Fidelity, FidelityReport, fidelity, members
-from explorer.report.figures import Material, draw, gather, interactive
+from explorer.report.figures import Material, draw, draw_fidelity, gather, interactive
 from explorer.report.frame import load
 from explorer.report.importance import Importance, Importances, importances, points
 from explorer.report.live import Ended, Live
@@ -57,6 +57,7 @@ __all__ = [
     "compare",
     "correlations",
     "draw",
+    "draw_fidelity",
     "export",
     "fidelity",
     "gather",

@@ -5,7 +5,7 @@ or returns ``None`` where the study has nothing to show for it; ``on_paper`` and
 that. :data:`FIGURES` has them in the order of a report.
 """
 
-from explorer.report.figures.drawing import Interactive, draw, interactive
+from explorer.report.figures.drawing import Interactive, draw, draw_fidelity, interactive
 from explorer.report.figures.kind import Kind
 from explorer.report.figures.material import Material, gather
 from explorer.report.figures.registry import FIGURES
@@ -17,6 +17,7 @@ __all__ = [
     "Kind",
     "Material",
     "draw",
+    "draw_fidelity",
     "gather",
     "interactive",
     "template",

@@ -1,18 +1,18 @@
 """All figures of a study: as files for print, and as plotly's for a page."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.errors import InputError
-from explorer.report.figures import style
+from explorer.report.fidelity import FidelityReport
+from explorer.report.figures import fidelity, style
 from explorer.report.figures.kind import Kind
 from explorer.report.figures.material import Material
 from explorer.report.figures.registry import FIGURES
 from explorer.report.figures.strip_drawing import below_page, below_paper
-from explorer.report.figures.strips import strips
+from explorer.report.figures.strips import Strip, strips
+from explorer.report.files import replacing
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -48,27 +48,32 @@ def draw(material: Material, directory: Path) -> list[Path]:
     Raises:
         InputError: If the directory cannot be written to.
     """
+    images = strips(material)
+    written: list[Path] = []
+    for name, kind, data in _prepared(material):
+        written += _write(kind, data, images, directory / name)
+    return written
+
+
+def draw_fidelity(report: FidelityReport, directory: Path) -> list[Path]:
+    """Draw what the protocols of a study are worth, as :func:`draw` does; it shows no images."""
+    return _write(fidelity.KIND, report, (), directory / "fidelity")
+
+
+def _write(kind: Kind[Any], data: Any, images: Sequence[Strip], path: Path) -> list[Path]:
+    """Draw a figure as PDF and PNG beside each other."""
     import matplotlib as mpl
 
-    written = []
-    images = strips(material)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for name, kind, data in _prepared(material):
-            with mpl.rc_context(style.PAPER):
-                drawn = kind.on_paper(data)
-                below_paper(drawn, images)
-                for suffix in ("pdf", "png"):
-                    path = directory / f"{name}.{suffix}"
-                    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-                    # No dates inside: the same numbers give the same file.
-                    metadata = {"CreationDate": None} if suffix == "pdf" else None
-                    drawn.savefig(temporary, format=suffix, dpi=style.DPI, metadata=metadata)
-                    temporary.replace(path)
-                    written.append(path)
-    except OSError as error:
-        raise InputError("--figures", None, str(directory), str(error.strerror)) from error
-    return written
+    paths = [path.with_suffix(suffix) for suffix in (".pdf", ".png")]
+    with mpl.rc_context(style.PAPER):
+        drawn = kind.on_paper(data)
+        below_paper(drawn, images)
+        for one in paths:
+            # No dates inside: the same numbers give the same file.
+            metadata = {"CreationDate": None} if one.suffix == ".pdf" else None
+            with replacing(one, "--figures") as temporary:
+                drawn.savefig(temporary, format=one.suffix[1:], dpi=style.DPI, metadata=metadata)
+    return paths
 
 
 def interactive(material: Material) -> dict[str, Interactive]:

@@ -9,6 +9,7 @@ from explorer.report.figures import (
     budgets,
     cost,
     dependence,
+    fidelity,
     footprint,
     front,
     history,
@@ -36,5 +37,6 @@ FIGURES: Mapping[str, Kind[Any]] = {
     "cost": cost.KIND,
     "learning": learning.KIND,
     "budgets": budgets.KIND,
+    "fidelity": fidelity.KIND,
 }
 """Every figure by the name of its file."""

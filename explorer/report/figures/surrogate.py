@@ -26,9 +26,10 @@ _SEED = 0
 class Surrogate:
     """A Gaussian process over the ends of ranges.
 
-    Its kernel is a squared exponential with a length scale for each end, plus noise; both are
-    fitted by maximum likelihood (Rasmussen and Williams, Gaussian Processes for Machine Learning,
-    2006, chapter 5) to the mean accuracies of the arms.
+    Its kernel is a squared exponential with a length scale for each end, plus noise: what the
+    replicates say of the variance of a mean, and more where it is fitted. It is fitted by maximum
+    likelihood (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, chapter 5)
+    to the mean accuracies of the arms.
 
     Attributes:
         ends: Names of the ends, ``<parameter>.low`` and ``<parameter>.high`` for each parameter.
@@ -108,25 +109,42 @@ def fit(report: StudyReport) -> Surrogate | None:
     raw = np.array([[end for p in bounds for end in arm.ranges[p]] for arm in arms], np.float64)
     at = (raw - low) / np.where(high > low, high - low, 1)
     names = tuple(f"{p}.{end}" for p in bounds for end in ("low", "high"))
-    return Surrogate(names, low, high, tuple(arms), at, _fitted(at, np.array(scores)))
+    return Surrogate(names, low, high, tuple(arms), at, _fitted(at, np.array(scores), _noise(arms)))
 
 
-def _fitted(at: Floats, scores: Floats) -> "GaussianProcessRegressor":
+def _noise(arms: Sequence[Arm]) -> Floats:
+    """Return the variance of each arm's mean accuracy in percent, float64 [arms].
+
+    The variance of single trials is pooled over the arms; 0 where none has two replicates.
+    """
+    squares = sum(
+        (len(arm.replicates) - 1) * (100 * arm.accuracy.std) ** 2
+        for arm in arms
+        if arm.accuracy and arm.accuracy.std
+    )
+    freedom = sum(len(arm.replicates) - 1 for arm in arms)
+    variance = squares / freedom if freedom else 0.0
+    return np.array([variance / len(arm.replicates) for arm in arms])
+
+
+def _fitted(at: Floats, scores: Floats, noise: Floats) -> "GaussianProcessRegressor":
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-    # Scores are scaled to a variance of 1. The noise is what replicates leave of a mean.
+    # Scores are scaled to a variance of 1, and so is what replicates say of the noise of a mean;
+    # the rest of the noise is fitted.
+    known = noise / scores.var() + 1e-10
     kernel = ConstantKernel(1.0, (0.05, 20.0)) * RBF(
         [0.5] * at.shape[1], (0.05, 20.0)
     ) + WhiteKernel(0.1, (1e-4, 2.0))
-    model = GaussianProcessRegressor(kernel, normalize_y=True)
+    model = GaussianProcessRegressor(kernel, alpha=known, normalize_y=True)
     with warnings.catch_warnings(), threadpool_limits(1):
         # A length scale at its greatest is an end that does not matter.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(at, scores)
-    smooth, noise = model.kernel_.k1, model.kernel_.k2.noise_level
+    smooth, alpha = model.kernel_.k1, known + model.kernel_.k2.noise_level
     # What is asked for is the accuracy itself and not another noisy measurement of it.
-    return GaussianProcessRegressor(smooth, alpha=noise, optimizer=None, normalize_y=True).fit(
+    return GaussianProcessRegressor(smooth, alpha=alpha, optimizer=None, normalize_y=True).fit(
         at, scores
     )

@@ -1,14 +1,18 @@
 import itertools
 
 import numpy as np
+import optuna
 import pytest
 from scipy import stats
 
+from explorer.report import fidelity as report_fidelity
 from explorer.report import pareto
 from explorer.report.figures import (
     ablation,
     budgets,
     cost,
+    draw_fidelity,
+    fidelity,
     footprint,
     front,
     gather,
@@ -77,6 +81,24 @@ def test_rungs_are_compared_with_the_final_score(rich):
     assert np.allclose(data.matrix, data.matrix.T)
     # Low losses go with high accuracies here, which counts as agreement.
     assert all(one.value > 0 for one in data.agreement["pre-training loss"].values())
+
+
+def test_shorter_protocols_are_compared_with_the_longest(make_study, tmp_path):
+    storage = optuna.storages.InMemoryStorage()
+    protocol = {"name": "long", "pretrain": {"epochs": 2}}
+    protocol |= {"dataset": {"categories": 4, "instances": 4}}
+    worth = {"none": (0.6, (0, 0)), "high": (0.7, (20, 60)), "best_practice": (0.8, (0, 20))}
+    trials = [trial(arm, 0, value, frequency=ends) for arm, (value, ends) in worth.items()]
+    short = make_study(trials, storage=storage)
+    assert fidelity.prepare(gather(short)) is None
+    make_study(trials, name="frequency_range@long", storage=storage, protocol=protocol)
+    data = fidelity.prepare(gather(short))
+    assert data == report_fidelity("frequency_range", storage)
+    page = fidelity.on_page(data)
+    shown = next(one for one in page.data if one.name == "laptop: fine-tuning")
+    assert (shown.x, shown.y) == ((60.0,), (pytest.approx(1.0),))
+    drawn = draw_fidelity(data, tmp_path)
+    assert [path.name for path in drawn] == ["fidelity.pdf", "fidelity.png"]
 
 
 def test_two_arms_have_no_order_to_compare(make_study):

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from explorer.report.figures import dependence, gather, importance, ranges, surface, variety
+from explorer.report.figures import (
+    dependence,
+    gather,
+    importance,
+    ranges,
+    surface,
+    surrogate,
+    variety,
+)
 from explorer.report.variety import correlations
 
 
@@ -83,6 +91,7 @@ def test_the_model_is_sure_where_arms_are_and_unsure_elsewhere(rich):
     model = rich.surrogate
     assert rich.surrogate is model  # fitted once
     tried = model.mean(model.at)
+    assert np.array_equal(surrogate.fit(rich.report).mean(model.at), tried)  # always the same
     scores = [100 * arm.accuracy.mean for arm in model.arms]
     assert np.corrcoef(tried, scores)[0, 1] > 0.9
     here, there = (model.average(at)[1] for at in (model.at[:1], np.full((1, 6), 3.0)))
