@@ -24,6 +24,7 @@ _SPECIAL = {
     MINUS: r"$-$",
     EN_DASH: "--",
     "\N{DAGGER}": r"$^{\dagger}$",
+    "\N{GREEK SMALL LETTER RHO}": r"$\rho$",
 }
 _LONG = 24
 """Ranges that take more characters than this stand one below the other."""
@@ -52,14 +53,13 @@ def latex(layout: Layout, *, label: str) -> str:
     """
     if not layout.rows:
         return f"{escape(' '.join(layout.caption))}\n"
-    safe_label = re.sub(r"[^A-Za-z0-9:.-]+", "-", label)
     alignment = "".join("l" if column.text else "r" for column in layout.columns)
     lines = [
         "% \\usepackage{booktabs,graphicx}",
         "\\begin{table}",
         "  \\centering",
         f"  \\caption{{{escape(' '.join(layout.caption))}}}",
-        f"  \\label{{tab:{safe_label}}}",
+        f"  \\label{{tab:{safe_label(label)}}}",
         "  \\smallskip\\small",
         "  \\setlength{\\tabcolsep}{4pt}%",
         "  \\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
@@ -74,6 +74,11 @@ def latex(layout: Layout, *, label: str) -> str:
         lines.append(f"    {_row([_cell(cell) for cell in row])}")
     lines += ["    \\bottomrule", "  \\end{tabular}}", "\\end{table}"]
     return "\n".join(lines) + "\n"
+
+
+def safe_label(of: str) -> str:
+    """Return a name as a label of LaTeX: letters that it cannot have become hyphens."""
+    return re.sub(r"[^A-Za-z0-9:.-]+", "-", of)
 
 
 def _heading(column: Column) -> str:

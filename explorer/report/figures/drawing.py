@@ -13,6 +13,7 @@ from explorer.report.figures.registry import FIGURES
 from explorer.report.figures.strip_drawing import below_page, below_paper
 from explorer.report.figures.strips import Strip, strips
 from explorer.report.files import replacing
+from explorer.report.latex import escape, safe_label
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -38,6 +39,8 @@ class Interactive:
 def draw(material: Material, directory: Path) -> list[Path]:
     """Draw every figure that a study has something to show for, each as PDF and PNG.
 
+    Beside them is ``figures.tex``, which sets them with their captions in a paper.
+
     Args:
         material: What :func:`~explorer.report.figures.gather` returns.
         directory: Where the files go; it is made where it is missing.
@@ -50,14 +53,18 @@ def draw(material: Material, directory: Path) -> list[Path]:
     """
     images = strips(material)
     written: list[Path] = []
+    floats = []
     for name, kind, data in _prepared(material):
         written += _write(kind, data, images, directory / name)
-    return written
+        floats.append(_float(material.report.study, name, kind.caption(data)))
+    return [*written, _write_floats(floats, directory)]
 
 
 def draw_fidelity(report: FidelityReport, directory: Path) -> list[Path]:
     """Draw what the protocols of a study are worth, as :func:`draw` does; it shows no images."""
-    return _write(fidelity.KIND, report, (), directory / "fidelity")
+    written = _write(fidelity.KIND, report, (), directory / "fidelity")
+    floats = [_float(report.study, "fidelity", fidelity.KIND.caption(report))]
+    return [*written, _write_floats(floats, directory)]
 
 
 def _write(kind: Kind[Any], data: Any, images: Sequence[Strip], path: Path) -> list[Path]:
@@ -74,6 +81,27 @@ def _write(kind: Kind[Any], data: Any, images: Sequence[Strip], path: Path) -> l
             with replacing(one, "--figures") as temporary:
                 drawn.savefig(temporary, format=one.suffix[1:], dpi=style.DPI, metadata=metadata)
     return paths
+
+
+def _float(study: str, name: str, caption: str) -> str:
+    """Return a figure as LaTeX, which is to find its file by name."""
+    lines = (
+        "\\begin{figure}",
+        "  \\centering",
+        f"  \\includegraphics[width=\\linewidth]{{{name}}}",
+        f"  \\caption{{{escape(caption)}}}",
+        f"  \\label{{fig:{safe_label(f'{study}-{name}')}}}",
+        "\\end{figure}",
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _write_floats(floats: Sequence[str], directory: Path) -> Path:
+    path = directory / "figures.tex"
+    needed = "% \\usepackage{graphicx} \\graphicspath{{the folder of this file/}}\n"
+    with replacing(path, "--figures") as temporary:
+        temporary.write_text("\n".join([needed, *floats]), encoding="utf-8", newline="")
+    return path
 
 
 def interactive(material: Material) -> dict[str, Interactive]:

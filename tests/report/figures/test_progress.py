@@ -98,7 +98,7 @@ def test_shorter_protocols_are_compared_with_the_longest(make_study, tmp_path):
     shown = next(one for one in page.data if one.name == "laptop: fine-tuning")
     assert (shown.x, shown.y) == ((60.0,), (pytest.approx(1.0),))
     drawn = draw_fidelity(data, tmp_path)
-    assert [path.name for path in drawn] == ["fidelity.pdf", "fidelity.png"]
+    assert [path.name for path in drawn] == ["fidelity.pdf", "fidelity.png", "figures.tex"]
 
 
 def test_two_arms_have_no_order_to_compare(make_study):
