@@ -1,25 +1,50 @@
 """Commands that look at studies: in the terminal, and in the browser."""
 
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 
 from explorer.cli.options import OK, console, storage_option
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from explorer import report
+
 
 @click.command()
 @click.argument("study", required=False)
 @storage_option
-def status(study: str | None, storage: str | None) -> int:
+@click.option("--watch", is_flag=True, help="Go on showing it until the study is finished.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.1),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Between two looks of --watch.",
+)
+def status(study: str | None, storage: str | None, watch: bool, interval: float) -> int:
     """Say what is done, running and failed, and how long it will take."""
     from explorer import report
     from explorer import storage as db
 
     database = db.connect(storage or db.default_url())
-    if study is None:
-        console().print(report.overview_screen(report.overview(database)))
+    names = db.study_names(database) if study is None else [study]
+    watchers = [report.Watcher(name, database) for name in names]
+
+    def read() -> "list[report.StudyStatus]":
+        return [watcher.status() for watcher in watchers]
+
+    def draw(found: "Sequence[report.StudyStatus]") -> "RenderableType":
+        return report.overview_screen(found) if study is None else report.status_screen(found[0])
+
+    if watch:
+        report.follow(read, draw, console=console(), interval=interval)
     else:
-        console().print(report.status_screen(report.status(study, database)))
+        console().print(draw(read()))
     return OK
 
 

@@ -31,6 +31,7 @@ from explorer.report.status import Watcher, overview, status
 from explorer.report.summary import Arm, Replicate, StudyReport, summarise
 from explorer.report.tables import FORMATS, render, terminal, write
 from explorer.report.variety import correlations
+from explorer.report.watch import follow
 
 __all__ = [
     "FORMATS",
@@ -60,6 +61,7 @@ __all__ = [
     "draw_fidelity",
     "export",
     "fidelity",
+    "follow",
     "gather",
     "holm",
     "html",

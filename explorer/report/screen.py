@@ -1,5 +1,6 @@
 """What ``explorer status`` shows, on a terminal of any width and as plain text."""
 
+import math
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
@@ -14,6 +15,7 @@ from explorer.report.standing import ArmStatus, StudyStatus
 from explorer.report.statistics import Spread
 
 SHOWN_ARMS = 20
+_BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def status_screen(status: StudyStatus) -> RenderableType:
@@ -26,6 +28,8 @@ def status_screen(status: StudyStatus) -> RenderableType:
         bar_line(status.progress, time_line(status.seconds_left, status.rate)),
         counts_line(status.progress, retried=status.retried),
     ]
+    if status.runs is not None and not status.progress.finished:
+        lines.append(_workers_line(status))
     if status.best and status.best.accuracy:
         lines.append(best_line(status.best.name, status.best.accuracy))
     if status.running:
@@ -106,10 +110,37 @@ def _shown(arms: Sequence[ArmStatus]) -> Sequence[ArmStatus]:
     return ranked[:SHOWN_ARMS]
 
 
+def _workers_line(status: StudyStatus) -> Text:
+    if not status.runs:
+        return Text("no run is at work on it", style="dim", no_wrap=True, overflow="ellipsis")
+    busy = numerals.count(len(status.running), "worker")
+    return Text(f"{busy} busy in {numerals.count(status.runs, 'run')}", no_wrap=True)
+
+
+def sparkline(values: Sequence[float], low: float, high: float) -> str:
+    """Draw numbers as a line of blocks, a character each, from the lowest to the highest of eight.
+
+    Args:
+        values: What is drawn; a number that is not finite is a blank.
+        low: What the lowest block stands for, and all below it.
+        high: What the highest block stands for; where it is not above ``low``, all are the lowest.
+    """
+    span = high - low
+    return "".join(
+        _BLOCKS[min(7, max(0, int(8 * (value - low) / span))) if span > 0 else 0]
+        if math.isfinite(value)
+        else " "
+        for value in values
+    )
+
+
 def _arms(arms: Sequence[ArmStatus]) -> Table:
     stopped = any(arm.pruned for arm in arms)
+    drawn = any(len(arm.curve) > 1 for arm in arms)
+    known = [value for arm in arms for value in arm.curve if math.isfinite(value)]
+    low, high = min(known, default=0.0), max(known, default=1.0)
     headings = ["arm", "done>", *(["stopped>"] if stopped else []), "running>", "failed>"]
-    table = _table(*headings, "accuracy [%]>")
+    table = _table(*headings, "accuracy [%]>", *(["course"] if drawn else []))
     for arm in arms:
         table.add_row(
             Text(arm.name),
@@ -118,12 +149,15 @@ def _arms(arms: Sequence[ArmStatus]) -> Table:
             str(arm.running),
             Text(str(arm.failed), style="red" if arm.failed else ""),
             _percent(arm.accuracy),
+            *([sparkline(arm.curve, low, high)] if drawn else []),
         )
     return table
 
 
 def _running(status: StudyStatus) -> Table:
-    table = _table("trial>", "arm", "replicate>", "for>", "images seen>", "probe [%]>")
+    lossy = any(trial.loss is not None for trial in status.running)
+    more = ["loss>"] if lossy else []
+    table = _table("trial>", "arm", "replicate>", "for>", "images seen>", "probe [%]>", *more)
     for trial in status.running:
         table.add_row(
             str(trial.number),
@@ -132,6 +166,7 @@ def _running(status: StudyStatus) -> Table:
             numerals.duration(trial.seconds),
             MISSING if trial.rung is None else f"{trial.rung:,}",
             MISSING if trial.probe is None else numerals.percent(trial.probe),
+            *([MISSING if trial.loss is None else f"{trial.loss:.3g}"] if lossy else []),
         )
     return table
 

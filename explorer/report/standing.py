@@ -20,7 +20,7 @@ class ArmStatus:
         failed: Replicates whose last attempt failed.
         accuracy: Mean and spread of the scores, in [0, 1]; ``None`` where there is none.
         curve: Mean accuracy of the probe at each rung over the replicates that have reached it, in
-            the order of the rungs; the scores of the replicates where there are no rungs.
+            the order of the rungs.
     """
 
     name: str

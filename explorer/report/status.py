@@ -200,7 +200,7 @@ def _arm(name: str, rows: Sequence[dict[str, Any]], replicates: int) -> ArmStatu
         running=states["RUNNING"],
         failed=states["FAIL"],
         accuracy=spread(scores) if scores else None,
-        curve=_curve([row["rungs"] for row in rows]) or tuple(scores),
+        curve=_curve([row["rungs"] for row in rows]),
     )
 
 

@@ -114,7 +114,8 @@ def test_status_screen(under_way):
     assert lines[2] == "7 complete, 2 running, 2 waiting, 1 failed"
     assert lines[3] == "best so far: best_practice  81.0 ± 1.4 %  (n = 2)"
     assert "    9  none                   2  30 s        8,192       40.0" in lines
-    assert "high            1/3        0       1          78.0" in lines
+    assert "arm            done  running  failed  accuracy [%]  course" in lines
+    assert "high            1/3        0       1          78.0  ▁█" in lines
     assert "7 high #1  ValueError: bad" in lines
 
 
@@ -132,8 +133,8 @@ def test_what_was_stopped_early_is_counted_and_shown(under_way):
     assert found.rate == before.rate
     lines = [line.rstrip() for line in show(status_screen(found)).splitlines()]
     assert "7 complete, 2 pruned, 2 running, 1 waiting, 0 failed, 1 retried" in lines
-    assert "arm            done  stopped  running  failed  accuracy [%]" in lines
-    assert "high            1/3        2        0       0          78.0" in lines
+    assert "arm            done  stopped  running  failed  accuracy [%]  course" in lines
+    assert "high            1/3        2        0       0          78.0  ▁█" in lines
 
 
 def test_a_failure_says_which_attempt_it_was(under_way):
