@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from explorer.report import numerals
 from explorer.report.figures import style
-from explorer.report.figures.interval import Mean, mean, single
+from explorer.report.figures.interval import Mean, limits, mean, single
 from explorer.report.figures.kind import Kind
 from explorer.report.figures.material import Material, Role, extremes, role
 from explorer.report.layout import SHOWN_SAMPLES
@@ -43,6 +43,11 @@ class Accuracies:
     def reference(self) -> Row | None:
         """The row of the baseline."""
         return next((row for row in self.rows if row.arm == self.baseline), None)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The ends of the axis."""
+        return limits([row.mean for row in self.rows], [v for row in self.rows for v in row.values])
 
 
 def prepare(material: Material) -> Accuracies:
@@ -99,10 +104,13 @@ def on_paper(data: Accuracies) -> "Figure":
         axes.plot([row.mean.low, row.mean.high], [y, y], color=color, lw=1.4)
         axes.plot([row.mean.value], [y], style.MARKERS[row.role], ms=4.5, color=color)
         text: dict[str, Any] = {"ha": "right", "transform": axes.get_yaxis_transform()}
-        axes.text(-0.03, y, row.arm, va="bottom" if lines[y] else "center", **text)
+        axes.text(
+            -0.03, y - 0.05 * bool(lines[y]), row.arm, va="bottom" if lines[y] else "center", **text
+        )
         axes.text(-0.03, y, "\n".join(lines[y]), va="top", fontsize=6, color=style.DIM, **text)
     axes.set_yticks(range(len(data.rows)), [""] * len(data.rows))
     axes.set_ylim(len(data.rows) - 0.5, -0.5)
+    axes.set_xlim(data.limits)
     axes.set_xlabel(data.measured)
     axes.grid(axis="x")
     return figure
@@ -135,7 +143,7 @@ def on_page(data: Accuracies) -> "go.Figure":
             name=row.arm,
             hovertemplate=_hover(row),
         )
-    figure.update_xaxes(title=data.measured)
+    figure.update_xaxes(title=data.measured, range=data.limits)
     figure.update_yaxes(
         range=[len(data.rows) - 0.5, -0.5],
         tickvals=list(range(len(data.rows))),

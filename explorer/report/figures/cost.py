@@ -11,7 +11,7 @@ from explorer.report.figures.history import best_so_far
 from explorer.report.figures.interval import single
 from explorer.report.figures.kind import Kind
 from explorer.report.figures.material import Material
-from explorer.report.figures.points import Point, legend, mark_page, mark_paper, point
+from explorer.report.figures.points import Point, heights, legend, mark_page, mark_paper, point
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -113,6 +113,7 @@ def on_paper(data: Cost) -> "Figure":
     mark_paper(right, data.points, data.seconds)
     right.set_xlabel("seconds a trial")
     left.set_xlim(left=0)
+    left.set_ylim(heights(data.points, best))
     left.grid()
     right.grid()
     legend(figure, data.points)
@@ -126,11 +127,11 @@ def on_page(data: Cost) -> "go.Figure":
     corners = [spent[0], *(x for at in spent[1:] for x in (at, at)), spent[-1]]
     best = [one.mean for one in data.best for _ in range(2)]
     style.band(figure, corners, best, {"row": 1, "col": 1}, style.VERMILION)
-    heights = [one.mean.value for one in data.points]
-    mark_page(figure, data.points, spent, y=heights, where={"row": 1, "col": 1})
+    means = [one.mean.value for one in data.points]
+    mark_page(figure, data.points, spent, y=means, where={"row": 1, "col": 1})
     figure.add_scatter(
         x=[data.seconds[i] for i in data.front],
-        y=[heights[i] for i in data.front],
+        y=[means[i] for i in data.front],
         mode="lines",
         line={"color": style.GREEN, "width": 1.5},
         hoverinfo="skip",
@@ -142,7 +143,7 @@ def on_page(data: Cost) -> "go.Figure":
     figure.update_xaxes(title=unit, rangemode="tozero", row=1, col=1)
     figure.update_xaxes(title="seconds a trial", row=1, col=2)
     figure.update_yaxes(title=data.measured, row=1, col=1)
-    figure.update_yaxes(matches="y")
+    figure.update_yaxes(matches="y", range=heights(data.points, best))
     return figure
 
 

@@ -11,6 +11,7 @@ from explorer.report.figures.kind import Kind
 from explorer.report.figures.material import Material
 from explorer.report.figures.points import (
     Point,
+    heights,
     legend,
     mark_page,
     mark_paper,
@@ -115,6 +116,7 @@ def on_paper(data: Front) -> "Figure":
     )
     axes.set_xlabel(data.title)
     axes.set_ylabel(data.measured)
+    axes.set_ylim(heights(data.points))
     axes.legend(loc="best")
     axes.grid()
     legend(figure, data.points)
@@ -155,7 +157,7 @@ def on_page(data: Front) -> "go.Figure":
     )
     mark_page(figure, data.points, across)
     figure.update_xaxes(title=data.title)
-    figure.update_yaxes(title=data.measured)
+    figure.update_yaxes(title=data.measured, range=heights(data.points))
     return figure
 
 

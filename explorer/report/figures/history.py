@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from explorer.report.figures import style
 from explorer.report.figures.accuracy import axis_title
-from explorer.report.figures.interval import single
+from explorer.report.figures.interval import limits, single
 from explorer.report.figures.kind import Kind
 from explorer.report.figures.material import Material
 from explorer.report.figures.points import Point, legend, mark_page, mark_paper, point
@@ -82,8 +82,7 @@ def on_paper(data: History) -> "Figure":
             axes.plot([i] * one.mean.n, replicates, "o", ms=2.5, mew=0.5, mfc="none", color=color)
     mark_paper(axes, data.points, order, y=[one.mean.value for one in data.points])
     shown = [value for replicates in data.replicates for value in replicates]
-    room = 0.1 * (max(shown) - min(shown)) or 1.0
-    axes.set_ylim(min(shown) - room, max(*shown, values[-1].high) + room)
+    axes.set_ylim(limits([values[-1]], shown))
     axes.set_xlabel("arm, in the order in which they were begun")
     axes.set_ylabel(data.measured)
     axes.grid()
@@ -109,9 +108,7 @@ def on_page(data: History) -> "go.Figure":
     )
     mark_page(figure, data.points, order, y=[one.mean.value for one in data.points])
     shown = [value for own in data.replicates for value in own]
-    room = 0.1 * (max(shown) - min(shown)) or 1.0
-    top = max(*shown, data.best[-1].mean.high) + room
-    figure.update_yaxes(title=data.measured, range=[min(shown) - room, top])
+    figure.update_yaxes(title=data.measured, range=limits([data.best[-1].mean], shown))
     figure.update_xaxes(title="arm, in the order in which they were begun")
     return figure
 

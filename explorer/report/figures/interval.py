@@ -36,6 +36,17 @@ def mean(values: Sequence[float]) -> Mean:
     return Mean(found.mean, found.mean - half, found.mean + half, found.n)
 
 
+def limits(means: Sequence[Mean], values: Sequence[float] = ()) -> tuple[float, float]:
+    """Return the ends of an axis of accuracy in percent that shows means and single values.
+
+    A twentieth of room on either side; never beyond 0 and 100, however far an interval reaches.
+    """
+    low = min(*(one.low for one in means), *values, math.inf)
+    high = max(*(one.high for one in means), *values, -math.inf)
+    room = (high - low) / 20 or 1.0
+    return max(low - room, 0.0), min(high + room, 100.0)
+
+
 def single(numbers: Sequence[int]) -> str:
     """Say how many of some means rest on one trial alone, as a sentence; empty where none does."""
     alone = sum(n == 1 for n in numbers)

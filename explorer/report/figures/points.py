@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from explorer.report import numerals
 from explorer.report.figures import style
-from explorer.report.figures.interval import Mean, mean
+from explorer.report.figures.interval import Mean, limits, mean
 from explorer.report.figures.material import Role, role
 from explorer.report.summary import Arm, StudyReport
 
@@ -45,6 +45,12 @@ def point(report: StudyReport, arm: Arm) -> Point:
 def with_interval(points: Sequence[Point]) -> list[Point]:
     """Return the points whose interval is drawn: all of a few, the marked ones of many."""
     return [p for p in points if p.mean.n > 1 and (len(points) <= MANY or p.role != "other")]
+
+
+def heights(points: Sequence[Point], means: Sequence[Mean] = ()) -> tuple[float, float]:
+    """Return the ends of an axis that shows points with their intervals, and other means."""
+    drawn = [one.mean for one in with_interval(points)]
+    return limits([*drawn, *means], [one.mean.value for one in points])
 
 
 def mark_paper(

@@ -12,7 +12,15 @@ from explorer.report.figures.accuracy import axis_title
 from explorer.report.figures.interval import Mean, mean, single
 from explorer.report.figures.kind import Kind
 from explorer.report.figures.material import Material
-from explorer.report.figures.points import MANY, Point, legend, mark_page, mark_paper, point
+from explorer.report.figures.points import (
+    MANY,
+    Point,
+    heights,
+    legend,
+    mark_page,
+    mark_paper,
+    point,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -47,6 +55,11 @@ class Ranges:
 
     panels: tuple[Panel, ...]
     measured: str
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The ends of the axis of accuracy."""
+        return heights([one for panel in self.panels for one in panel.points])
 
 
 def prepare(material: Material) -> Ranges | None:
@@ -122,6 +135,7 @@ def on_paper(data: Ranges) -> "Figure":
         axes.grid()
     for axes in panels[len(data.panels) :]:
         axes.set_axis_off()
+    panels[0].set_ylim(data.limits)
     for axes in panels[::columns]:
         axes.set_ylabel(data.measured.replace("top-1 ", ""))
     legend(figure, data.panels[0].points)
@@ -153,7 +167,7 @@ def on_page(data: Ranges) -> "go.Figure":
         figure.update_xaxes(title=panel.parameter, **where)
         if where["col"] == 1:
             figure.update_yaxes(title=data.measured, **where)
-    figure.update_yaxes(matches="y")
+    figure.update_yaxes(matches="y", range=data.limits)
     return figure
 
 

@@ -2,7 +2,7 @@ import pytest
 from scipy import stats
 
 from explorer.report.figures import accuracy, gather
-from explorer.report.figures.interval import mean, single
+from explorer.report.figures.interval import limits, mean, single
 from tests.report.conftest import trial
 
 
@@ -14,6 +14,13 @@ def test_the_interval_is_students():
     assert (found.value, found.n) == (pytest.approx(0.68), 3)
     alone = mean([0.5])
     assert (alone.low, alone.high) == (0.5, 0.5)
+
+
+def test_an_axis_of_accuracy_ends_at_0_and_100():
+    wide = mean([40, 60])
+    assert wide.low < 0
+    assert limits([wide]) == (0, 100)
+    assert limits([mean([50])], [48, 52]) == (pytest.approx(47.8), pytest.approx(52.2))
 
 
 def test_arms_of_one_trial_are_said():
