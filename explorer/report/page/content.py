@@ -11,10 +11,12 @@ from optuna.storages import BaseStorage, RDBStorage
 from explorer import storage as db
 from explorer.errors import InputError
 from explorer.report import numerals
+from explorer.report.best_layout import lay_out_best
 from explorer.report.definition import Definition
 from explorer.report.fidelity import SEPARATOR, FidelityReport, fidelity, members
 from explorer.report.fidelity_layout import lay_out_fidelity
 from explorer.report.figures import Interactive, gather, interactive
+from explorer.report.importance_layout import lay_out_importance
 from explorer.report.layout import Cell, Column, Layout, accuracy, lay_out, ranges
 from explorer.report.page import words
 from explorer.report.page.asked import lay_out_protocol, lay_out_space
@@ -121,6 +123,7 @@ def content(
         results=_grids(
             ("arms", "Arms", lay_out(report, samples=SHOWN_BEST)),
             ("lowest", "The lowest sampled arms", _lowest(report)),
+            ("best", "Best ranges", lay_out_best(report)),
             ("front", "Pareto front", lay_out_front(report)),
         ),
         figures=interactive(drawn),
@@ -129,6 +132,7 @@ def content(
         sheets_note=note(report),
         analyses=_grids(
             ("variety", "Variety and accuracy", lay_out_variety(report, material.correlations)),
+            ("importance", "Importance of the ends of ranges", lay_out_importance(report)),
             ("fidelity", "Protocols against each other", order),
         ),
         failures=next(iter(_grids(("failed", "Failures", lay_out_failures(trials)))), None),

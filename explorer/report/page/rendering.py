@@ -42,7 +42,8 @@ def lay_out(said: Content) -> str:
     """Return a page as text.
 
     Whatever a user has written is escaped, also inside scripts; and a policy in the page allows
-    only its own scripts to run, and nothing to be loaded.
+    only its own scripts to run, and nothing to be loaded. These may evaluate text, since plotly.js
+    compiles what it draws parallel coordinates with.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -82,6 +83,8 @@ def _breakable(name: str) -> Any:
 
 def _abreast(figure: Any) -> int:
     """Return how many panels of a figure stand side by side, each of which needs its room."""
+    if any(trace.type == "parcoords" for trace in figure.data):
+        return -(-len(figure.data[0].dimensions) // 3)
     axes = (figure.layout[key] for key in figure.layout if key.startswith("xaxis"))
     return len({axis.domain[0] if axis.domain else 0 for axis in axes})
 

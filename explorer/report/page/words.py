@@ -3,23 +3,30 @@
 A function says one thing; it returns an empty text where there is nothing to say about it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from explorer.report import numerals
 from explorer.report.agreement import Estimate
 from explorer.report.fidelity import FidelityReport
-from explorer.report.layout import accuracy, measure_title
-from explorer.report.numerals import EN_DASH, count, p_value, percent, signed, with_interval
+from explorer.report.layout import accuracy
+from explorer.report.numerals import EN_DASH, count, percent
+from explorer.report.page.phrases import (
+    equals,
+    excludes_zero,
+    interval,
+    listed,
+    names,
+    points,
+    rho,
+    tau,
+    title,
+)
 from explorer.report.pareto import front, sought
-from explorer.report.statistics import LEVEL, Difference
+from explorer.report.statistics import LEVEL
 from explorer.report.summary import Arm, StudyReport
 
-MOST_NAMES = 6
-"""Arms that are named in a sentence; of more it is said how many they are."""
-
 MOST_MEASURES = 3
-
-RHO, TAU = "\N{GREEK SMALL LETTER RHO}", "\N{GREEK SMALL LETTER TAU}"
+"""Of more measures that go with accuracy it is said how many they are."""
 
 
 def summary(
@@ -97,15 +104,15 @@ def on_gain(report: StudyReport) -> str:
     found = best.difference
     if found is None:
         return f"The baseline {base} has no finished trial, so that no gain can be given."
-    gain = f"It is {_points(found.gain)} above the baseline {base}"
+    gain = f"It is {points(found.gain)} above the baseline {base}"
     if found.p_corrected is None:
         return f"{gain}; there is no test of that ({found.untested})."
     tested = sum(arm.difference is not None and arm.difference.p is not None for arm in report.arms)
     over = f" after Holm's correction over {count(tested, 'arm')}" if tested > 1 else ""
-    said = f"p {_equals(found.p_corrected)}{over}"
+    said = f"p {equals(found.p_corrected)}{over}"
     if found.resolved:
-        return f"{gain}{_interval(found)}, which chance does not explain ({said})."
-    return f"{gain}{_interval(found)}; its replicates do not tell that from chance ({said})."
+        return f"{gain}{interval(found)}, which chance does not explain ({said})."
+    return f"{gain}{interval(found)}; its replicates do not tell that from chance ({said})."
 
 
 def on_lead(report: StudyReport) -> str:
@@ -117,9 +124,9 @@ def on_lead(report: StudyReport) -> str:
     if lead.gain == 0:
         return f"{second} has the same mean."
     if lead.p is None:
-        gain = f"{_points(lead.gain)} and untested ({lead.untested})"
+        gain = f"{points(lead.gain)} and untested ({lead.untested})"
         return f"Its lead over the second best, {second}, is {gain}."
-    said = f"{_points(lead.gain)}{_interval(lead)}, p {_equals(lead.p)}, uncorrected"
+    said = f"{points(lead.gain)}{interval(lead)}, p {equals(lead.p)}, uncorrected"
     if lead.resolved:
         return f"It is told apart from the second best, {second}, as well ({said})."
     return f"It is not told apart from the second best, {second} ({said})."
@@ -148,12 +155,12 @@ def on_apart(report: StudyReport) -> str:
     start = f"Of {count(len(tested), 'arm')} tested against {report.baseline}, "
     if not apart:
         return f"{start}none is told apart from it (corrected p below {LEVEL:g})."
-    said = [f"{len(group)} {side} it ({_names(group)})" for group, side in (
+    said = [f"{len(group)} {side} it ({names(group)})" for group, side in (
         (above, "above"), (below, "below")) if group]  # fmt: skip
     told = f"{start}{' and '.join(said)} are told apart (corrected p below {LEVEL:g})."
     if not unclear:
         return told
-    return f"{told} Not told apart: {_names(unclear)}."
+    return f"{told} Not told apart: {names(unclear)}."
 
 
 def on_variety(found: Mapping[str, Estimate]) -> str:
@@ -168,21 +175,21 @@ def on_variety(found: Mapping[str, Estimate]) -> str:
         )
     ordered = sorted(known.items(), key=lambda item: -abs(item[1].value))
     of = "its" if len(known) == 1 else f"each interval is for one of {len(known)} measures alone"
-    clear = [(m, e) for m, e in ordered if _excludes_zero(e)]
+    clear = [(m, e) for m, e in ordered if excludes_zero(e)]
     if not clear:
         measure, one = ordered[0]
         return (
             f"Accuracy goes clearly with none of {count(len(known), 'variety measure')}; the "
-            f"strongest rank correlation over trials is that with {_title(measure)}, {_rho(one)}."
+            f"strongest rank correlation over trials is that with {title(measure)}, {rho(one)}."
         )
     ways = [
-        f"{'up' if one.value > 0 else 'down'} with {_title(measure)} ({_rho(one)})"
+        f"{'up' if one.value > 0 else 'down'} with {title(measure)} ({rho(one)})"
         for measure, one in clear[:MOST_MEASURES]
     ]
     note = "" if len(known) == 1 else f"; {of}"
     more = len(clear) - MOST_MEASURES
     further = f", and clearly with {count(more, 'other measure')}" if more > 0 else ""
-    return f"Accuracy goes {_listed(ways)}{further} (rank correlations over trials{note})."
+    return f"Accuracy goes {listed(ways)}{further} (rank correlations over trials{note})."
 
 
 def on_front(report: StudyReport) -> str:
@@ -190,9 +197,9 @@ def on_front(report: StudyReport) -> str:
     arms, measure = front(report), sought(report)
     if not arms or measure is None:
         return ""
-    names = _names([arm.name for arm in arms])
+    said = names([arm.name for arm in arms])
     verb = "is" if len(arms) == 1 else "are"
-    return f"On the Pareto front of accuracy and {_title(measure)} {verb} {names}."
+    return f"On the Pareto front of accuracy and {title(measure)} {verb} {said}."
 
 
 def on_fidelity(report: StudyReport, fidelity: FidelityReport | None) -> str:
@@ -207,10 +214,10 @@ def on_fidelity(report: StudyReport, fidelity: FidelityReport | None) -> str:
         )
     if fidelity.reference == report.protocol:
         others = [row for row in ends if row.kendall is not None]
-        said = [f"{row.protocol} with {_tau(row.kendall)}" for row in others if row.kendall]
-        agree = f" The shorter ones order the arms as it does: {_listed(said)}." if said else ""
+        said = [f"{row.protocol} with {tau(row.kendall)}" for row in others if row.kendall]
+        agree = f" The shorter ones order the arms as it does: {listed(said)}." if said else ""
         return f"{protocol} is the longest protocol that the study has finished under.{agree}"
-    order = f"with {_tau(own.kendall)} over {count(own.arms, 'arm')}" if own.kendall else "in a way"
+    order = f"with {tau(own.kendall)} over {count(own.arms, 'arm')}" if own.kendall else "in a way"
     picked = (
         f"; one trial an arm would pick the best arm of {fidelity.reference} with a chance of "
         f"{percent(own.best, 0)} %"
@@ -254,51 +261,3 @@ def _score(arm: Arm, report: StudyReport) -> str:
     found = arm.accuracy
     what = "mean ± standard deviation, " if found.std is not None else ""
     return f"{accuracy(arm, None, places(report))} % ({what}n = {found.n})"
-
-
-def _points(gain: float) -> str:
-    return f"{abs(100 * gain):.1f} points"
-
-
-def _interval(found: Difference) -> str:
-    if found.low is None or found.high is None:
-        return ""
-    ends = (signed(100 * end, 1) for end in (found.low, found.high))
-    return f" [{', '.join(ends)}]"
-
-
-def _equals(p: float) -> str:
-    text = p_value(p)
-    return text.replace("<", "< ") if text.startswith("<") else f"= {text}"
-
-
-def _excludes_zero(one: Estimate) -> bool:
-    return one.low is not None and one.high is not None and (one.low > 0 or one.high < 0)
-
-
-def _rho(one: Estimate) -> str:
-    return f"{RHO} = {_coefficient(one)}"
-
-
-def _tau(one: Estimate) -> str:
-    return f"Kendall's {TAU} = {_coefficient(one)}"
-
-
-def _coefficient(one: Estimate) -> str:
-    return with_interval(lambda value: signed(value, 2), one.value, one.low, one.high)
-
-
-def _title(measure: str) -> str:
-    title = measure_title(measure)
-    # Vendi is a name, other titles are words.
-    return f"the {title}" if title.startswith("Vendi") else title[:1].lower() + title[1:]
-
-
-def _names(names: Sequence[str]) -> str:
-    if len(names) <= MOST_NAMES:
-        return _listed(names)
-    return f"{', '.join(names[:MOST_NAMES])} and {len(names) - MOST_NAMES} more"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))

@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 from explorer.report import correlations, summarise
 from explorer.report.agreement import Estimate
 from explorer.report.fidelity import Fidelity, FidelityReport
-from explorer.report.page import words
+from explorer.report.page import phrases, words
 from tests.report.conftest import ARMS, SCORES, failure, finished_trials, trial
 
 RUNNING = TrialState.RUNNING
@@ -146,9 +146,9 @@ def test_nothing_is_told_apart(make_study):
 
 
 def test_many_names_are_counted():
-    assert words._names(["a"]) == "a"
-    assert words._names(list("abcdef")) == "a, b, c, d, e and f"
-    assert words._names(list("abcdefgh")) == "a, b, c, d, e, f and 2 more"
+    assert phrases.names(["a"]) == "a"
+    assert phrases.names(list("abcdef")) == "a, b, c, d, e and f"
+    assert phrases.names(list("abcdefgh")) == "a, b, c, d, e, f and 2 more"
 
 
 def many_arms(make_study, measure):
