@@ -59,7 +59,8 @@ class Ranges:
     @property
     def limits(self) -> tuple[float, float]:
         """The ends of the axis of accuracy."""
-        return heights([one for panel in self.panels for one in panel.points])
+        lows, highs = zip(*(heights(panel.points) for panel in self.panels), strict=True)
+        return min(lows), max(highs)
 
 
 def prepare(material: Material) -> Ranges | None:
