@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from explorer.config import Resources, Study
 from explorer.errors import InputError
 from explorer.runner import cluster
 from explorer.search import Proposal, Queue
+
+_AGAIN_SECONDS = 5.0
 
 # Before Ray is imported: no loggers and tables of Tune's own (the database is the log), no
 # handler that swallows Ctrl-C, no figures sent home, no snapshot of state that nobody reads.
@@ -75,7 +78,7 @@ def run_study(
             with (
                 cluster.connected(study, address, workers) as count,
                 # After Ray, which takes the signal for itself.
-                _terminate_as_interrupt(),
+                _interruptible(),
                 listener(queue, count) as told,
             ):
                 key_of = None if recompute or evaluate else _key
@@ -155,14 +158,27 @@ def _request(resources: Resources) -> dict[str, float]:
 
 
 @contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C: what is in flight is released before the program ends."""
+def _interruptible() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C: what is in flight is released before the program ends.
 
-    def interrupt(*_: object) -> None:
+    Python drops an exception that is raised while it calls back for a weak reference, and Ray has
+    many of these: a signal that comes just then comes once more, as long as the block goes on.
+    """
+    main, timers = threading.get_ident(), []
+
+    def interrupt(signum: int, _: object) -> None:
+        again = threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, (main, signum))
+        again.daemon = True
+        timers.append(again)
+        again.start()
         raise KeyboardInterrupt
 
-    earlier = signal.signal(signal.SIGTERM, interrupt)
+    signals = (signal.SIGINT, signal.SIGTERM)
+    earlier = {one: signal.signal(one, interrupt) for one in signals}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, earlier)
+        for timer in timers:
+            timer.cancel()
+        for one, handler in earlier.items():
+            signal.signal(one, handler)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import optuna
@@ -182,6 +183,13 @@ class Lab:
             scores={slot: values[0] for slot, values in complete.items() if values},
             attempts=attempts,
         )
+
+    def under_way(self) -> int:
+        """Count the trials that have been running for a second."""
+        study = optuna.load_study(study_name="mine", storage=self.url)
+        earlier = datetime.now() - timedelta(seconds=1)  # noqa: DTZ005 - as Optuna's times are
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return sum(one.datetime_start < earlier for one in running)
 
     def runs_at_work(self) -> set[str]:
         """Return the runs that have a trial in flight."""

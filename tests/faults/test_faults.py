@@ -77,7 +77,8 @@ def test_a_node_is_killed(make_lab, judge, times, tmp_path):
         lab = make_lab(options=("--workers", "2", "--address", nodes.address))
         driver = lab.start()
         for _ in lab.moments(times, "node"):
-            until(nodes.second_has_a_trial)
+            # A worker that waits for its next trial has none to lose.
+            until(lambda: nodes.second_has_a_trial() and lab.under_way() == 2)
             nodes.kill_second()
             nodes.start_second()
         lab.wait(driver)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import time
+import weakref
 from dataclasses import dataclass, field
 
 import optuna
@@ -12,7 +14,7 @@ from optuna.trial import TrialState
 from explorer import config
 from explorer import storage as db
 from explorer.errors import InputError, OutageError
-from explorer.runner import run_study
+from explorer.runner import driver, run_study
 from explorer.storage import tables
 from tests.conftest import STUDY
 
@@ -211,3 +213,27 @@ def test_a_database_that_is_gone_ends_the_run(study, storage, told, tmp_path, mo
 def test_a_cluster_that_is_not_there(study, storage, told, tmp_path):
     with pytest.raises(InputError, match=r"--address: '127.0.0.1:1': no cluster"):
         run(study, storage, told, make_evaluate(tmp_path), address="127.0.0.1:1")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_that_python_drops_comes_again(monkeypatch, signum):
+    monkeypatch.setattr(driver, "_AGAIN_SECONDS", 0.1)
+    before = signal.getsignal(signum)
+    dropped = []
+
+    class Thing: ...
+
+    def referred() -> None:
+        thing = Thing()
+        reference = weakref.ref(thing, lambda _: signal.raise_signal(signum))
+        del thing  # what is raised now is printed as ignored
+        assert reference() is None
+        dropped.append(True)
+        time.sleep(30)
+
+    with pytest.raises(KeyboardInterrupt), driver._interruptible():
+        referred()
+    assert dropped == [True]
+    time.sleep(0.3)  # once the block has ended, nothing comes any more
+    assert signal.getsignal(signum) is before
