@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 FEWEST_ARMS = 10
 """Below so many arms there is nothing to be said: PED-ANOVA needs five best ones and others."""
 
-MOST_ARMS = 1000
+MOST_ARMS = 500
 """Of more arms so many are drawn, seeded; the intervals are narrow then, and trees slow."""
 
 TREES = 32
