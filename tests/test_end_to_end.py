@@ -16,6 +16,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from explorer.cli import main
+
 STUDY = """\
 description: Circles against waves.
 search_space: visual_atom
@@ -57,8 +59,12 @@ def complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return study.get_trials(states=(TrialState.COMPLETE,))
 
 
+def slot(trial) -> tuple[str, int]:
+    return trial.user_attrs["arm"], trial.user_attrs["replicate"]
+
+
 def slots(trials) -> list[tuple[str, int]]:
-    return sorted((t.user_attrs["arm"], t.user_attrs["replicate"]) for t in trials)
+    return sorted(map(slot, trials))
 
 
 @pytest.fixture(scope="module")
@@ -114,20 +120,6 @@ def test_the_dashboard_reads_the_study(done):
     assert "mine" in body.decode()
 
 
-def test_the_same_seed_gives_the_same_score(done, tmp_path):
-    """Another run, with one worker instead of two, repeats every score to the last bit."""
-    (tmp_path / "studies").mkdir()
-    (tmp_path / "studies" / "mine.yaml").write_text(STUDY.replace("replicates: 2", "replicates: 1"))
-    explorer(tmp_path, "run-study", "mine", "--workers", "1")
-    first = {
-        (t.user_attrs["arm"], t.user_attrs["replicate"]): (t.value, t.user_attrs.get("dataset"))
-        for t in complete(load(done[0]))
-    }
-    for trial in complete(load(tmp_path)):
-        slot = (trial.user_attrs["arm"], trial.user_attrs["replicate"])
-        assert first[slot] == (trial.value, trial.user_attrs.get("dataset"))
-
-
 def test_reports_agree_with_the_database(done):
     folder, _ = done
     scores = {}
@@ -163,14 +155,22 @@ def test_a_finished_study_is_shown_again_and_not_run_again(done):
     assert len(load(folder).trials) == 6
 
 
-def test_fresh_archives_and_deletes_nothing(done, tmp_path):
+def test_fresh_archives_and_the_same_seed_gives_the_same_score(done, tmp_path):
+    """Another run, with one worker instead of two, repeats every score to the last bit."""
     folder = shutil.copytree(done[0], tmp_path / "copy")
     (folder / "studies" / "mine.yaml").write_text(STUDY.replace("replicates: 2", "replicates: 1"))
-    printed = explorer(folder, "run-study", "mine", "--fresh")
+    anew = ("--fresh", "--recompute", "--workers", "1")
+    printed = explorer(folder, "run-study", "mine", *anew)
     archived = re.search(r"Archiving mine \(6 trials\) as (mine\.archived-\w+)\.", printed)
     assert archived is not None
-    assert len(complete(load(folder, archived[1]))) == 6
-    assert len(complete(load(folder))) == 3
+    first = complete(load(folder, archived[1]))
+    assert slots(first) == SLOTS
+    before = {slot(trial): (trial.value, trial.user_attrs.get("dataset")) for trial in first}
+    again = complete(load(folder))
+    assert slots(again) == [(arm, replicate) for arm, replicate in SLOTS if replicate == 0]
+    for trial in again:
+        assert "cached_from" not in trial.user_attrs
+        assert (trial.value, trial.user_attrs.get("dataset")) == before[slot(trial)]
 
 
 def wait_for_trials(folder: Path, process: subprocess.Popen[str], count: int) -> None:
@@ -186,33 +186,36 @@ def wait_for_trials(folder: Path, process: subprocess.Popen[str], count: int) ->
     raise AssertionError(process.communicate())
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_study_that_was_stopped_goes_on(tmp_path, how):
+def test_a_study_goes_on_whenever_and_however_it_was_stopped(tmp_path):
     (tmp_path / "studies").mkdir()
-    (tmp_path / "studies" / "mine.yaml").write_text(STUDY)
-    with start(tmp_path, "run-study", "mine", "--workers", "2") as process:
-        wait_for_trials(tmp_path, process, 1)
-        if how == signal.SIGKILL:
-            os.killpg(process.pid, how)  # the whole program at once
-        else:
-            process.send_signal(how)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == (-9 if how == signal.SIGKILL else 130), f"{out}\n{err}"
-    if how != signal.SIGKILL:
-        assert "the same command goes on" in err
-    before = {t.number: t.value for t in complete(load(tmp_path))}
-    assert 0 < len(before) < 6
+    (tmp_path / "studies" / "mine.yaml").write_text(STUDY.replace("replicates: 2", "replicates: 3"))
+    before = {}
+    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        with start(tmp_path, "run-study", "mine", "--workers", "2") as process:
+            wait_for_trials(tmp_path, process, len(before) + 1)
+            if how == signal.SIGKILL:
+                os.killpg(process.pid, how)  # the whole program at once
+            else:
+                process.send_signal(how)
+            out, err = process.communicate(timeout=60)
+        assert process.returncode == (-9 if how == signal.SIGKILL else 130), f"{out}\n{err}"
+        if how != signal.SIGKILL:
+            assert "the same command goes on" in err
+        now = {t.number: t.value for t in complete(load(tmp_path))}
+        assert before.items() < now.items()
+        assert len(now) < 9
+        before = now
 
     explorer(tmp_path, "run-study", "mine", "--workers", "2")
-    study = load(tmp_path)
-    after = complete(study)
-    assert slots(after) == SLOTS
+    trials = load(tmp_path).trials
+    after = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    assert slots(after) == [(arm, r) for arm in ("circles", "scratch", "waves") for r in range(3)]
     assert before.items() <= {t.number: t.value for t in after}.items()
-    lost = [t for t in study.trials if t.state == TrialState.FAIL]
-    assert lost
+    lost = [trial for trial in trials if trial.state == TrialState.FAIL]
+    assert len(lost) >= 3  # one at every stop
     for trial in lost:
         assert trial.user_attrs["failure"].startswith("interrupted")
-        again = next(t for t in after if t.user_attrs.get("continues") == trial.number)
+        again = next(t for t in trials if t.user_attrs.get("continues") == trial.number)
         for key in ("arm", "replicate", "seed", "ranges"):
             assert again.user_attrs[key] == trial.user_attrs[key]
 
@@ -239,12 +242,18 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "line"), WRONG, ids=[" ".join(w[0]) for w in WRONG])
-def test_wrong_input_is_one_line_and_writes_nothing(tmp_path, arguments, line):
+def test_wrong_input_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys, arguments, line):
+    """In this process: eleven more would be started for their imports alone."""
     studies = tmp_path / "studies"
     studies.mkdir()
     (studies / "mine.yaml").write_text(STUDY)
     (studies / "broken.yaml").write_text(STUDY.replace("replicates: 2", "replicates: 0"))
-    said = explorer(tmp_path, *arguments, code=2)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["explorer", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    said = capsys.readouterr().err
+    assert end.value.code == 2, said
     assert line in said
     assert "Traceback" not in said
     if arguments[0] != "no-such-command":  # click adds a line of usage
@@ -255,7 +264,7 @@ def test_wrong_input_is_one_line_and_writes_nothing(tmp_path, arguments, line):
 LADDER = """\
 description: Circles, waves and corners.
 search_space: visual_atom
-protocol: [smoke, longer]
+protocol: [short, longer]
 replicates: 1
 arms:
   circles: {frequency: [0, 0]}
@@ -267,8 +276,9 @@ arms:
 def test_a_study_under_two_protocols_reports_its_fidelity(tmp_path):
     for folder, name, text in (
         ("studies", "ladder", LADDER),
-        ("studies", "again", LADDER.replace("[smoke, longer]", "longer")),
-        ("protocols", "longer", smoke().replace("instances: 32", "instances: 48")),
+        ("studies", "again", LADDER.replace("[short, longer]", "longer")),
+        ("protocols", "short", smaller()),
+        ("protocols", "longer", smaller().replace("instances: 32", "instances: 48")),
     ):
         (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / folder / f"{name}.yaml").write_text(text)
@@ -280,10 +290,10 @@ def test_a_study_under_two_protocols_reports_its_fidelity(tmp_path):
     rows = [line.split(" | ")[:3] for line in page.splitlines() if line.startswith("| ")][1:]
     assert [(row[0][2:], row[1]) for row in rows if not row[0].startswith("| :")] == [
         (protocol, measured)
-        for protocol in ("smoke", "longer")
+        for protocol in ("short", "longer")
         for measured in (*("probe", "pre-training loss") * 2, "fine-tuning")
     ]
-    assert "Study ladder@smoke" in explorer(tmp_path, "report", "ladder@smoke").replace("\\", "")
+    assert "Study ladder@short" in explorer(tmp_path, "report", "ladder@short").replace("\\", "")
     assert list((tmp_path / ".explorer" / "checkpoints").iterdir()) == []
 
     # Another study of the same arms has nothing left to compute.
@@ -292,8 +302,10 @@ def test_a_study_under_two_protocols_reports_its_fidelity(tmp_path):
     sources = {t.user_attrs["arm"]: t.user_attrs["cached_from"].split("#")[0] for t in taken}
     # From scratch nothing is pre-trained, so that it was the same under both protocols.
     pretrained = dict.fromkeys(("circles", "waves", "corners"), "ladder@longer")
-    assert sources == {"scratch": "ladder@smoke", **pretrained}
+    assert sources == {"scratch": "ladder@short", **pretrained}
 
 
-def smoke() -> str:
-    return (Path(__file__).parents[1] / "protocols" / "smoke.yaml").read_text()
+def smaller() -> str:
+    """Return smoke with the smallest vision transformer of timm."""
+    smoke = (Path(__file__).parents[1] / "protocols" / "smoke.yaml").read_text()
+    return smoke.replace("vit_tiny_patch16_224", "test_vit")
