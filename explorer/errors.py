@@ -67,4 +67,5 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 def _short(value: object) -> str:
     # Masked before it is cut: half a password has no "@" behind it.
     text = masked(repr(value) if isinstance(value, str) else str(value))
-    return text if len(text) <= 80 else text[:77] + "..."
+    # In the middle: a path says at its end which file it is.
+    return text if len(text) <= 80 else f"{text[:38]}...{text[-39:]}"

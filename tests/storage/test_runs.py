@@ -38,7 +38,7 @@ def test_runs_are_read_back_in_their_order(database_url):
     assert first["study_file"] == "description: first\n"
     assert first["started_at"] <= first["ended_at"]
     assert "/" not in first["host"]
-    assert first["command"].startswith("explorer ")
+    assert first["command"].startswith("explorer")
     assert first["provenance"]["optuna"] == optuna.__version__
     assert second["study_file"] is second["ended_at"] is None
 

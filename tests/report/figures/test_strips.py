@@ -101,7 +101,7 @@ def test_images_are_drawn_once_a_call(make_study, monkeypatch, tmp_path):
     monkeypatch.setattr(
         strips, "render_dataset", lambda *a, **k: calls.append(a) or render_dataset(*a, **k)
     )
-    assert len(draw(material, tmp_path)) == 4
+    assert len(draw(material, tmp_path)) == 5  # each as PDF and PNG, and figures.tex
     assert len(calls) == 3
     found = interactive(material)
     assert (len(calls), len(found)) == (6, 2)

@@ -79,7 +79,7 @@ def test_runs_and_study_file_come_from_the_database(make_study, sqlite_url):
     make_study(finished_trials(), storage=storage)
     said = content("frequency_range", storage)
     assert said.study_file == text
-    assert said.command.startswith("explorer ")
+    assert said.command.startswith("explorer")
     assert [grid.name for grid in said.provenance] == ["runs", "machines", "versions"]
     assert "description: &lt;b&gt;&amp;&lt;/b&gt;" in html("frequency_range", storage)
 
