@@ -188,9 +188,9 @@ def wait_for_trials(folder: Path, process: subprocess.Popen[str], count: int) ->
 
 def test_a_study_goes_on_whenever_and_however_it_was_stopped(tmp_path):
     (tmp_path / "studies").mkdir()
-    (tmp_path / "studies" / "mine.yaml").write_text(STUDY.replace("replicates: 2", "replicates: 3"))
+    (tmp_path / "studies" / "mine.yaml").write_text(STUDY)
     before = {}
-    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+    for how in (signal.SIGINT, signal.SIGKILL):
         with start(tmp_path, "run-study", "mine", "--workers", "2") as process:
             wait_for_trials(tmp_path, process, len(before) + 1)
             if how == signal.SIGKILL:
@@ -203,16 +203,16 @@ def test_a_study_goes_on_whenever_and_however_it_was_stopped(tmp_path):
             assert "the same command goes on" in err
         now = {t.number: t.value for t in complete(load(tmp_path))}
         assert before.items() < now.items()
-        assert len(now) < 9
+        assert len(now) < 6
         before = now
 
     explorer(tmp_path, "run-study", "mine", "--workers", "2")
     trials = load(tmp_path).trials
     after = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    assert slots(after) == [(arm, r) for arm in ("circles", "scratch", "waves") for r in range(3)]
+    assert slots(after) == SLOTS
     assert before.items() <= {t.number: t.value for t in after}.items()
     lost = [trial for trial in trials if trial.state == TrialState.FAIL]
-    assert len(lost) >= 3  # one at every stop
+    assert len(lost) >= 2  # one at every stop
     for trial in lost:
         assert trial.user_attrs["failure"].startswith("interrupted")
         again = next(t for t in trials if t.user_attrs.get("continues") == trial.number)
