@@ -1,6 +1,5 @@
 """A large finished study, made by inserting its rows as explorer leaves them in a database."""
 
-import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +11,12 @@ from uuid import uuid4
 import numpy as np
 import optuna
 import sqlalchemy as sa
-from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
 from explorer import config, search
 from explorer import storage as db
+from explorer.storage.rows import attr_rows, param_rows
 from explorer.variety import MEASURES
 
 _STUDY = """\
@@ -147,7 +147,6 @@ class _Maker:
         self._planned = planned
         self._random = np.random.default_rng(0)
         self._distributions = search.distributions(planned)
-        self._said = {name: distribution_to_json(d) for name, d in self._distributions.items()}
         self._params: dict[str, dict[str, float]] = {}
 
     def slots(self) -> list[tuple[str, int]]:
@@ -166,19 +165,8 @@ class _Maker:
             frequency, noise = params.get("frequency.high", 20), params.get("noise.high", 4)
             accuracy += 0.3 * (1 - math.exp(-frequency / 300) - noise / 40)
         attrs = self._attrs(arm, replicate, accuracy, params)
-        rows["trial_user_attributes"] += [
-            {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
-            for key, value in attrs.items()
-        ]
-        rows["trial_params"] += [
-            {
-                "trial_id": trial_id,
-                "param_name": name,
-                "param_value": value,
-                "distribution_json": self._said[name],
-            }
-            for name, value in params.items()
-        ]
+        rows["trial_user_attributes"] += attr_rows(trial_id, attrs)
+        rows["trial_params"] += param_rows(trial_id, params, self._distributions)
         rows["trial_values"].append(
             {"trial_id": trial_id, "objective": 0, "value": accuracy, "value_type": "FINITE"}
         )

@@ -9,12 +9,13 @@ from optuna.trial import FrozenTrial
 from explorer import storage as db
 from explorer.dataset import Plan, contact_sheet
 from explorer.formulas import BrokenFormula, RangeError, UnknownFormula
+from explorer.report.definition import protocol_of
+from explorer.report.figures.style import BLUE, DIM, VERMILION
 
 SHEET, CURVES = "images.png", "curves.png"
 """The file names by which the pictures of a trial are told from files that a person has added."""
 
 _CATEGORIES, _INSTANCES, _SIDE = 4, 6, 96
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#555555"  # Okabe and Ito
 
 
 def sheet(trial: FrozenTrial, said: Mapping[str, Any]) -> bytes | None:
@@ -32,7 +33,7 @@ def sheet(trial: FrozenTrial, said: Mapping[str, Any]) -> bytes | None:
         cannot draw them: another package's formula that is not installed here, say.
     """
     attrs = trial.user_attrs
-    protocol = (said.get("arm_protocols") or {}).get(attrs.get("arm")) or said.get("protocol") or {}
+    protocol = protocol_of(said, attrs.get("arm"))
     sizes = protocol.get("dataset") or {}
     formula = attrs.get("formula") or (said.get("search_space") or {}).get("formula")
     if attrs.get("ranges") is None or sizes.get("images") or not formula or "canvas" not in sizes:
@@ -80,7 +81,7 @@ def curves(trial: FrozenTrial, epochs: Sequence[Mapping[str, Any]]) -> bytes | N
     left, right = figure.subplots(1, 2)
     for phase, rows in sorted(phases.items(), key=lambda one: one[0] != "pretrain"):
         first = phase in {"pretrain", "finetune"}
-        color = _BLUE if phase == "pretrain" else _ORANGE
+        color = BLUE if phase == "pretrain" else VERMILION
         name = {"pretrain": "pre-training", "finetune": "fine-tuning"}.get(phase)
         seen = [row["images_seen"] for row in rows]
         style: dict[str, Any] = {"color": color, "lw": 1.2 if first else 0.6, "marker": "."}
@@ -94,7 +95,7 @@ def curves(trial: FrozenTrial, epochs: Sequence[Mapping[str, Any]]) -> bytes | N
             right.plot(*zip(*known, strict=True), label=name and f"{name}: its batches", **style)
     if probes:
         values = [100 * value for value in probes.values()]
-        right.plot(list(probes), values, "s", color=_GREY, ms=4, label="probe at a rung")
+        right.plot(list(probes), values, "s", color=DIM, ms=4, label="probe at a rung")
     for axes, title in ((left, "loss"), (right, "accuracy [%]")):
         axes.set_xlabel("images seen in the phase", fontsize=8)
         axes.set_ylabel(title, fontsize=8)

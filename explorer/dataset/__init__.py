@@ -8,7 +8,7 @@ from explorer.dataset.imagefolder import export_imagefolder
 from explorer.dataset.npz import export_npz
 from explorer.dataset.official import PRESETS, OfficialPlan, export_official
 from explorer.dataset.png import write_png
-from explorer.dataset.render import Plan, ProxyDataset, render_dataset
+from explorer.dataset.render import Plan, ProxyDataset, render_dataset, render_plan
 from explorer.dataset.shards import export_webdataset
 from explorer.dataset.sheet import contact_sheet
 from explorer.dataset.verify import Stored
@@ -27,6 +27,7 @@ __all__ = [
     "export_official",
     "export_webdataset",
     "render_dataset",
+    "render_plan",
     "write_png",
 ]
 

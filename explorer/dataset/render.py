@@ -228,17 +228,23 @@ def render_dataset(
         UnknownFormula: If there is no such formula.
         RangeError: If a range or a number is out of bounds.
     """
-    plan = Plan(formula, ranges, categories, instances, canvas, size, seed, workers)
+    return render_plan(
+        Plan(formula, ranges, categories, instances, canvas, size, seed, workers), progress
+    )
+
+
+def render_plan(plan: Plan, progress: Progress | None = None) -> ProxyDataset:
+    """Render a plan into one array; see :func:`render_dataset`."""
     images = np.empty(plan.shape, np.uint8)
 
     def draw(category: int, numbers: range) -> Images:
-        start = category * instances
+        start = category * plan.instances
         part = images[start + numbers.start : start + numbers.stop]
         part[...] = plan.draw(category, numbers)
         return part
 
     digest = plan.run(draw, progress)
-    labels = np.repeat(np.arange(categories, dtype=np.int64), instances)
+    labels = np.repeat(np.arange(plan.categories, dtype=np.int64), plan.instances)
     return ProxyDataset(images, labels, digest)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from explorer.dataset.render import Images, Plan, render_dataset
+from explorer.dataset.render import Images, Plan, render_plan
 from explorer.formulas import RangeError
 
 if TYPE_CHECKING:
@@ -116,16 +116,7 @@ def _paste_images(
 ) -> None:
     from PIL import Image
 
-    data = render_dataset(
-        plan.formula,
-        plan.ranges,
-        categories=plan.categories,
-        instances=plan.instances,
-        canvas=plan.canvas,
-        size=plan.size,
-        seed=plan.seed,
-    )
-    for number, image in enumerate(data.images):
+    for number, image in enumerate(render_plan(plan).images):
         row, column = divmod(number, plan.instances)
         x, y = corner[0] + column * pitch, corner[1] + row * pitch
         # A thin frame, for images that are as white as the sheet.

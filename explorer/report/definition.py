@@ -143,6 +143,11 @@ def definition(study: optuna.Study) -> Definition:
     )
 
 
+def protocol_of(said: Mapping[str, Any], arm: str | None) -> Mapping[str, Any]:
+    """Return the protocol of an arm, from the definition of a study as the database has it."""
+    return (said.get("arm_protocols") or {}).get(arm) or said.get("protocol") or {}
+
+
 def find_study(study: optuna.Study | str, storage: BaseStorage | None) -> optuna.Study:
     """Return a study given as such, or by its name in a storage.
 

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import sqlalchemy as sa
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
+from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 
 from explorer.storage.retry import patient
@@ -125,7 +126,7 @@ class Database(RDBStorage):
         """
         earlier = self._creation.trial_id
         if earlier is not None:
-            there = session.get(_models().TrialModel, earlier)
+            there = session.get(models.TrialModel, earlier)
             if there is not None and there.study_id == study_id:
                 attrs = {a.key: json.loads(a.value_json) for a in there.user_attributes}
                 if template_trial is not None and attrs == _as_stored(template_trial.user_attrs):
@@ -174,10 +175,3 @@ def _enforce_foreign_keys(connection: Any, _: object) -> None:
 
 def _as_stored(attrs: dict[str, Any]) -> Any:
     return json.loads(json.dumps(attrs))
-
-
-def _models() -> Any:
-    # Here and not above, as in Optuna: it takes a tenth of a second.
-    from optuna.storages._rdb import models
-
-    return models

@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from optuna.distributions import json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
+from explorer.storage.rows import studies, trials
+
 _BY_NUMBER = 500
 """The rows of so many trials are asked for by the trials, those of more by their study."""
 
@@ -27,16 +29,6 @@ def _of_trial(name: str, *columns: str) -> sa.TableClause:
     return sa.table(name, sa.column("trial_id"), *map(sa.column, columns))
 
 
-_studies = sa.table("studies", sa.column("study_id"))
-_trials = sa.table(
-    "trials",
-    sa.column("trial_id"),
-    sa.column("study_id"),
-    sa.column("number"),
-    sa.column("state", sa.Enum(TrialState, name="trialstate")),
-    sa.column("datetime_start", sa.DateTime),
-    sa.column("datetime_complete", sa.DateTime),
-)
 _user_attrs = _of_trial("trial_user_attributes", "key", "value_json")
 _system_attrs = _of_trial("trial_system_attributes", "key", "value_json")
 _values = _of_trial("trial_values", "objective", "value", "value_type")
@@ -71,10 +63,10 @@ def read_trials(
     Raises:
         KeyError: If there is no such study.
     """
-    wanted = sa.select(*_trials.c).where(_trials.c.study_id == study_id)
+    wanted = sa.select(*trials.c).where(trials.c.study_id == study_id)
     if above >= 0:
-        wanted = wanted.where(sa.or_(_trials.c.trial_id > above, _one_of(_trials, among)))
-    rows = connection.execute(wanted.order_by(_trials.c.trial_id)).all()
+        wanted = wanted.where(sa.or_(trials.c.trial_id > above, _one_of(trials, among)))
+    rows = connection.execute(wanted.order_by(trials.c.trial_id)).all()
     rows = [row for row in rows if states is None or row.state in states]
     if not rows:
         _check_there(connection, study_id)
@@ -140,8 +132,8 @@ class _Reader:
         if len(self._trial_ids) <= _BY_NUMBER:
             wanted = wanted.where(_one_of(table, self._trial_ids))
         else:
-            joined = table.join(_trials, _trials.c.trial_id == table.c.trial_id)
-            wanted = wanted.select_from(joined).where(_trials.c.study_id == self._study_id)
+            joined = table.join(trials, trials.c.trial_id == table.c.trial_id)
+            wanted = wanted.select_from(joined).where(trials.c.study_id == self._study_id)
         # From the driver itself: hundreds of thousands of SQLAlchemy's rows take as long again.
         cursor: Any = self._connection.execute(wanted).cursor
         return list(cursor.fetchall())
@@ -156,7 +148,7 @@ def _one_of(table: sa.TableClause, trial_ids: Collection[int]) -> sa.ColumnEleme
 
 
 def _check_there(connection: sa.Connection, study_id: int) -> None:
-    there = sa.select(_studies.c.study_id).where(_studies.c.study_id == study_id)
+    there = sa.select(studies.c.study_id).where(studies.c.study_id == study_id)
     if connection.execute(there).first() is None:
         raise KeyError(f"there is no study {study_id}")
 

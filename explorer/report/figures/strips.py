@@ -13,6 +13,7 @@ import numpy as np
 from explorer.dataset import render_dataset
 from explorer.dataset.render import Images
 from explorer.formulas import BrokenFormula, RangeError, UnknownFormula
+from explorer.report.definition import protocol_of
 from explorer.report.figures.material import Material, Role, extremes
 
 TILES = 6
@@ -107,8 +108,7 @@ def _attributes(material: Material, arm: str) -> Mapping[str, Any] | None:
 
 def _canvas(material: Material, arm: str) -> int:
     said = material.study.user_attrs.get("definition") or {}
-    protocol = (said.get("arm_protocols") or {}).get(arm) or said.get("protocol") or {}
-    return int((protocol.get("dataset") or {}).get("canvas") or _CANVAS)
+    return int((protocol_of(said, arm).get("dataset") or {}).get("canvas") or _CANVAS)
 
 
 def mosaic(images: Images, columns: int) -> Images:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer import formulas
-from explorer.dataset import Plan, render_dataset
+from explorer.dataset import Plan, render_plan
 from explorer.report import numerals
 from explorer.report.definition import Definition
 from explorer.report.layout import accuracy
@@ -141,20 +141,11 @@ def _picture(plan: Plan) -> tuple[str, int, int]:
     """Return a sheet as a data URI, with its width and height in pixels."""
     from PIL import Image
 
-    data = render_dataset(
-        plan.formula,
-        plan.ranges,
-        categories=plan.categories,
-        instances=plan.instances,
-        canvas=plan.canvas,
-        size=plan.size,
-        seed=plan.seed,
-    )
     pitch = plan.size + _GAP
     size = (plan.instances * pitch - _GAP, plan.categories * pitch - _GAP)
     # Clear between the images, so that the page shows, light or dark.
     sheet = Image.new("RGBA", size)
-    for number, image in enumerate(data.images):
+    for number, image in enumerate(render_plan(plan).images):
         row, column = divmod(number, plan.instances)
         sheet.paste(Image.fromarray(image).convert("RGBA"), (column * pitch, row * pitch))
     stream = io.BytesIO()
