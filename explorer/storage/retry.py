@@ -13,13 +13,7 @@ from collections.abc import Callable, Container
 from typing import ParamSpec, TypeVar
 
 from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import (
-    DBAPIError,
-    InterfaceError,
-    OperationalError,
-    PendingRollbackError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from explorer.errors import OutageError, masked
 
@@ -62,8 +56,6 @@ def crowded(error: BaseException) -> bool:
 
 def transient(error: BaseException) -> bool:
     """Say whether the same call may go through later: the database is busy, or away."""
-    if isinstance(error.__cause__, PendingRollbackError):
-        return True  # Optuna has asked on over a connection that was lost (RDBStorage._get_trials)
     found = _database_error(error)
     if found is None:
         return False
