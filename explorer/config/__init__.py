@@ -5,6 +5,7 @@ name has been looked up and every range checked, or raises one
 :class:`~explorer.errors.InputError` that names file, key, value and remedy.
 """
 
+from explorer.config.loading import load_studies, load_study
 from explorer.config.protocol import (
     Dataset,
     Protocol,
@@ -21,7 +22,7 @@ from explorer.config.space import (
     parse_ranges,
     parse_shared_ranges,
 )
-from explorer.config.study import SCRATCH, Arm, Study, StudyFile, load_studies, load_study
+from explorer.config.study import SCRATCH, Arm, Study, StudyFile
 
 __all__ = [
     "ACCURACY",
