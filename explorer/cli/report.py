@@ -126,7 +126,9 @@ def _draw(study: str, database: "RDBStorage", directory: Path, *, several: bool)
     from explorer import report
 
     if several:
-        drawn = report.draw_fidelity(report.fidelity(study, database), directory)
+        found = report.fidelity(study, database)
+        longest = report.gather(found.reference_study, database)
+        drawn = report.draw_fidelity(found, longest, directory)
     else:
         drawn = report.draw(report.gather(study, database), directory)
     for path in drawn:

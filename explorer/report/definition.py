@@ -40,7 +40,8 @@ class Definition:
         tasks: Names of the downstream tasks, empty where the protocol does not say.
         baseline: The arm that the others are compared with.
         replicates: Seeds an arm.
-        samples: Ranges that a sampler proposes, 0 without a sampler.
+        sampler: What proposes ranges; empty where nothing does.
+        samples: How many it proposes, 0 without a sampler.
         arms: The named arms in the order of the study file, each with the ranges that it sets;
             ``None`` for the arm that is not pre-trained.
         space: The search space of the study.
@@ -59,6 +60,7 @@ class Definition:
     tasks: tuple[str, ...] = ()
     baseline: str | None = None
     replicates: int = 1
+    sampler: str = ""
     samples: int = 0
     arms: Mapping[str, Mapping[str, Range] | None] = field(default_factory=dict)
     space: Space = Space()
@@ -123,6 +125,7 @@ def definition(study: optuna.Study) -> Definition:
         tasks=_tasks(protocol.get("downstream") or {}),
         baseline=said.get("baseline"),
         replicates=int(said.get("replicates", 1)),
+        sampler=str(sampler.get("name", "")),
         samples=int(sampler.get("samples", 0)),
         arms=arms,
         space=space,

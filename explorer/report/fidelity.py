@@ -71,6 +71,7 @@ class FidelityReport:
     Attributes:
         study: Name of the study.
         reference: The longest protocol, whose end all are compared with.
+        reference_study: Name of the study under it.
         arms: Mean accuracy of every arm at that end, best first.
         rows: The measurements, protocol by protocol from the shortest, in the order of a trial.
         missing: Trials that are planned and not complete, over all protocols.
@@ -78,6 +79,7 @@ class FidelityReport:
 
     study: str
     reference: str
+    reference_study: str
     arms: Mapping[str, float]
     rows: tuple[Fidelity, ...]
     missing: int
@@ -126,10 +128,12 @@ def fidelity(name: str, storage: BaseStorage) -> FidelityReport:
         remedy = f"has only {len(reference.values)} arms under {reference.protocol}; three order"
         raise InputError("study", None, name, remedy)
     means = {arm: float(np.mean(values)) for arm, values in reference.values.items()}
+    named = {definition(s).protocol: s.study_name for s in ordered}
     states = [progress(own, definition(s)) for s, own in zip(ordered, pairs, strict=True)]
     return FidelityReport(
         study=name,
         reference=reference.protocol,
+        reference_study=named[reference.protocol],
         arms=dict(sorted(means.items(), key=lambda item: -item[1])),
         rows=tuple(_row(m, reference) for m in measured),
         missing=sum(state.total - state.complete for state in states),

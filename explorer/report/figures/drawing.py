@@ -60,9 +60,18 @@ def draw(material: Material, directory: Path) -> list[Path]:
     return [*written, _write_floats(floats, directory)]
 
 
-def draw_fidelity(report: FidelityReport, directory: Path) -> list[Path]:
-    """Draw what the protocols of a study are worth, as :func:`draw` does; it shows no images."""
-    written = _write(fidelity.KIND, report, (), directory / "fidelity")
+def draw_fidelity(report: FidelityReport, material: Material, directory: Path) -> list[Path]:
+    """Draw what the protocols of a study are worth, as :func:`draw` does.
+
+    Args:
+        report: What :func:`~explorer.report.fidelity` returns.
+        material: Of the study under the longest protocol, whose arms are shown.
+        directory: Where the files go.
+
+    Raises:
+        InputError: If the directory cannot be written to.
+    """
+    written = _write(fidelity.KIND, report, strips(material), directory / "fidelity")
     floats = [_float(report.study, "fidelity", fidelity.KIND.caption(report))]
     return [*written, _write_floats(floats, directory)]
 

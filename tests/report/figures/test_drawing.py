@@ -8,7 +8,7 @@ from explorer.errors import InputError
 from explorer.report.figures import FIGURES, draw, drawing, gather, interactive
 from tests.report.conftest import trial
 
-SHOWN = [name for name in FIGURES if name not in {"front", "fidelity"}]
+SHOWN = [name for name in FIGURES if name not in {"front", "hypervolume", "fidelity"}]
 """What a study of one objective under one protocol has."""
 
 

@@ -17,6 +17,7 @@ from explorer.report.figures import (
     front,
     gather,
     history,
+    hypervolume,
     parallel,
 )
 from tests.report.conftest import trial
@@ -91,13 +92,14 @@ def test_shorter_protocols_are_compared_with_the_longest(make_study, tmp_path):
     trials = [trial(arm, 0, value, frequency=ends) for arm, (value, ends) in worth.items()]
     short = make_study(trials, storage=storage)
     assert fidelity.prepare(gather(short)) is None
-    make_study(trials, name="frequency_range@long", storage=storage, protocol=protocol)
+    long = make_study(trials, name="frequency_range@long", storage=storage, protocol=protocol)
     data = fidelity.prepare(gather(short))
     assert data == report_fidelity("frequency_range", storage)
     page = fidelity.on_page(data)
     shown = next(one for one in page.data if one.name == "laptop: fine-tuning")
     assert (shown.x, shown.y) == ((60.0,), (pytest.approx(1.0),))
-    drawn = draw_fidelity(data, tmp_path)
+    assert data.reference_study == "frequency_range@long"
+    drawn = draw_fidelity(data, gather(long), tmp_path)
     assert [path.name for path in drawn] == ["fidelity.pdf", "fidelity.png", "figures.tex"]
 
 
@@ -170,3 +172,32 @@ def test_the_front_is_that_of_the_report(database):
 
 def test_one_objective_has_no_front(rich):
     assert front.prepare(rich) is None
+    assert hypervolume.prepare(rich) is None
+
+
+def test_the_hypervolume_is_the_area_of_the_steps():
+    points = [(1.0, 3.0), (2.0, 2.0), (3.0, 1.0)]
+    assert hypervolume.dominated(points, (0, 0)) == 6
+    assert hypervolume.dominated([*points, (1.5, 1.5), (2.0, 2.0)], (0, 0)) == 6
+    assert hypervolume.dominated(points, (1, 1)) == 1
+    assert hypervolume.dominated([], (0, 0)) == 0
+    # Another way to the same: the share of points of a fine grid that one of them dominates.
+    random = np.random.default_rng(0).uniform(size=(30, 2))
+    grid = (np.stack(np.meshgrid(*[np.arange(400)] * 2), axis=-1) + 0.5) / 400
+    covered = (grid[:, :, None] <= random).all(axis=-1).any(axis=-1).mean()
+    assert hypervolume.dominated(random.tolist(), (0, 0)) == pytest.approx(covered, abs=0.005)
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_the_front_comes_nearer_arm_by_arm(database, direction):
+    objectives = [{"accuracy": "maximize"}, {"variety.vendi_features": direction}]
+    two = gather(rich_study(database, name=direction, samples=6, objectives=objectives))
+    data = hypervolume.prepare(two)
+    assert data.arms[0] == "best_practice"  # from scratch has no images
+    assert list(data.shares) == sorted(data.shares)
+    assert 0 < data.shares[-1] <= 100
+    arms = [arm for arm in two.report.arms if arm.name in data.arms]
+    measured = [arm.variety["vendi_features"] for arm in arms]
+    assert data.corner[1] == (min if direction == "maximize" else max)(measured)
+    hypervolume.on_paper(data)
+    assert list(hypervolume.on_page(data).data[0].y) == list(data.shares)

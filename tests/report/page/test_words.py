@@ -208,7 +208,7 @@ def compared(reference):
         measurement("laptop", None if reference == "laptop" else Estimate(0.67, 0.3, 1, 4), 0.42),
         measurement("gpu", None if reference == "gpu" else Estimate(0.33, -0.3, 1, 4), 0.9),
     )
-    return FidelityReport("frequency_range", reference, {}, rows, 0)
+    return FidelityReport("frequency_range", reference, "frequency_range", {}, rows, 0)
 
 
 TAU = "Kendall's \N{GREEK SMALL LETTER TAU}"
@@ -228,7 +228,7 @@ def test_fidelity_of_the_longest_protocol(study):
     )
 
 
-@pytest.mark.parametrize("known", [None, FidelityReport("x", "gpu", {}, (), 0)])
+@pytest.mark.parametrize("known", [None, FidelityReport("x", "gpu", "x", {}, (), 0)])
 def test_fidelity_that_is_not_known(study, known):
     assert words.on_fidelity(summarise(study), known) == (
         "Whether laptop orders the arms as a longer protocol would is not known: the study has "

@@ -1,0 +1,174 @@
+"""Distribution of accuracy over what a sampler has tried: how much of a space is how good."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from explorer.report.figures import style
+from explorer.report.figures.accuracy import axis_title
+from explorer.report.figures.interval import Mean, limits
+from explorer.report.figures.kind import Kind
+from explorer.report.figures.material import Material
+from explorer.report.figures.points import Point, point
+from explorer.report.importance import FEWEST_ARMS
+from explorer.report.numerals import count
+from explorer.report.statistics import LEVEL
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from matplotlib.figure import Figure
+
+_UNGUIDED = {"random", "qmc"}
+"""Samplers that learn nothing from what they have found: what they try stands for the space."""
+
+_EMPTY, _FULL = 0.0, 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """How many of the sampled arms reach an accuracy.
+
+    Attributes:
+        accuracies: Mean accuracy of every sampled arm in percent, ascending.
+        shares: Share of the arms that reach each in percent: 100 for the least.
+        margin: Half the height of the band around the shares in points, ``None`` where what was
+            tried does not stand for the space.
+        sampler: What has chosen the arms.
+        beside: From scratch and the baseline, as far as they have a score.
+        measured: What was measured.
+    """
+
+    accuracies: tuple[float, ...]
+    shares: tuple[float, ...]
+    margin: float | None
+    sampler: str
+    beside: tuple[Point, ...]
+    measured: str
+
+    def reached(self, accuracy: float) -> float:
+        """Return the share of the arms that go beyond an accuracy, in percent."""
+        return 100 * sum(one > accuracy for one in self.accuracies) / len(self.accuracies)
+
+
+def prepare(material: Material) -> Distribution | None:
+    """Take the sampled arms; ``None`` where fewer than ten have a score."""
+    report = material.report
+    sampled = sorted(100 * arm.accuracy.mean for arm in report.arms if arm.sampled and arm.accuracy)
+    n = len(sampled)
+    if n < FEWEST_ARMS:
+        return None
+    margin = 100 * math.sqrt(math.log(2 / LEVEL) / (2 * n))
+    known = [arm for arm in report.arms if arm.accuracy and not arm.sampled]
+    beside = [arm for arm in known if arm.name == report.baseline or arm.formula is None]
+    return Distribution(
+        tuple(sampled),
+        tuple(100 * (n - i) / n for i in range(n)),
+        margin if material.said.sampler in _UNGUIDED else None,
+        material.said.sampler,
+        tuple(point(report, arm) for arm in beside),
+        axis_title(report.tasks),
+    )
+
+
+def caption(data: Distribution) -> str:
+    """Say how it is read."""
+    found = (
+        f"Share of the {count(len(data.accuracies), 'sampled arm')} whose mean accuracy reaches a "
+        "value. Means over few replicates scatter, which makes the curve flatter than the space's."
+    )
+    beyond = "".join(
+        f" {data.reached(one.mean.value):.0f} % go beyond {one.arm} ({one.mean.value:.1f} %)."
+        for one in data.beside
+    )
+    if data.margin is None:
+        stands = (
+            f" The sampler {data.sampler} goes where accuracies were high, so that this is the "
+            "distribution of what was tried and not that of the space."
+        )
+    else:
+        stands = (
+            " Band: 95 % for the whole curve of the space, drawn uniformly (Dvoretzky, Kiefer and "
+            "Wolfowitz, 1956, with the constant of Massart, 1990)."
+        )
+    return found + beyond + stands
+
+
+def _ends(data: Distribution) -> tuple[float, float]:
+    return limits([Mean(v, v, v, 1) for v in data.accuracies], [p.mean.value for p in data.beside])
+
+
+def _curve(data: Distribution) -> tuple[list[float], list[float]]:
+    """Return the corners of the curve over the whole axis, from all arms down to none."""
+    low, high = _ends(data)
+    x, y = [low], [_FULL]
+    for accuracy, share in zip(data.accuracies, (*data.shares[1:], _EMPTY), strict=True):
+        x += [accuracy, accuracy]
+        y += [y[-1], share]
+    return [*x, high], [*y, _EMPTY]
+
+
+def _band(data: Distribution, y: list[float]) -> tuple[list[float], list[float]]:
+    margin = data.margin or 0.0
+    return [max(one - margin, _EMPTY) for one in y], [min(one + margin, _FULL) for one in y]
+
+
+def on_paper(data: Distribution) -> "Figure":
+    """Draw it with matplotlib."""
+    figure = style.sheet(2.5)
+    axes = figure.add_subplot()
+    x, y = _curve(data)
+    if data.margin is not None:
+        axes.fill_between(x, *_band(data, y), color=style.BLUE, alpha=0.15, lw=0)
+    axes.plot(x, y, color=style.BLUE)
+    for one, dashes in zip(data.beside, ("--", ":"), strict=False):
+        axes.axvline(one.mean.value, color=style.DIM, lw=0.9, ls=dashes, label=one.arm)
+    axes.set_xlim(_ends(data))
+    axes.set_ylim(_EMPTY, _FULL)
+    axes.set_xlabel(data.measured)
+    axes.set_ylabel("arms that reach it [%]")
+    axes.grid()
+    if data.beside:
+        figure.legend(loc="outside upper left", ncols=2)
+    return figure
+
+
+def on_page(data: Distribution) -> "go.Figure":
+    """Draw it with plotly."""
+    figure = style.page(340, margin={"l": 60, "r": 16, "t": 36, "b": 48})
+    x, y = _curve(data)
+    if data.margin is not None:
+        low, high = _band(data, y)
+        figure.add_scatter(
+            x=[*x, *x[::-1]],
+            y=[*high, *low[::-1]],
+            fill="toself",
+            fillcolor=style.BLUE,
+            opacity=0.2,
+            line_width=0,
+            mode="lines",
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="lines",
+        line={"color": style.BLUE, "width": 2},
+        hovertemplate="%{y:.0f} % of the arms reach %{x:.1f} %<extra></extra>",
+        name="sampled arms",
+    )
+    for one, dash in zip(data.beside, style.DASHES[1:], strict=False):
+        figure.add_scatter(
+            x=[one.mean.value] * 2,
+            y=[_EMPTY, _FULL],
+            mode="lines",
+            line={"color": style.GREY, "width": 1.5, "dash": dash},
+            hovertemplate=f"{one.arm}<br>{one.said}<extra></extra>",
+            name=one.arm,
+        )
+    figure.update_xaxes(title=data.measured, range=_ends(data))
+    figure.update_yaxes(title="arms that reach it [%]", range=[_EMPTY, _FULL])
+    return figure
+
+
+KIND = Kind("Distribution of accuracy", prepare, caption, on_paper, on_page)
