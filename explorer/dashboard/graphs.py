@@ -30,6 +30,7 @@ def graphs(study: optuna.Study) -> dict[str, str]:
         return {}
     found = {}
     for name, one in figures.interactive(material).items():
+        figures.below_page(one.figure, one.strips)
         top = (one.figure.layout.margin.t or 0) + 40
         height = one.figure.layout.height and one.figure.layout.height + 40
         one.figure.update_layout(title={"text": one.title}, margin_t=top, height=height)

@@ -102,7 +102,11 @@ def _watch(context: "BrowserContext", complaints: list[str]) -> None:
     context.route(lambda _: True, pass_or_stop)
     context.on(
         "console",
-        lambda said: complaints.append(f"console: {said.text}") if said.type == "error" else None,
+        lambda said: (
+            complaints.append(f"console: {said.text}")
+            if said.type == "error" or said.text.startswith("WARN: ")  # plotly's, as traces
+            else None
+        ),
     )
     context.on("weberror", lambda raised: complaints.append(f"exception: {raised.error}"))
     context.on(

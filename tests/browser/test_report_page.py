@@ -133,11 +133,28 @@ def test_it_is_accessible_and_figures_follow_the_scheme(opened, axe, scheme):
 
 def test_a_phone_shows_it_without_scrolling_sideways(opened):
     opened.set_viewport_size({"width": 360, "height": 740})
-    # A figure of several panels side by side is scrolled, as a wide table is.
     assert settled(opened, f"{WIDTHS}[0] <= 360")
     assert opened.evaluate("document.documentElement.scrollWidth") == 360
-    scrolled = opened.locator(".scroll").first
-    assert scrolled.evaluate("box => box.scrollWidth > box.clientWidth")
+    # A wide table is scrolled in its place, and so are parallel axes; the panels of other figures
+    # stand one below the other, in the order that they have side by side.
+    wide = "all => all.filter(box => box.scrollWidth > box.clientWidth).length"
+    figures = opened.locator("figure .scroll")
+    assert figures.count() > 10
+    assert figures.evaluate_all(wide) == 1
+    assert opened.locator(".table .scroll").evaluate_all(wide) >= 1
+    panels = opened.locator("[data-figure=ranges] .bglayer rect")
+    boxes = [panels.nth(i).bounding_box() for i in range(panels.count())]
+    lefts, tops = ({round(box[side]) for box in boxes if box} for side in ("x", "y"))
+    assert (len(lefts), len(tops)) == (1, 3)
+
+
+def test_every_figure_has_the_images_of_the_best_the_worst_and_the_baseline(opened):
+    strips = opened.locator("figure .strips")
+    assert strips.count() == opened.locator("[data-figure]").count()
+    for strip in strips.all():
+        assert strip.locator(".role").all_inner_texts() == ["best", "worst", "baseline"]
+        drawn = "all => all.every(image => image.complete && image.naturalWidth > 100)"
+        assert strip.locator("img").evaluate_all(drawn)
 
 
 def test_print_is_light_and_whole(opened):

@@ -143,7 +143,8 @@ def on_page(data: Cost) -> "go.Figure":
     figure.update_xaxes(title=unit, rangemode="tozero", row=1, col=1)
     figure.update_xaxes(title="seconds a trial", row=1, col=2)
     figure.update_yaxes(title=data.measured, row=1, col=1)
-    figure.update_yaxes(matches="y", range=heights(data.points, best))
+    figure.update_yaxes(range=heights(data.points, best))
+    style.level(figure)
     return figure
 
 

@@ -154,7 +154,7 @@ def on_page(data: Dependence) -> "go.Figure":
         )
         if where["col"] == 1:
             figure.update_yaxes(title="accuracy [%]", **where)
-    figure.update_yaxes(matches="y")
+    style.level(figure)
     return figure
 
 

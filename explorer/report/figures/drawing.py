@@ -10,7 +10,7 @@ from explorer.report.figures import fidelity, style
 from explorer.report.figures.kind import Kind
 from explorer.report.figures.material import Material
 from explorer.report.figures.registry import FIGURES
-from explorer.report.figures.strip_drawing import below_page, below_paper
+from explorer.report.figures.strip_drawing import below_paper
 from explorer.report.figures.strips import Strip, strips
 from explorer.report.files import replacing
 from explorer.report.latex import escape, safe_label
@@ -26,6 +26,7 @@ class Interactive:
     Attributes:
         title: Its heading.
         caption: How it is read, and over what its intervals are, in sentences of plain text.
+        strips: The images that belong below it, which ``below_page`` puts into it.
         figure: The figure, as wide as its container; its height in pixels is
             ``figure.layout.height``. For a dark page its template is exchanged for
             ``style.template(dark=True)``.
@@ -33,6 +34,7 @@ class Interactive:
 
     title: str
     caption: str
+    strips: tuple[Strip, ...]
     figure: "go.Figure"
 
 
@@ -125,9 +127,7 @@ def interactive(material: Material) -> dict[str, Interactive]:
     found = {}
     images = strips(material)
     for name, kind, data in _prepared(material):
-        figure = kind.on_page(data)
-        below_page(figure, images)
-        found[name] = Interactive(kind.title, kind.caption(data), figure)
+        found[name] = Interactive(kind.title, kind.caption(data), images, kind.on_page(data))
     return found
 
 

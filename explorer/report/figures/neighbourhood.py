@@ -23,7 +23,7 @@ _PLACES = 25  # along each end
 _FUNCTIONS = 400  # drawn from the model
 _FEWEST = 3  # places that an end must be able to have
 _SEED = 0
-_TITLES = ("share of the variance", "from its worst to its best value [points]")
+_TITLES = ("share of the variance", "worst to best value [points]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,8 @@ def on_page(data: Ranges) -> "go.Figure":
         figure.update_xaxes(title=panel.parameter, **where)
         if where["col"] == 1:
             figure.update_yaxes(title=data.measured, **where)
-    figure.update_yaxes(matches="y", range=data.limits)
+    figure.update_yaxes(range=data.limits)
+    style.level(figure)
     return figure
 
 

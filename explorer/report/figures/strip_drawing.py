@@ -74,7 +74,7 @@ def below_page(figure: "go.Figure", strips: Sequence[Strip]) -> None:
         )
         if len(strip.images):
             figure.add_layout_image(
-                source=_data_url(strip),
+                source=data_url(strip),
                 x=left,
                 y=-above / inside,
                 xref="paper",
@@ -88,7 +88,8 @@ def below_page(figure: "go.Figure", strips: Sequence[Strip]) -> None:
     figure.update_layout(height=figure.layout.height + added, margin_b=margin.b + added)
 
 
-def _data_url(strip: Strip) -> str:
+def data_url(strip: Strip) -> str:
+    """Return the images of a strip as a PNG in two rows, as the address of an image on a page."""
     from PIL import Image
 
     stream = io.BytesIO()

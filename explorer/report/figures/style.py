@@ -133,6 +133,12 @@ def page_panels(
     return made
 
 
+def level(figure: "go.Figure") -> None:
+    """Give all panels of a figure for a page the same y axis, also where one is zoomed into."""
+    figure.update_yaxes(matches="y")
+    figure.layout.yaxis.matches = None  # plotly complains of one that is to follow itself
+
+
 def band(
     figure: "go.Figure",
     x: Sequence[float],

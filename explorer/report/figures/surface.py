@@ -209,27 +209,33 @@ def _mark(
         if not chosen:
             continue
         own = [points[k] for k in chosen]
+        name = "other arms" if role == "other" else f"{role}: {own[0].arm}"
+        line = {
+            "width": 1 if role == "other" else 2.5,
+            "color": "white" if role == "other" else style.COLORS[role],
+        }
+        look = {"symbol": style.SYMBOLS[role], "size": 8 if role == "other" else 12, "line": line}
         figure.add_scatter(
             x=[panel.x[k] for k in chosen],
             y=[panel.y[k] for k in chosen],
             mode="markers",
-            marker={
-                "symbol": style.SYMBOLS[role],
-                "size": 8 if role == "other" else 12,
-                "color": [one.mean.value for one in own],
-                "coloraxis": "coloraxis",
-                "line": {
-                    "width": 1 if role == "other" else 2.5,
-                    "color": "white" if role == "other" else style.COLORS[role],
-                },
-            },
-            name="other arms" if role == "other" else f"{role}: {own[0].arm}",
+            marker={**look, "color": [one.mean.value for one in own], "coloraxis": "coloraxis"},
             legendgroup=role,
-            showlegend=legend,
+            showlegend=False,
             text=[f"<b>{one.arm}</b><br>{one.said}" for one in own],
             hovertemplate="%{text}<extra></extra>",
             **where,
         )
+        if legend:  # a mark of its own: plotly has no colour for one that stands for many
+            figure.add_scatter(
+                x=[None],
+                y=[None],
+                mode="markers",
+                marker={**look, "color": style.GREY},
+                name=name,
+                legendgroup=role,
+                **where,
+            )
 
 
 KIND = Kind("Accuracy over two ends of ranges", prepare, caption, on_paper, on_page)

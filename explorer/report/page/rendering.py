@@ -48,6 +48,8 @@ def lay_out(said: Content) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
+    from explorer.report.figures import data_url
+
     environment = Environment(
         loader=PackageLoader("explorer.report.page"),
         autoescape=True,
@@ -55,7 +57,7 @@ def lay_out(said: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"set": _set, "breakable": _breakable, "abreast": _abreast}
+    environment.filters |= {"set": _set, "breakable": _breakable, "rem": _rem, "data_url": data_url}
     own = {name: _own(environment, name) for name in ("page.css", "page.js")}
     scripts = [*([_plotly()] if said.figures else []), own["page.js"]]
     return environment.get_template("page.html.j2").render(
@@ -81,12 +83,14 @@ def _breakable(name: str) -> Any:
     return Markup(re.sub("([_@.+-])", r"\1<wbr>", str(escape(name))))  # noqa: S704 - escaped
 
 
-def _abreast(figure: Any) -> int:
-    """Return how many panels of a figure stand side by side, each of which needs its room."""
+def _rem(figure: Any) -> int:
+    """Return the width that a figure cannot do without, 0 for none: each axis needs its room.
+
+    Panels need none, since on a narrow page they stand one below the other.
+    """
     if any(trace.type == "parcoords" for trace in figure.data):
-        return -(-len(figure.data[0].dimensions) // 3)
-    axes = (figure.layout[key] for key in figure.layout if key.startswith("xaxis"))
-    return len({axis.domain[0] if axis.domain else 0 for axis in axes})
+        return 16 * -(-len(figure.data[0].dimensions) // 3)
+    return 0
 
 
 def _sections(said: Content) -> Iterator[str]:
@@ -117,6 +121,8 @@ def _plotly() -> str:
 
 def _data(said: Content) -> str:
     """Return the figures as JSON that can stand inside a script element."""
+    from explorer.report.figures import stacked, template
+
     figures = {}
     templates: dict[str, Any] = {}
     for name, one in said.figures.items():
@@ -125,10 +131,9 @@ def _data(said: Content) -> str:
             one.figure.to_json(engine="json"), parse_float=lambda text: float(f"{float(text):.6g}")
         )
         whole["layout"].pop("template", None)
-        figures[name] = {"data": whole["data"], "layout": whole["layout"]}
+        narrow = stacked(one.figure)
+        figures[name] = {"data": whole["data"], "layout": whole["layout"], "narrow": narrow}
     if figures:
-        from explorer.report.figures import template
-
         for scheme in ("light", "dark"):
             templates[scheme] = template(dark=scheme == "dark").to_plotly_json()
     text = json.dumps({"templates": templates, "figures": figures}, allow_nan=False)

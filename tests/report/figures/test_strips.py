@@ -105,4 +105,7 @@ def test_images_are_drawn_once_a_call(make_study, monkeypatch, tmp_path):
     assert len(calls) == 3
     found = interactive(material)
     assert (len(calls), len(found)) == (6, 2)
-    assert all(len(one.figure.layout.images) == 3 for one in found.values())
+    assert all(
+        [strip.said for strip in one.strips] == ["best", "worst", "baseline"]
+        for one in found.values()
+    )

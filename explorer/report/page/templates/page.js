@@ -39,6 +39,7 @@
   const stored = JSON.parse(document.getElementById("figures-data").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const print = matchMedia("print");
+  const slim = matchMedia("(max-width: 40rem)");
   const touch = matchMedia("(pointer: coarse)");
   const places = [...document.querySelectorAll("[data-figure]")];
   const config = { displayModeBar: false, responsive: true };
@@ -47,7 +48,14 @@
   let printing = print.matches;
 
   const draw = (place) => {
-    const { data, layout } = structuredClone(stored.figures[place.dataset.figure]);
+    const { data, layout, narrow } = structuredClone(stored.figures[place.dataset.figure]);
+    if (narrow && slim.matches && !printing) {
+      for (const [key, value] of Object.entries(narrow)) {
+        const merged = value instanceof Object && !Array.isArray(value);
+        layout[key] = merged ? { ...layout[key], ...value } : value;
+      }
+    }
+    place.style.height = `${layout.height}px`;
     layout.template = stored.templates[dark.matches && !printing ? "dark" : "light"];
     layout.template.layout.font.family = family;
     if (printing) layout.width = printedWidth;
@@ -61,6 +69,7 @@
   };
 
   dark.addEventListener("change", drawAll);
+  slim.addEventListener("change", drawAll);
   print.addEventListener("change", (event) => redraw(event.matches));
   addEventListener("beforeprint", () => redraw(true));
   addEventListener("afterprint", () => redraw(false));
