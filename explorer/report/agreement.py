@@ -37,6 +37,12 @@ class Estimate:
     high: float | None
     n: int
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The interval, and the value itself where there is no interval."""
+        low = self.value if self.low is None else self.low
+        return low, self.value if self.high is None else self.high
+
 
 Estimates = dict[str, Estimate]
 

@@ -150,7 +150,7 @@ def on_page(data: Budgets) -> "go.Figure":
     for (title, found), color, symbol in zip(
         data.agreement.items(), (style.BLUE, style.ORANGE), ("circle", "square"), strict=False
     ):
-        known = [(one.value, one.low or one.value, one.high or one.value) for one in found.values()]
+        known = [(one.value, *one.ends) for one in found.values()]
         figure.add_scatter(
             x=list(found),
             y=[value for value, _, _ in known],

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from explorer.report.figures import style
@@ -34,6 +35,7 @@ class Distribution:
         margin: Half the height of the band around the shares in points, ``None`` where what was
             tried does not stand for the space.
         sampler: What has chosen the arms.
+        stopped: Sampled arms that have no accuracy, as all their trials were stopped early.
         beside: From scratch and the baseline, as far as they have a score.
         measured: What was measured.
     """
@@ -42,12 +44,26 @@ class Distribution:
     shares: tuple[float, ...]
     margin: float | None
     sampler: str
+    stopped: int
     beside: tuple[Point, ...]
     measured: str
 
-    def reached(self, accuracy: float) -> float:
-        """Return the share of the arms that go beyond an accuracy, in percent."""
-        return 100 * sum(one > accuracy for one in self.accuracies) / len(self.accuracies)
+    def beyond(self, accuracy: float) -> Mean:
+        """Return the share of the arms that go beyond an accuracy, in percent.
+
+        Returns:
+            The share, with the 95 % interval of that of the space (Clopper and Pearson, 1934)
+            where what was tried stands for it.
+        """
+        from scipy.stats import binomtest
+
+        n = len(self.accuracies)
+        found = sum(one > accuracy for one in self.accuracies)
+        share = 100 * found / n
+        if self.margin is None:
+            return Mean(share, share, share, n)
+        ends = binomtest(found, n).proportion_ci(1 - LEVEL)
+        return Mean(share, 100 * ends.low, 100 * ends.high, n)
 
 
 def prepare(material: Material) -> Distribution | None:
@@ -57,17 +73,28 @@ def prepare(material: Material) -> Distribution | None:
     n = len(sampled)
     if n < FEWEST_ARMS:
         return None
+    stopped = _stopped(material)
+    stands = material.said.sampler in _UNGUIDED and not stopped
     margin = 100 * math.sqrt(math.log(2 / LEVEL) / (2 * n))
     known = [arm for arm in report.arms if arm.accuracy and not arm.sampled]
     beside = [arm for arm in known if arm.name == report.baseline or arm.formula is None]
     return Distribution(
         tuple(sampled),
         tuple(100 * (n - i) / n for i in range(n)),
-        margin if material.said.sampler in _UNGUIDED else None,
+        margin if stands else None,
         material.said.sampler,
+        stopped,
         tuple(point(report, arm) for arm in beside),
         axis_title(report.tasks),
     )
+
+
+def _stopped(material: Material) -> int:
+    """Return how many sampled arms had no trial that came to its end, but one that was stopped."""
+    trials = material.trials
+    stopped = trials[trials["number"].isin(list(material.counted)) & (trials["state"] == "PRUNED")]
+    scored = {arm.name for arm in material.report.arms}
+    return len(set(stopped["arm"]) - scored)
 
 
 def caption(data: Distribution) -> str:
@@ -77,20 +104,34 @@ def caption(data: Distribution) -> str:
         "value. Means over few replicates scatter, which makes the curve flatter than the space's."
     )
     beyond = "".join(
-        f" {data.reached(one.mean.value):.0f} % go beyond {one.arm} ({one.mean.value:.1f} %)."
-        for one in data.beside
+        f" {_share(data, one)} go beyond {one.arm} ({one.mean.value:.1f} %)." for one in data.beside
     )
-    if data.margin is None:
+    left_out = ""
+    if data.stopped:
+        left_out = (
+            f" {count(data.stopped, 'more arm')} stopped early lack an accuracy; they looked poor, "
+            "so that the curve lies too high."
+        )
+    stands = ""
+    if data.margin is not None:
+        stands = (
+            " Band: 95 % for the whole curve of the space, drawn uniformly (Dvoretzky, Kiefer and "
+            "Wolfowitz, 1956, with the constant of Massart, 1990); in brackets: 95 % for one share "
+            "(Clopper and Pearson, 1934)."
+        )
+    elif data.sampler not in _UNGUIDED:
         stands = (
             f" The sampler {data.sampler} goes where accuracies were high, so that this is the "
             "distribution of what was tried and not that of the space."
         )
-    else:
-        stands = (
-            " Band: 95 % for the whole curve of the space, drawn uniformly (Dvoretzky, Kiefer and "
-            "Wolfowitz, 1956, with the constant of Massart, 1990)."
-        )
-    return found + beyond + stands
+    return found + beyond + left_out + stands
+
+
+def _share(data: Distribution, one: Point) -> str:
+    share = data.beyond(one.mean.value)
+    if data.margin is None:
+        return f"{share.value:.0f} %"
+    return f"{share.value:.0f} % [{share.low:.0f}, {share.high:.0f}]"
 
 
 def _ends(data: Distribution) -> tuple[float, float]:
@@ -120,7 +161,7 @@ def on_paper(data: Distribution) -> "Figure":
     if data.margin is not None:
         axes.fill_between(x, *_band(data, y), color=style.BLUE, alpha=0.15, lw=0)
     axes.plot(x, y, color=style.BLUE)
-    for one, dashes in zip(data.beside, ("--", ":"), strict=False):
+    for one, dashes in zip(data.beside, cycle(("--", ":")), strict=False):
         axes.axvline(one.mean.value, color=style.DIM, lw=0.9, ls=dashes, label=one.arm)
     axes.set_xlim(_ends(data))
     axes.set_ylim(_EMPTY, _FULL)
@@ -157,7 +198,7 @@ def on_page(data: Distribution) -> "go.Figure":
         hovertemplate="%{y:.0f} % of the arms reach %{x:.1f} %<extra></extra>",
         name="sampled arms",
     )
-    for one, dash in zip(data.beside, style.DASHES[1:], strict=False):
+    for one, dash in zip(data.beside, cycle(style.DASHES[1:3]), strict=False):
         figure.add_scatter(
             x=[one.mean.value] * 2,
             y=[_EMPTY, _FULL],

@@ -1,5 +1,6 @@
 """What the shorter protocols and rungs of a study are worth, by what they take."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from explorer.errors import InputError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _MEASUREMENTS = {"probe": "probe", "loss": "pre-training loss", "accuracy": "fine-tuning"}
 _LOOKS = {"probe": ("o", "circle"), "loss": ("^", "triangle-up"), "accuracy": ("D", "diamond")}
 _RHO = "\N{GREEK SMALL LETTER RHO}"
+_LEGEND = 24  # pixels of a second row of the legend on a page
+_TICKS = (1, 2, 5)  # of every power of ten
 
 
 def prepare(material: Material) -> FidelityReport | None:
@@ -37,7 +40,8 @@ def caption(data: FidelityReport) -> str:
         f"Every measurement that a trial of {data.study} can stop at, by its seconds. Left: "
         f"Spearman's {_RHO} over {count(len(data.arms), 'arm')} with the accuracy at the end of "
         f"{data.reference}, with the 95 % interval of a bootstrap over replicates: of other seeds "
-        "for these arms, not of other arms. Right: the points of accuracy that the arm picked by "
+        "for these arms, not of other arms. Resamples repeat replicates and scatter more, so that "
+        "it lies low and may miss its point. Right: the points of accuracy that the arm picked by "
         "one trial an arm lacks there, in the mean."
     )
 
@@ -63,7 +67,7 @@ def on_paper(data: FidelityReport) -> "Figure":
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     figure = style.sheet(3.1)
-    left, right = style.panels(figure, 1, 2)
+    left, right = style.panels(figure, 1, 2, sharex=True)
     for protocol, measurement, rows, color in _lines(data):
         label = f"{protocol}: {_MEASUREMENTS[measurement]}"
         _line(left, right, rows, color, _LOOKS[measurement][0], label)
@@ -73,7 +77,7 @@ def on_paper(data: FidelityReport) -> "Figure":
     ):
         axes.set_xscale("log")
         # Seconds as numbers; protocols differ by a few powers of ten at most.
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_locator(LogLocator(subs=_TICKS))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("seconds a trial")
@@ -92,7 +96,7 @@ def _line(
     known = [(row.seconds, row.spearman) for row in rows if row.seconds and row.spearman]
     left.plot([at for at, _ in known], [rho.value for _, rho in known], **look)
     for at, rho in known:
-        left.plot([at, at], [rho.low or rho.value, rho.high or rho.value], color=color, lw=0.8)
+        left.plot([at, at], rho.ends, color=color, lw=0.8)
     lost = [(row.seconds, 100 * row.loss) for row in rows if row.seconds and row.loss is not None]
     right.plot([at for at, _ in lost], [loss for _, loss in lost], label=label, **look)
 
@@ -101,6 +105,8 @@ def on_page(data: FidelityReport) -> "go.Figure":
     """Draw it with plotly, two panels side by side."""
     titles = [f"{_RHO} with the end of {data.reference}", "accuracy lost by picking [points]"]
     figure = style.page_panels(titles, 2, 280)
+    layout = figure.layout
+    figure.update_layout(height=layout.height + _LEGEND, margin_t=layout.margin.t + _LEGEND)
     for protocol, measurement, rows, color in _lines(data):
         look: dict[str, Any] = {
             "mode": "lines+markers",
@@ -114,8 +120,8 @@ def on_page(data: FidelityReport) -> "go.Figure":
             x=[at for at, _ in known],
             y=[rho.value for _, rho in known],
             error_y={
-                "array": [(rho.high or rho.value) - rho.value for _, rho in known],
-                "arrayminus": [rho.value - (rho.low or rho.value) for _, rho in known],
+                "array": [rho.ends[1] - rho.value for _, rho in known],
+                "arrayminus": [rho.value - rho.ends[0] for _, rho in known],
                 "width": 0,
             },
             showlegend=False,
@@ -127,8 +133,18 @@ def on_page(data: FidelityReport) -> "go.Figure":
         figure.add_scatter(
             x=[at for at, _ in lost], y=[loss for _, loss in lost], row=1, col=2, **look
         )
-    figure.update_xaxes(type="log", title="seconds a trial")
+    figure.update_xaxes(type="log", title="seconds a trial", tickvals=_ticks(data), matches="x")
+    figure.layout.xaxis.matches = None  # plotly complains of one that is to follow itself
     return figure
+
+
+def _ticks(data: FidelityReport) -> list[float]:
+    """Return where an axis of seconds has ticks; nowhere if no trial says what it took."""
+    powers = [math.log10(row.seconds) for row in data.rows if row.seconds]
+    if not powers:
+        return []
+    every = range(math.floor(min(powers)), math.ceil(max(powers)) + 1)
+    return [step * 10.0**power for power in every for step in _TICKS]
 
 
 KIND = Kind("What shorter trials are worth", prepare, caption, on_paper, on_page)

@@ -48,8 +48,7 @@ def on_paper(data: Importances) -> "Figure":
     ):
         axes.barh(places, [one.value for one in found], height=0.55, color=color, alpha=0.75)
         for place, one in zip(places, found, strict=True):
-            ends = [one.low or 0.0, one.high or one.value]
-            axes.plot(ends, [place, place], color=style.BLACK, lw=0.9)
+            axes.plot(one.ends, [place, place], color=style.BLACK, lw=0.9)
         axes.set_title(title, fontsize=7.5, loc="left")
         axes.set_xlim(0, 1)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
@@ -73,8 +72,8 @@ def on_page(data: Importances) -> "go.Figure":
             orientation="h",
             marker={"color": color, "opacity": 0.75},
             error_x={
-                "array": [(one.high or one.value) - one.value for one in found],
-                "arrayminus": [one.value - (one.low or 0) for one in found],
+                "array": [one.ends[1] - one.value for one in found],
+                "arrayminus": [one.value - one.ends[0] for one in found],
                 "width": 0,
                 "thickness": 1.5,
                 "color": style.GREY,

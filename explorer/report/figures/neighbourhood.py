@@ -113,7 +113,7 @@ def caption(data: Neighbourhood) -> str:
         "over its bounds by itself, as far as low stays below high. Left: its share of the "
         "variance of accuracy along all ends (local parameter importance, Biedenkapp et al., "
         "2018). Right: accuracy between its worst and its best value. Dots: medians over functions "
-        "drawn from the model; lines: 95 % of them."
+        "drawn from the model; lines: 95 % of them. An end without effect has some of both, too."
     )
 
 
@@ -149,6 +149,7 @@ def on_page(data: Neighbourhood) -> "go.Figure":
             y=ends,
             mode="markers",
             marker={"color": style.BLUE, "size": 9},
+            cliponaxis=False,
             error_x={
                 "array": [one.high - one.value for one in found],
                 "arrayminus": [one.value - one.low for one in found],

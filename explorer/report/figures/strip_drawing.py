@@ -62,12 +62,13 @@ def below_page(figure: "go.Figure", strips: Sequence[Strip]) -> None:
         figure.add_annotation(
             text=f'<span style="color:{color}">{strip.said}</span><br>{strip.arm}{lack}',
             x=left,
-            y=0,
+            # As a share of the height inside, as the images have to be: where a legend takes more
+            # rows than it was given, both move together.
+            y=-margin.b / inside,
             xref="paper",
             yref="paper",
             xanchor="left",
             yanchor="top",
-            yshift=-margin.b,
             align="left",
             showarrow=False,
             font={"size": 11},

@@ -7,6 +7,8 @@ from scipy import stats
 
 from explorer.report import fidelity as report_fidelity
 from explorer.report import pareto
+from explorer.report.agreement import Estimate
+from explorer.report.fidelity import Fidelity, FidelityReport
 from explorer.report.figures import (
     ablation,
     budgets,
@@ -101,6 +103,20 @@ def test_shorter_protocols_are_compared_with_the_longest(make_study, tmp_path):
     assert data.reference_study == "frequency_range@long"
     drawn = draw_fidelity(data, gather(long), tmp_path)
     assert [path.name for path in drawn] == ["fidelity.pdf", "fidelity.png", "figures.tex"]
+
+
+def test_an_interval_that_begins_at_no_agreement_is_drawn_from_there():
+    rows = tuple(
+        Fidelity("laptop", "probe", 10, seconds, 3, 6, None, None, rho, None, 0.02)
+        for seconds, rho in ((8.0, Estimate(0.5, 0.0, 0.6, 3)), (90.0, Estimate(0.9, 0.8, 1, 3)))
+    )
+    data = FidelityReport("s", "laptop", "s", {}, rows, 0)
+    left = fidelity.on_paper(data).axes[0]
+    assert [list(line.get_ydata()) for line in left.lines[1:]] == [[0, 0.6], [0.8, 1]]
+    page = fidelity.on_page(data)
+    assert page.data[0].error_y.arrayminus == pytest.approx([0.5, 0.1])
+    # The first power of ten below all seconds, up to the first above.
+    assert page.layout.xaxis.tickvals == (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
 def test_two_arms_have_no_order_to_compare(make_study):

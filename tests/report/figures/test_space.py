@@ -2,9 +2,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from optuna.trial import TrialState
 
 from explorer.report.figures import distribution, gather, neighbourhood
 from explorer.report.figures.surrogate import Surrogate
+from tests.report.conftest import trial
 
 
 def test_the_curve_falls_by_one_arm_at_every_accuracy(rich):
@@ -14,7 +16,7 @@ def test_the_curve_falls_by_one_arm_at_every_accuracy(rich):
     assert data.shares == tuple(100 * (16 - i) / 16 for i in range(16))
     assert [one.arm for one in data.beside] == ["scratch", "best_practice"]
     above = sum(one > data.beside[1].mean.value for one in data.accuracies)
-    assert data.reached(data.beside[1].mean.value) == 100 * above / 16
+    assert data.beyond(data.beside[1].mean.value).value == 100 * above / 16
     assert f" {100 * above / 16:.0f} % go beyond best_practice" in distribution.caption(data)
     curve = next(one for one in distribution.on_page(data).data if one.name == "sampled arms")
     assert (curve.y[0], curve.y[-1]) == (100, 0)
@@ -37,6 +39,36 @@ def test_only_a_sampler_that_does_not_learn_shows_the_space(rich):
         len(distribution.on_page(data).data)
         == len(distribution.on_page(distribution.prepare(rich)).data) + 1
     )
+
+
+def test_a_share_of_the_space_has_an_exact_interval(rich):
+    said = dataclasses.replace(rich.said, sampler="qmc")
+    data = distribution.prepare(dataclasses.replace(rich, said=said))
+    none, every = data.beyond(100.0), data.beyond(0.0)
+    # Clopper and Pearson: of 16 none, and at most 1 - 0.025^(1/16) of the space.
+    end = 100 * (1 - 0.025 ** (1 / 16))
+    assert (none.value, none.low, none.high) == (0, 0, pytest.approx(end))
+    assert (every.value, every.low, every.high) == (100, pytest.approx(100 - end), 100)
+    at = data.beyond(data.beside[1].mean.value)
+    assert f"{at.value:.0f} % [{at.low:.0f}, {at.high:.0f}] go" in distribution.caption(data)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_arms_that_were_stopped_leave_the_space_unknown(make_study, sampler):
+    scored = {f"sample-{i:04d}": (0.5 + i / 100, (i, 20)) for i in range(12)}
+    trials = [trial(arm, 0, score, frequency=ends) for arm, (score, ends) in scored.items()]
+    every = {"sampler": {"name": sampler, "samples": 14}, "vary": ["frequency"]}
+    whole = distribution.prepare(gather(make_study(trials, **every)))
+    assert (whole.stopped, whole.margin is None) == (0, sampler == "tpe")
+    trials += [
+        trial(arm, 0, 0.3, frequency=(30, 40), state=TrialState.PRUNED)
+        for arm in ("sample-0012", "sample-0013", "sample-0001", "high")
+    ]
+    data = distribution.prepare(gather(make_study(trials, **every)))
+    # One of them has a score from elsewhere, and one is named.
+    assert (data.stopped, data.margin, len(data.accuracies)) == (2, None, 12)
+    assert " 2 more arms stopped early lack an accuracy" in distribution.caption(data)
+    assert ("distribution of what was tried" in distribution.caption(data)) == (sampler == "tpe")
 
 
 def test_named_arms_have_no_distribution(study):

@@ -88,6 +88,9 @@ def test_strips_lie_below_the_figure(rich, drawn):
     assert after[0] == before[0]
     assert after[1] > before[1]
     assert len(page.layout.images) == len(drawn)
+    inside = after[0]
+    heading = page.layout.annotations[-1].y - page.layout.images[-1].y
+    assert heading * inside == pytest.approx(32)
     assert all(one.source.startswith("data:image/png;base64,") for one in page.layout.images)
 
 
