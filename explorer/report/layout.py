@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import stdev
 from typing import Literal
 
 from explorer.report import numerals
@@ -77,7 +78,8 @@ def lay_out(
     """Arrange a report as the table of a paper.
 
     Accuracies are in percent and gains in percentage points. All numbers of a column have as many
-    decimals as the median standard deviation has, written with two significant digits.
+    decimals as the median standard deviation has, written with two significant digits; those of
+    variety, which stand without theirs, with one.
 
     Args:
         report: What the study has found.
@@ -93,6 +95,7 @@ def lay_out(
     places = numerals.decimals(
         100 * arm.accuracy.std for arm in shown if arm.accuracy and arm.accuracy.std
     )
+    fine = {measure: variety_places(shown, measure) for measure in kept}
     columns = [Column("Arm", text=True)]
     several_formulas = len(report.formulas) > 1
     if several_formulas:
@@ -124,7 +127,7 @@ def lay_out(
         row.append(Cell(str(len(arm.replicates))))
         if with_gain:
             row += _gain(arm, report.baseline, places)
-        row += [Cell(variety(arm, measure)) for measure in kept]
+        row += [Cell(variety(arm, measure, fine[measure])) for measure in kept]
         rows.append(tuple(row))
     said = caption(report, shown, with_gain=with_gain, with_variety=bool(kept))
     return Layout(tuple(columns), tuple(rows), first_sample, tuple(said))
@@ -185,6 +188,19 @@ def _gain(arm: Arm, baseline: str | None, places: int) -> list[Cell]:
     ]
 
 
-def variety(arm: Arm, measure: str) -> str:
-    """Say the mean of a variety measure of an arm."""
-    return numerals.significant(arm.variety[measure]) if measure in arm.variety else MISSING
+def variety_places(arms: Sequence[Arm], measure: str) -> int | None:
+    """Return the decimals of a variety measure that replicates leave certain, if there are any."""
+    values = (
+        [one.variety[measure] for one in arm.replicates if measure in one.variety] for arm in arms
+    )
+    return numerals.resolved(stdev(own) for own in values if len(own) > 1)
+
+
+def variety(arm: Arm, measure: str, places: int | None) -> str:
+    """Say the mean of a variety measure of an arm; three digits where no decimals are known."""
+    if measure not in arm.variety:
+        return MISSING
+    value = arm.variety[measure]
+    if places is None:
+        return numerals.significant(value)
+    return f"{value:.{places}f}".replace("-", numerals.MINUS)

@@ -10,17 +10,27 @@ MISSING = EN_DASH
 
 
 def decimals(uncertainties: Iterable[float]) -> int:
-    """Return the decimals for a column of numbers that have uncertainties of their own.
+    """Return the decimals for a column of accuracies that have uncertainties of their own.
 
     Two significant digits of the median uncertainty, and the same for the whole column, so that
     its rows can be compared: a standard deviation from few replicates is known to no more. At
     least 0, at most 2 (a hundredth of a point is below what any test split here resolves), and 1
     where no uncertainty is known.
     """
+    places = resolved(uncertainties, digits=2)
+    return 1 if places is None else min(2, places)
+
+
+def resolved(uncertainties: Iterable[float], *, digits: int = 1) -> int | None:
+    """Return how many decimals the median of some uncertainties leaves of its first digits.
+
+    Returns:
+        At least 0; ``None`` where no uncertainty is known.
+    """
     positive = [value for value in uncertainties if value > 0]
     if not positive:
-        return 1
-    return min(2, max(0, 1 - math.floor(math.log10(median(positive)))))
+        return None
+    return max(0, digits - 1 - math.floor(math.log10(median(positive))))
 
 
 def signed(value: float, places: int) -> str:

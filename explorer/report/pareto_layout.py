@@ -1,7 +1,16 @@
 """The table of a study's Pareto front."""
 
 from explorer.report import numerals
-from explorer.report.layout import Cell, Column, Layout, accuracy, measure_title, ranges, variety
+from explorer.report.layout import (
+    Cell,
+    Column,
+    Layout,
+    accuracy,
+    measure_title,
+    ranges,
+    variety,
+    variety_places,
+)
 from explorer.report.pareto import front, sought
 from explorer.report.summary import StudyReport
 
@@ -15,7 +24,7 @@ def lay_out_front(report: StudyReport) -> Layout | None:
         100 * arm.accuracy.std for arm in arms if arm.accuracy and arm.accuracy.std
     )
     several = len(report.formulas) > 1
-    title = measure_title(measure)
+    title, fine = measure_title(measure), variety_places(arms, measure)
     columns = (
         Column("Arm", text=True),
         Column("Ranges", text=True),
@@ -29,7 +38,7 @@ def lay_out_front(report: StudyReport) -> Layout | None:
             Cell(ranges(arm, several)),
             Cell(accuracy(arm, None, places)),
             Cell(str(len(arm.replicates))),
-            Cell(variety(arm, measure)),
+            Cell(variety(arm, measure, fine)),
         )
         for arm in arms
     )

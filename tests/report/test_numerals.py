@@ -14,6 +14,14 @@ def test_decimals_follow_the_median_uncertainty(uncertainties, places):
 
 
 @pytest.mark.parametrize(
+    ("uncertainties", "places"),
+    [([0.9], 1), ([0.021], 2), ([0.0031, 0.004, 0.9], 3), ([12.0], 0), ([0.0], None), ([], None)],
+)
+def test_a_column_that_stands_without_its_spread_keeps_one_digit_of_it(uncertainties, places):
+    assert numerals.resolved(uncertainties) == places
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [(1.24, "+1.2"), (-0.44, "\N{MINUS SIGN}0.4"), (0.04, "0.0"), (-0.04, "0.0"), (10, "+10.0")],
 )

@@ -396,6 +396,25 @@ def test_variety_against_accuracy_is_a_table_of_its_own(study):
     assert found["value"] == pytest.approx(0.63, abs=0.005)
 
 
+def test_a_variety_measure_has_the_decimals_that_its_replicates_leave_certain(make_study):
+    measured = {"none": ((14.23, 0.4211), (15.61, 0.4252)), "high": ((9.04, 0.3), (9.94, 0.306))}
+    trials = [
+        trial(
+            arm,
+            replicate,
+            0.7,
+            frequency=(0, i),
+            **{"variety.vendi_features": vendi, "variety.edge_density": edges},
+        )
+        for i, (arm, found) in enumerate(measured.items())
+        for replicate, (vendi, edges) in enumerate(found)
+    ]
+    rows = {row[0].text: row for row in lay_out(summarise(make_study(trials))).rows}
+    # Standard deviations of 0.98 and 0.64, and of 0.003 and 0.004.
+    assert [cell.text for cell in rows["none"][-2:]] == ["14.9", "0.423"]
+    assert [cell.text for cell in rows["high"][-2:]] == ["9.5", "0.303"]
+
+
 def test_what_was_stopped_early_is_said_and_counts_in_no_mean(make_study):
     trials = finished_trials()
     for index in (7, 11):  # high #1 and #2
