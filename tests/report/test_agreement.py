@@ -95,6 +95,21 @@ def test_replicates_of_an_arm_are_no_independent_evidence():
     assert copied.n == 80
 
 
+def test_resamples_are_those_of_whole_arms_written_out():
+    random = np.random.default_rng(7)
+    arms = [f"arm {i // 3}" for i in range(30)]
+    y = random.integers(0, 12, 30).astype(float)  # with ties
+    x = y + random.integers(0, 9, 30)
+    found = agreement.correlate({"m": x}, y, arms)["m"]
+    draws = np.random.default_rng(0)
+    rhos = []
+    for _ in range(agreement.RESAMPLES):
+        rows = np.concatenate([3 * arm + np.arange(3) for arm in draws.integers(10, size=10)])
+        rhos.append(stats.spearmanr(x[rows], y[rows]).statistic)
+    low, high = np.quantile(rhos, [0.025, 0.975])
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+
+
 def test_three_arms_are_too_few_for_an_interval():
     found = agreement.correlate({"m": [1, 2, 3]}, [1, 2, 3], ["a", "b", "c"])["m"]
     assert (found.value, found.low, found.high, found.n) == (1, None, None, 3)
