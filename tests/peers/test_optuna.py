@@ -6,6 +6,8 @@ docs/peers.md says what opens where.
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import optuna
@@ -15,18 +17,26 @@ from optuna.trial import TrialState
 from explorer import config, search
 from explorer import storage as db
 from explorer.scores import Rung
+from tests.conftest import a_postgres_database
 from tests.report.conftest import definition, failure, finished_trials, trial
-
-URL = "sqlite:///study.db"
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
 
-@pytest.fixture(scope="module")
-def where(tmp_path_factory) -> Path:
-    """A folder with the database of a study that has all that a study may have."""
-    folder = tmp_path_factory.mktemp("peers")
-    storage = db.connect(f"sqlite:///{folder}/study.db", create=True)
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
+def url(request, tmp_path_factory) -> Iterator[str]:
+    """Either database, with a study in it that has all that a study may have."""
+    sqlite = f"sqlite:///{tmp_path_factory.mktemp('peers')}/study.db"
+    made = nullcontext(sqlite) if request.param == "sqlite" else a_postgres_database()
+    with made as address:
+        _fill(address)
+        yield address
+
+
+def _fill(url: str) -> None:
+    storage = db.connect(url, create=True)
     with db.disposing(storage):
         study = optuna.create_study(study_name="mine", direction="maximize", storage=storage)
         study.set_metric_names(["accuracy"])
@@ -41,22 +51,21 @@ def where(tmp_path_factory) -> Path:
             ]
         )
         study.enqueue_trial({"frequency.low": 0, "frequency.high": 9}, user_attrs={"arm": "next"})
-    return folder
 
 
-def by_optuna(folder: Path, *arguments: str) -> str:
-    program = [str(Path(sys.executable).parent / "optuna"), *arguments, "--storage", URL]
-    ran = subprocess.run(program, cwd=folder, capture_output=True, text=True, check=False)
+def by_optuna(url: str, *arguments: str) -> str:
+    program = [str(Path(sys.executable).parent / "optuna"), *arguments, "--storage", url]
+    ran = subprocess.run(program, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
 
-def test_optunas_command_line_reads_it(where):
-    names = [one["name"] for one in json.loads(by_optuna(where, "studies", "-f", "json"))]
+def test_optunas_command_line_reads_it(url):
+    names = [one["name"] for one in json.loads(by_optuna(url, "studies", "-f", "json"))]
     assert names == ["mine"]
-    trials = json.loads(by_optuna(where, "trials", "--study-name", "mine", "-f", "json"))
+    trials = json.loads(by_optuna(url, "trials", "--study-name", "mine", "-f", "json"))
     assert len(trials) == 16
-    best = json.loads(by_optuna(where, "best-trial", "--study-name", "mine", "-f", "json"))
+    best = json.loads(by_optuna(url, "best-trial", "--study-name", "mine", "-f", "json"))
     assert (best["number"], best["user_attrs"]["arm"]) == (10, "best_practice")
 
 
@@ -74,10 +83,10 @@ PLOTS = (
 
 
 @pytest.mark.parametrize("name", PLOTS)
-def test_optunas_visualisations_draw_it(where, name):
+def test_optunas_visualisations_draw_it(url, name):
     import optuna.visualization
 
-    with db.disposing(db.connect(f"sqlite:///{where}/study.db")) as storage:
+    with db.disposing(db.connect(url)) as storage:
         study = optuna.load_study(study_name="mine", storage=storage)
         figure = getattr(optuna.visualization, f"plot_{name}")(study)
     assert figure.data
@@ -113,8 +122,8 @@ def test_two_objectives(two_objectives):
     assert figure.data
 
 
-def test_a_frame_of_optunas(where):
-    with db.disposing(db.connect(f"sqlite:///{where}/study.db")) as storage:
+def test_a_frame_of_optunas(url):
+    with db.disposing(db.connect(url)) as storage:
         frame = optuna.load_study(study_name="mine", storage=storage).trials_dataframe()
     assert len(frame) == 16
     assert {"params_frequency.low", "user_attrs_arm"} <= set(frame.columns)
