@@ -1,6 +1,6 @@
 """Hypervolume: how far the Pareto front has come, arm by arm."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,7 @@ def prepare(material: Material) -> Hypervolume | None:
     whole = (high[0] - low[0]) * (high[1] - low[1])
     if not whole:
         return None
-    shares = [100 * dominated(points[: i + 1], low) / whole for i in range(len(points))]
+    shares = [100 * area / whole for area in growth(points, low)]
     corner = (low[0], sign * low[1])
     return Hypervolume(
         tuple(arm.name for arm in arms), tuple(shares), corner, measure_title(measure)
@@ -73,6 +73,20 @@ def dominated(points: Sequence[tuple[float, float]], corner: Sequence[float]) ->
             area += max(first - corner[0], 0.0) * (second - above)
             above = second
     return area
+
+
+def growth(points: Iterable[tuple[float, float]], corner: Sequence[float]) -> Iterator[float]:
+    """Yield what points dominate after each of them.
+
+    Only their front is kept, so that the time grows with its length and not with the square of
+    their number.
+    """
+    front: list[tuple[float, float]] = []
+    for first, second in points:
+        if not any(x >= first and y >= second for x, y in front):
+            front = [(x, y) for x, y in front if x > first or y > second]
+            front.append((first, second))
+        yield dominated(front, corner)
 
 
 def caption(data: Hypervolume) -> str:

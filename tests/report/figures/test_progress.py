@@ -204,6 +204,14 @@ def test_the_hypervolume_is_the_area_of_the_steps():
     assert hypervolume.dominated(random.tolist(), (0, 0)) == pytest.approx(covered, abs=0.005)
 
 
+def test_the_hypervolume_grows_by_what_no_point_before_has_dominated():
+    points = [(2.0, 2.0), (1.0, 1.0), (2.0, 2.0), (1.0, 3.0), (3.0, 3.0), (2.0, 3.0), (0.0, 4.0)]
+    assert list(hypervolume.growth(points, (0, 0))) == [4, 4, 4, 5, 9, 9, 9]
+    random = np.random.default_rng(1).uniform(size=(200, 2)).tolist()
+    whole = [hypervolume.dominated(random[: i + 1], (0, 0)) for i in range(200)]
+    assert list(hypervolume.growth(random, (0, 0))) == pytest.approx(whole)
+
+
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
 def test_the_front_comes_nearer_arm_by_arm(database, direction):
     objectives = [{"accuracy": "maximize"}, {"variety.vendi_features": direction}]
