@@ -23,6 +23,7 @@ _UNGUIDED = {"random", "qmc"}
 """Samplers that learn nothing from what they have found: what they try stands for the space."""
 
 _EMPTY, _FULL = 0.0, 100.0
+_PALE = "rgba(0,114,178,0.2)"  # blue; an opacity would not be of what is between two traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +140,9 @@ def _ends(data: Distribution) -> tuple[float, float]:
 
 
 def _curve(data: Distribution) -> tuple[list[float], list[float]]:
-    """Return the corners of the curve over the whole axis, from all arms down to none."""
+    """Return accuracies over the whole axis, and the share from each up to the next."""
     low, high = _ends(data)
-    x, y = [low], [_FULL]
-    for accuracy, share in zip(data.accuracies, (*data.shares[1:], _EMPTY), strict=True):
-        x += [accuracy, accuracy]
-        y += [y[-1], share]
-    return [*x, high], [*y, _EMPTY]
+    return [low, *data.accuracies, high], [*data.shares, _EMPTY, _EMPTY]
 
 
 def _band(data: Distribution, y: list[float]) -> tuple[list[float], list[float]]:
@@ -159,8 +156,8 @@ def on_paper(data: Distribution) -> "Figure":
     axes = figure.add_subplot()
     x, y = _curve(data)
     if data.margin is not None:
-        axes.fill_between(x, *_band(data, y), color=style.BLUE, alpha=0.15, lw=0)
-    axes.plot(x, y, color=style.BLUE)
+        axes.fill_between(x, *_band(data, y), step="post", color=style.BLUE, alpha=0.15, lw=0)
+    axes.step(x, y, where="post", color=style.BLUE)
     for one, dashes in zip(data.beside, cycle(("--", ":")), strict=False):
         axes.axvline(one.mean.value, color=style.DIM, lw=0.9, ls=dashes, label=one.arm)
     axes.set_xlim(_ends(data))
@@ -175,26 +172,29 @@ def on_paper(data: Distribution) -> "Figure":
 
 def on_page(data: Distribution) -> "go.Figure":
     """Draw it with plotly."""
-    figure = style.page(340, margin={"l": 60, "r": 16, "t": 36, "b": 48})
+    figure = style.page(
+        340, legend_traceorder="normal", margin={"l": 60, "r": 16, "t": 36, "b": 48}
+    )
     x, y = _curve(data)
+    # Nobody sees less than a hundredth of a point, and every digit is stored for every arm.
+    x = [round(one, 2) for one in x]
     if data.margin is not None:
-        low, high = _band(data, y)
-        figure.add_scatter(
-            x=[*x, *x[::-1]],
-            y=[*high, *low[::-1]],
-            fill="toself",
-            fillcolor=style.BLUE,
-            opacity=0.2,
-            line_width=0,
-            mode="lines",
-            hoverinfo="skip",
-            showlegend=False,
-        )
+        for edge, fill in zip(_band(data, y), (None, "tonexty"), strict=True):
+            figure.add_scatter(
+                x=x,
+                y=[round(one, 2) for one in edge],
+                fill=fill,
+                fillcolor=_PALE,
+                line={"width": 0, "shape": "hv"},
+                mode="lines",
+                hoverinfo="skip",
+                showlegend=False,
+            )
     figure.add_scatter(
         x=x,
-        y=y,
+        y=[round(one, 2) for one in y],
         mode="lines",
-        line={"color": style.BLUE, "width": 2},
+        line={"color": style.BLUE, "width": 2, "shape": "hv"},
         hovertemplate="%{y:.0f} % of the arms reach %{x:.1f} %<extra></extra>",
         name="sampled arms",
     )

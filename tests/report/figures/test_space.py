@@ -21,6 +21,8 @@ def test_the_curve_falls_by_one_arm_at_every_accuracy(rich):
     curve = next(one for one in distribution.on_page(data).data if one.name == "sampled arms")
     assert (curve.y[0], curve.y[-1]) == (100, 0)
     assert list(curve.x) == sorted(curve.x)
+    # Each accuracy is reached by the arm itself and those above it.
+    assert curve.y[1:-2] == pytest.approx(data.shares[1:], abs=0.01)
     distribution.on_paper(data)
 
 
@@ -35,10 +37,13 @@ def test_only_a_sampler_that_does_not_learn_shows_the_space(rich):
     assert high == pytest.approx([33.95, 83.95, 100], abs=0.01)
     assert "Band" in distribution.caption(data)
     distribution.on_paper(data)
-    assert (
-        len(distribution.on_page(data).data)
-        == len(distribution.on_page(distribution.prepare(rich)).data) + 1
-    )
+    lower, upper = distribution.on_page(data).data[:2]
+    n = len(data.accuracies)
+    assert (lower.y[0], lower.y[-1]) == pytest.approx((66.05, 0))
+    assert (upper.y[0], upper.y[-1]) == pytest.approx((100, 33.95))
+    assert len(distribution.on_page(distribution.prepare(rich)).data) == 3
+    assert len(distribution.on_page(data).data) == 5
+    assert len(lower.x) == n + 2
 
 
 def test_a_share_of_the_space_has_an_exact_interval(rich):
