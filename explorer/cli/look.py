@@ -62,7 +62,17 @@ def status(study: str | None, storage: str | None, watch: bool, interval: float)
     "--host", default="127.0.0.1", show_default=True, help="0.0.0.0 for all who reach this machine."
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
-def dashboard(study: str | None, storage: str | None, artifacts: str, host: str, port: int) -> int:
+@click.option(
+    "--trials",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    metavar="N",
+    help="Trials of a study that get notes, images and curves; with thousands it is slow to open.",
+)
+def dashboard(
+    study: str | None, storage: str | None, artifacts: str, host: str, port: int, trials: int
+) -> int:
     """Show the Optuna dashboard, on this machine only unless told otherwise.
 
     Its trials get notes, their images and their curves while it runs; with STUDY only those of that
@@ -77,7 +87,7 @@ def dashboard(study: str | None, storage: str | None, artifacts: str, host: str,
         db.load_study(database, study)
         path = f"/dashboard/studies/{database.get_study_id_from_name(study)}"
     store = room.open_artifacts(artifacts)
-    with room.serving(database, store, host=host, port=port, study=study) as server:
+    with room.serving(database, store, host=host, port=port, study=study, most=trials) as server:
         click.echo(f"http://{host}:{port}{path}  (Ctrl-C ends it)")
         with suppress(KeyboardInterrupt):
             server.serve_forever()

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial
 
 from explorer import storage as db
 from explorer.dashboard import attributes, notes, pictures
-from explorer.dashboard.choice import choose
+from explorer.dashboard.choice import MOST, choose
 from explorer.dashboard.graphs import NAME, graphs
 from explorer.report import Watcher
 
@@ -58,6 +58,7 @@ class Dresser:
         cache: Optuna's cache around it, which the dashboard may share.
         store: Where the pictures are kept.
         only: Name of the one study to dress; all of explorer's where ``None``.
+        most: How many trials of a study are dressed.
     """
 
     def __init__(
@@ -67,7 +68,9 @@ class Dresser:
         store: "ArtifactStore",
         *,
         only: str | None = None,
+        most: int = MOST,
     ) -> None:
+        self._most = most
         self._storage, self._cache, self._store, self._only = storage, cache, store, only
         self._looks: dict[int, _Look] = {}
         self._finished: set[int] = set()
@@ -119,7 +122,7 @@ class Dresser:
         attrs = self._storage.get_study_system_attrs(study_id)
         there = attributes.dressed(attrs)
         kept = set()
-        for trial in choose(trials, said.get("baseline")):
+        for trial in choose(trials, said.get("baseline"), self._most):
             trial_id = self._cache.get_trial_id_from_study_id_trial_number(study_id, trial.number)
             kept.add(trial_id)
             if trial_id in there & self._finished or self._stop.is_set():

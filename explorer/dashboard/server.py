@@ -8,6 +8,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from optuna.storages import RDBStorage, get_storage
 
+from explorer.dashboard.choice import MOST
 from explorer.dashboard.dresser import Dresser
 from explorer.errors import InputError
 
@@ -28,7 +29,13 @@ class _Quiet(WSGIRequestHandler):
 
 @contextmanager
 def serving(
-    storage: RDBStorage, store: "ArtifactStore", *, host: str, port: int, study: str | None = None
+    storage: RDBStorage,
+    store: "ArtifactStore",
+    *,
+    host: str,
+    port: int,
+    study: str | None = None,
+    most: int = MOST,
 ) -> Iterator[WSGIServer]:
     """Listen for the dashboard of a database, and keep its studies dressed meanwhile.
 
@@ -38,6 +45,7 @@ def serving(
         host: The address to listen on.
         port: The port to listen on.
         study: The one study to dress; all where ``None``.
+        most: How many trials of a study are dressed.
 
     Yields:
         The server, which listens; ``serve_forever`` answers.
@@ -60,5 +68,5 @@ def serving(
         raise InputError(
             "--port", None, f"{host}:{port}", f"cannot listen there: {reason}"
         ) from error
-    with server, Dresser(storage, cache, store, only=study):
+    with server, Dresser(storage, cache, store, only=study, most=most):
         yield server

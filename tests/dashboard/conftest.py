@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 
 from explorer import storage as db
 from explorer.dashboard import Dresser, attributes, open_artifacts
+from explorer.dashboard.choice import MOST
 from tests.report import conftest as report
 from tests.report.conftest import definition, failure, trial
 from tests.storage.put import add_epochs
@@ -32,9 +33,9 @@ class Shown:
         self.study_id = storage.get_study_id_from_name(name)
         self.study = optuna.load_study(study_name=name, storage=storage)
 
-    def dresser(self, store: FileSystemArtifactStore | None = None) -> Dresser:
+    def dresser(self, store: FileSystemArtifactStore | None = None, most: int = MOST) -> Dresser:
         made = store or open_artifacts(str(self.place))
-        return Dresser(self.storage, get_storage(self.storage), made, only=self.name)
+        return Dresser(self.storage, get_storage(self.storage), made, only=self.name, most=most)
 
     def dress(self) -> None:
         self.dresser().dress(seconds=60)

@@ -2,8 +2,14 @@
 
 from optuna.trial import TrialState
 
+from explorer.cli.look import dashboard
 from explorer.dashboard.choice import MOST, choose
 from tests.report.conftest import failure, trial
+
+
+def test_the_command_says_how_many_there_are():
+    (option,) = [one for one in dashboard.params if one.name == "trials"]
+    assert option.default == MOST
 
 
 def numbered(trials):
@@ -28,3 +34,5 @@ def test_what_is_looked_at_of_a_large_study():
     assert chosen[:2] == [0, 1]
     # Running, best, worst, failed, of the baseline, and the latest.
     assert {0, 1, 2, 3, 11, 1003, 1002, 1001} <= set(chosen)
+    assert len(choose(trials, "base", 5000)) == len(trials)
+    assert [one.number for one in choose(trials, "base", 3)] == chosen[:3]

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from PIL import Image
 
 from explorer import storage as db
-from explorer.dashboard import Dresser, attributes, choice, dresser, open_artifacts
+from explorer.dashboard import Dresser, attributes, dresser, open_artifacts
 from explorer.dataset import Plan, contact_sheet
 from tests.dashboard.conftest import PROTOCOL, Shown
 from tests.report.conftest import definition, trial
@@ -121,12 +121,11 @@ def test_a_running_trial_is_followed_to_its_end(shown: Shown):
     assert sorted(shown.artifacts(4)) == ["curves.png", "images.png"]
 
 
-def test_what_is_no_longer_chosen_loses_its_dress(shown: Shown, monkeypatch):
+def test_what_is_no_longer_chosen_loses_its_dress(shown: Shown):
     shown.dress()
-    monkeypatch.setattr(choice, "MOST", 2)
     theirs = attributes.with_artifact(shown.trial_id(2), "aa", "theirs.png")
     db.set_study_attrs(shown.storage, shown.study_id, theirs)
-    shown.dress()
+    shown.dresser(most=2).dress(seconds=60)
     assert [number for number in range(5) if shown.note(number)] == [1, 4]
     assert [len(shown.artifacts(number)) for number in range(5)] == [0, 2, 1, 0, 1]
     assert len(shown.files()) == 3
