@@ -1,5 +1,7 @@
 """The table of the importance of every varied end of a range."""
 
+from collections.abc import Mapping
+
 from explorer.report import numerals
 from explorer.report.agreement import Estimate
 from explorer.report.importance import Importances, importances
@@ -7,21 +9,31 @@ from explorer.report.layout import Cell, Column, Layout, measure_title
 from explorer.report.summary import StudyReport
 
 
-def lay_out_importance(report: StudyReport) -> Layout | None:
+def lay_out_importance(
+    report: StudyReport,
+    known: Mapping[str, Importances] | None = None,
+) -> Layout | None:
     """Arrange the importances as a table, a row an end; ``None`` where no sampler chose ranges.
 
     Where there are two objectives, each has its columns. Where nothing can be said of any, the
     table has no row and its caption says why.
+
+    Args:
+        report: What the study has found.
+        known: Its importances by objective, as far as they are known already.
     """
     if not any(arm.sampled for arm in report.arms):
         return None
-    found = [importances(report, objective) for objective in report.objectives]
-    known = [one for one in found if one.rows]
+    given = known or {}
+    found = [
+        given.get(objective) or importances(report, objective) for objective in report.objectives
+    ]
+    usable = [one for one in found if one.rows]
     columns = [Column("End of range", text=True)]
-    for one in known:
+    for one in usable:
         of = f"{_title(one)}: " if len(found) > 1 else ""
         columns += [Column(f"{of}fANOVA"), Column(f"{of}PED-ANOVA")]
-    by_end = [{row.end: row for row in one.rows} for one in known]
+    by_end = [{row.end: row for row in one.rows} for one in usable]
     rows = tuple(
         (
             Cell(end),
@@ -33,7 +45,7 @@ def lay_out_importance(report: StudyReport) -> Layout | None:
         )
         for end in (by_end[0] if by_end else ())
     )
-    return Layout(tuple(columns), rows, len(rows), (_caption(report, found, known),))
+    return Layout(tuple(columns), rows, len(rows), (_caption(report, found, usable),))
 
 
 def _caption(report: StudyReport, found: list[Importances], known: list[Importances]) -> str:

@@ -15,7 +15,7 @@ from explorer.report.best_layout import lay_out_best
 from explorer.report.definition import Definition
 from explorer.report.fidelity import SEPARATOR, FidelityReport, fidelity, members
 from explorer.report.fidelity_layout import lay_out_fidelity
-from explorer.report.figures import Interactive, gather, interactive
+from explorer.report.figures import Interactive, Material, gather, interactive
 from explorer.report.importance_layout import lay_out_importance
 from explorer.report.layout import Cell, Column, Layout, accuracy, lay_out, ranges
 from explorer.report.page import words
@@ -132,7 +132,7 @@ def content(
         sheets_note=note(report),
         analyses=_grids(
             ("variety", "Variety and accuracy", lay_out_variety(report, material.correlations)),
-            ("importance", "Importance of the ends of ranges", lay_out_importance(report)),
+            ("importance", "Importance of the ends of ranges", _importance(material)),
             ("fidelity", "Protocols against each other", order),
         ),
         failures=next(iter(_grids(("failed", "Failures", lay_out_failures(trials)))), None),
@@ -161,6 +161,14 @@ def _fidelity(report: StudyReport, storage: RDBStorage | None) -> FidelityReport
         return fidelity(name, storage)
     except InputError:
         return None
+
+
+def _importance(material: Material) -> Layout | None:
+    """Arrange the importances; those for accuracy are the ones that a figure shows."""
+    report = material.report
+    if not any(arm.sampled for arm in report.arms):
+        return None
+    return lay_out_importance(report, {"accuracy": material.importances})
 
 
 def _facts(report: StudyReport, said: Definition, trials: pd.DataFrame) -> tuple[Fact, ...]:
