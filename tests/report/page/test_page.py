@@ -9,12 +9,14 @@ import pytest
 from explorer import storage as db
 from explorer.cli import cli
 from explorer.errors import InputError
-from explorer.report import arrange, summarise
+from explorer.report import arrange, importance_layout, summarise
+from explorer.report.figures import material
 from explorer.report.page import content, html, lay_out
 from explorer.report.page.content import SHOWN_BEST, SHOWN_WORST
 from explorer.report.page.rendering import _breakable, _set
 from explorer.report.page.sheets import MOST_SHEETS
 from tests.report.conftest import definition, failure, finished_trials, trial
+from tests.report.rich import rich_study
 
 EVIL = "</script><script>alert('&')</script>"
 
@@ -31,6 +33,21 @@ def finished():
 @pytest.fixture(scope="module")
 def said(finished):
     return content(finished)
+
+
+def test_importances_are_asked_for_once(tmp_path, monkeypatch):
+    asked = []
+    for module in (material, importance_layout):
+        original = module.importances
+        monkeypatch.setattr(
+            module, "importances", lambda *a, _of=original: asked.append(a) or _of(*a)
+        )
+    with db.disposing(db.connect(f"sqlite:///{tmp_path}/rich.db", create=True)) as storage:
+        page = content(rich_study(storage, samples=12))
+    assert len(asked) == 1
+    table = next(grid for grid in page.analyses if grid.name == "importance")
+    assert len(table.rows) == 6
+    assert "importance" in page.figures
 
 
 def test_what_a_user_has_written_is_escaped(make_study):
