@@ -144,7 +144,7 @@ def on_page(data: Cost) -> "go.Figure":
     figure.update_xaxes(title="seconds a trial", row=1, col=2)
     figure.update_yaxes(title=data.measured, row=1, col=1)
     figure.update_yaxes(range=heights(data.points, best))
-    style.level(figure)
+    style.matched(figure, "y")
     return figure
 
 

@@ -154,7 +154,7 @@ def on_page(data: Dependence) -> "go.Figure":
         )
         if where["col"] == 1:
             figure.update_yaxes(title="accuracy [%]", **where)
-    style.level(figure)
+    style.matched(figure, "y")
     return figure
 
 

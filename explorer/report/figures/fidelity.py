@@ -133,8 +133,8 @@ def on_page(data: FidelityReport) -> "go.Figure":
         figure.add_scatter(
             x=[at for at, _ in lost], y=[loss for _, loss in lost], row=1, col=2, **look
         )
-    figure.update_xaxes(type="log", title="seconds a trial", tickvals=_ticks(data), matches="x")
-    figure.layout.xaxis.matches = None  # plotly complains of one that is to follow itself
+    figure.update_xaxes(type="log", title="seconds a trial", tickvals=_ticks(data))
+    style.matched(figure, "x")
     return figure
 
 

@@ -169,7 +169,7 @@ def on_page(data: Ranges) -> "go.Figure":
         if where["col"] == 1:
             figure.update_yaxes(title=data.measured, **where)
     figure.update_yaxes(range=data.limits)
-    style.level(figure)
+    style.matched(figure, "y")
     return figure
 
 

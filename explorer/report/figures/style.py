@@ -1,7 +1,7 @@
 """How all figures look, on paper and on a page."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from explorer.report.figures.interval import Mean
 from explorer.report.figures.material import Role
@@ -133,10 +133,13 @@ def page_panels(
     return made
 
 
-def level(figure: "go.Figure") -> None:
-    """Give all panels of a figure for a page the same y axis, also where one is zoomed into."""
-    figure.update_yaxes(matches="y")
-    figure.layout.yaxis.matches = None  # plotly complains of one that is to follow itself
+def matched(figure: "go.Figure", axis: Literal["x", "y"]) -> None:
+    """Give all panels of a figure for a page the same axis, also where one is zoomed into."""
+    first = f"{axis}axis"
+    for one in figure.layout:
+        # plotly complains of one that is to follow itself
+        if one.startswith(first) and one != first:
+            figure.layout[one].matches = axis
 
 
 def band(

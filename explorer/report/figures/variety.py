@@ -141,7 +141,7 @@ def on_page(data: Variety) -> "go.Figure":
         )
         figure.update_xaxes(title=panel.title, nticks=5, **where)
     figure.update_annotations(font_size=11)
-    style.level(figure)
+    style.matched(figure, "y")
     return figure
 
 
