@@ -9,8 +9,11 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
+from explorer import storage as db
+from explorer.cli import cli
 from explorer.errors import InputError
 from explorer.report import fidelity, members, render
+from explorer.report.figures import drawing
 from tests.report.conftest import Study, trial
 
 ARMS = {f"to_{high}": {"frequency": [0, high]} for high in (0, 5, 10, 20, 40)}
@@ -154,3 +157,23 @@ def test_rungs_of_a_study_that_seeks_two_things(make_study: Study):
     rows = [(row.protocol, row.measurement, row.images) for row in fidelity("f", store).rows]
     assert ("laptop", "probe", 4096) in rows
     assert ("long", "probe", 8192) in rows
+
+
+def test_the_command_draws_it_with_images_of_the_longest_protocol(
+    make_study: Study, tmp_path, sqlite_url, monkeypatch, capsys
+):
+    strips = []
+    monkeypatch.setattr(
+        drawing, "strips", lambda material: strips.append(material.report.study) or ()
+    )
+    arms = {"scratch": None, **ARMS}
+    with db.disposing(db.connect(sqlite_url, create=True)) as store:
+        for name, instances, noise in (("f@laptop", 256, 0.05), ("f@long", 2560, 0.0)):
+            said = {"arms": arms, "protocol": protocol(name[2:], instances)}
+            make_study(trials(noise), name=name, storage=store, **said)
+    asked = ["report", "f", "--storage", sqlite_url, "--figures", str(tmp_path / "drawn")]
+    assert cli.main(asked, standalone_mode=False) == 0
+    drawn = [tmp_path / "drawn" / name for name in ("fidelity.pdf", "fidelity.png", "figures.tex")]
+    assert capsys.readouterr().out.split() == [str(path) for path in drawn]
+    assert all(path.stat().st_size > 100 for path in drawn)
+    assert strips == ["f@long"]
