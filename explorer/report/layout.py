@@ -203,4 +203,4 @@ def variety(arm: Arm, measure: str, places: int | None) -> str:
     value = arm.variety[measure]
     if places is None:
         return numerals.significant(value)
-    return f"{value:.{places}f}".replace("-", numerals.MINUS)
+    return numerals.fixed(value, places)

@@ -62,6 +62,11 @@ def significant(value: float, digits: int = 3) -> str:
     if value == 0:
         return "0"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return fixed(value, places)
+
+
+def fixed(value: float, places: int) -> str:
+    """Write a number with so many decimals."""
     return f"{value:.{places}f}".replace("-", MINUS)
 
 

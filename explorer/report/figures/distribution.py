@@ -136,7 +136,7 @@ def _share(data: Distribution, one: Point) -> str:
 
 
 def _ends(data: Distribution) -> tuple[float, float]:
-    return limits([Mean(v, v, v, 1) for v in data.accuracies], [p.mean.value for p in data.beside])
+    return limits((), [*data.accuracies, *(one.mean.value for one in data.beside)])
 
 
 def _curve(data: Distribution) -> tuple[list[float], list[float]]:

@@ -8,7 +8,7 @@ from explorer.report.figures import style
 from explorer.report.figures.accuracy import axis_title
 from explorer.report.figures.interval import limits, single
 from explorer.report.figures.kind import Kind
-from explorer.report.figures.material import Material
+from explorer.report.figures.material import Material, begun
 from explorer.report.figures.points import Point, legend, mark_page, mark_paper, point
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def prepare(material: Material) -> History | None:
     scored = [arm for arm in report.arms if arm.accuracy]
     if len(scored) < _FEWEST or not any(arm.sampled for arm in scored):
         return None
-    begun = material.trials.groupby("arm")["number"].min()
-    scored.sort(key=lambda arm: int(begun[arm.name]))
+    scored = begun(material, scored)
     points = tuple(point(report, arm) for arm in scored)
     replicates = tuple(tuple(100 * one.accuracy for one in arm.replicates) for arm in scored)
     return History(points, replicates, best_so_far(points), axis_title(report.tasks))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from explorer.report import pareto
 from explorer.report.figures import style
 from explorer.report.figures.kind import Kind
-from explorer.report.figures.material import Material
+from explorer.report.figures.material import Material, begun
 from explorer.report.layout import measure_title
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ def prepare(material: Material) -> Hypervolume | None:
     arms = [arm for arm in report.arms if arm.accuracy and measure in arm.variety]
     if measure is None or len(arms) < _FEWEST:
         return None
-    begun = material.trials.groupby("arm")["number"].min()
-    arms.sort(key=lambda arm: int(begun[arm.name]))
+    arms = begun(material, arms)
     sign = 1.0 if report.objectives[f"variety.{measure}"] == "maximize" else -1.0
     points = [
         (100 * arm.accuracy.mean, sign * arm.variety[measure]) for arm in arms if arm.accuracy

@@ -40,22 +40,14 @@ def _sides(data: Importances) -> tuple[list[Estimate], list[Estimate]]:
 
 def on_paper(data: Importances) -> "Figure":
     """Draw it with matplotlib, both measures side by side."""
-    figure = style.sheet(0.7 + 0.22 * len(data.rows))
-    panels = style.panels(figure, 1, 2, sharey=True)
+    figure, panels = style.rows([row.end for row in data.rows], _TITLES)
     places = range(len(data.rows))
-    for axes, title, found, color in zip(
-        panels, _TITLES, _sides(data), (style.BLUE, style.GREEN), strict=True
-    ):
+    for axes, found, color in zip(panels, _sides(data), (style.BLUE, style.GREEN), strict=True):
         axes.barh(places, [one.value for one in found], height=0.55, color=color, alpha=0.75)
         for place, one in zip(places, found, strict=True):
             axes.plot(one.ends, [place, place], color=style.BLACK, lw=0.9)
-        axes.set_title(title, fontsize=7.5, loc="left")
         axes.set_xlim(0, 1)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
-        axes.grid(axis="x")
-        axes.tick_params(axis="y", length=0)
-    panels[0].set_yticks(places, [row.end for row in data.rows])
-    panels[0].set_ylim(len(data.rows) - 0.5, -0.5)
     return figure
 
 

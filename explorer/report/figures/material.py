@@ -1,6 +1,6 @@
 """What the figures of a study are drawn from."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -109,6 +109,12 @@ def extremes(report: StudyReport) -> tuple[Arm, Arm | None]:
     ranked = report.ranked
     pretrained = [arm for arm in ranked[1:] if arm.formula is not None]
     return ranked[0], pretrained[-1] if pretrained else None
+
+
+def begun(material: Material, arms: Sequence[Arm]) -> list[Arm]:
+    """Return arms in the order in which their first trials were begun."""
+    first = material.trials.groupby("arm")["number"].min()
+    return sorted(arms, key=lambda arm: int(first[arm.name]))
 
 
 def _rungs(study: optuna.Study, counted: Collection[int]) -> pd.DataFrame:

@@ -123,19 +123,13 @@ def _sides(data: Neighbourhood) -> tuple[list[Mean], list[Mean]]:
 
 def on_paper(data: Neighbourhood) -> "Figure":
     """Draw it with matplotlib, share and span side by side."""
-    figure = style.sheet(0.7 + 0.22 * len(data.rows))
-    panels = style.panels(figure, 1, 2, sharey=True)
+    figure, panels = style.rows([row.end for row in data.rows], _TITLES)
     places = range(len(data.rows))
-    for axes, title, found in zip(panels, _TITLES, _sides(data), strict=True):
+    for axes, found in zip(panels, _sides(data), strict=True):
         for place, one in zip(places, found, strict=True):
             axes.plot([one.low, one.high], [place, place], color=style.BLUE, lw=1)
         axes.plot([one.value for one in found], places, "o", color=style.BLUE, clip_on=False)
-        axes.set_title(title, fontsize=7.5, loc="left")
         axes.set_xlim(left=0)
-        axes.grid(axis="x")
-        axes.tick_params(axis="y", length=0)
-    panels[0].set_yticks(places, [row.end for row in data.rows])
-    panels[0].set_ylim(len(data.rows) - 0.5, -0.5)
     return figure
 
 

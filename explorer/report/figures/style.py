@@ -83,6 +83,24 @@ def panels(figure: "Figure", rows: int, columns: int, **options: Any) -> "list[A
     return list(figure.subplots(rows, columns, squeeze=False, **options).flat)
 
 
+def rows(labels: Sequence[str], titles: Sequence[str]) -> "tuple[Figure, list[Axes]]":
+    """Return a figure for print with panels side by side that share a row a label.
+
+    Args:
+        labels: What the rows are, from above; row ``i`` is at the height ``i``.
+        titles: One a panel.
+    """
+    figure = sheet(0.7 + 0.22 * len(labels))
+    beside = panels(figure, 1, len(titles), sharey=True)
+    for axes, title in zip(beside, titles, strict=True):
+        axes.set_title(title, fontsize=7.5, loc="left")
+        axes.grid(axis="x")
+        axes.tick_params(axis="y", length=0)
+    beside[0].set_yticks(range(len(labels)), labels)
+    beside[0].set_ylim(len(labels) - 0.5, -0.5)
+    return figure, beside
+
+
 def page(height: int, **layout: Any) -> "go.Figure":
     """Return an empty figure for a page, as wide as there is room and so many pixels high.
 
