@@ -52,6 +52,21 @@ def pytest_collection_modifyitems(config, items):
         items.sort(key=lambda item: not any(map(item.get_closest_marker, LONG)))
 
 
+@pytest.fixture
+def compiling(monkeypatch):
+    """Compile with a backend of one's own: inductor takes half a minute even for this model."""
+    import torch
+
+    compile_ = torch.compile
+
+    def use(backend):
+        torch.compiler.reset()
+        monkeypatch.setattr(torch, "compile", lambda model: compile_(model, backend=backend))
+
+    yield use
+    torch.compiler.reset()
+
+
 @pytest.fixture(scope="module")
 def one_thread():
     """Torch on one thread, as in a worker: sums in one order, so the same bits."""

@@ -9,13 +9,15 @@ Steps with the model, the batch and the recipe of a protocol, in turns on the sa
 - ``timm, small files``: the same over files that were reduced to the model's input beforehand;
 - ``ceiling``: our model, forward and backward alone, on one batch that lies on the device;
 - ``ours``: `explorer.training.engine.Training`, images to moved weights, with AdamW and, where it
-  is the recipe's, with Muon or SGD.
+  is the recipe's, with Muon or SGD; and the same ``compiled``, where torch can compile them.
 
 A round is one pass over the same images by each of them. Ratios are taken of wall time round by
 round, so that what disturbs the machine disturbs both sides alike; the first round is not counted.
+What compiling takes is measured too, so that a recipe says `compile: true` where it pays.
 """
 
 import contextlib
+import math
 import os
 import statistics
 import tempfile
@@ -29,7 +31,7 @@ from rich.table import Table
 from rich.text import Text
 
 from explorer import config
-from explorer.bench import ways
+from explorer.bench import compiling, ways
 from explorer.bench.cores import only, usable
 from explorer.errors import InputError
 from explorer.training import arithmetic
@@ -43,7 +45,8 @@ class Speed:
     """How fast one way to train is; medians over the rounds.
 
     Attributes:
-        name: ``timm``, ``timm, small files``, ``ceiling`` or ``ours, OPTIMISER``.
+        name: ``timm``, ``timm, small files``, ``ceiling``, ``ours, OPTIMISER``, or
+            ``ours, OPTIMISER, compiled``.
         wall: Images per second of wall time.
         cpu: Images per second of processor time, that of worker processes included.
         ratios: How many times faster than the way of that name, in wall time.
@@ -72,6 +75,8 @@ class Figures:
         parts: Milliseconds of wall time that the parts of our step take, with the recipe's
             optimiser.
         load: Processes of others that ran before, in the mean of the last minute.
+        pretrained: Images that the protocol pre-trains on, repeats counted.
+        compiling: What it takes to compile our step, or ``None`` where it cannot be compiled.
     """
 
     protocol: str
@@ -85,11 +90,22 @@ class Figures:
     optimiser: str
     parts: Mapping[str, float]
     load: float
+    pretrained: int
+    compiling: compiling.Taken | None
+
+    @property
+    def pays_after(self) -> float:
+        """Images after which compiling, once it is cached, has paid; infinite if it never does."""
+        rates = {speed.name: speed.wall for speed in self.speeds}
+        ours = f"ours, {self.optimiser}"
+        if self.compiling is None or rates[f"{ours}, compiled"] <= rates[ours]:
+            return math.inf
+        return self.compiling.cached / (1 / rates[ours] - 1 / rates[f"{ours}, compiled"])
 
 
 def count(rounds: int) -> int:
     """Return how many times :func:`measure` reports progress."""
-    return rounds + 2
+    return rounds + 3
 
 
 def measure(
@@ -128,6 +144,7 @@ def measure(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         stack.enter_context(only(processors[:cores]))
         stack.enter_context(_threads(cores))
+        stack.enter_context(compiling.cache(folder / "compiled"))
         job = ways.Job(protocol, place, cores, rounds + 1, steps, folder)
         advance(1)
         compared: dict[str, ways.Way] = {
@@ -137,6 +154,13 @@ def measure(
         }
         optimisers = dict.fromkeys(("adamw", protocol.pretrain.optimiser))
         compared |= {f"ours, {optimiser}": ways.Ours(job, optimiser) for optimiser in optimisers}
+        taken = compiling.measure(job, protocol.pretrain.optimiser)
+        advance(1)
+        if taken is not None:
+            compared |= {
+                f"ours, {optimiser}, compiled": ways.Ours(job, optimiser, compiled=True)
+                for optimiser in optimisers
+            }
         parts = ways.Parts(job, protocol.pretrain.optimiser)
         found: list[dict[str, ways.Spent]] = []
         for _ in range(rounds + 1):
@@ -155,6 +179,8 @@ def measure(
         optimiser=protocol.pretrain.optimiser,
         parts=parts.medians(),
         load=load,
+        pretrained=_pretrained(protocol),
+        compiling=taken,
     )
 
 
@@ -186,12 +212,33 @@ def screen(found: Figures) -> RenderableType:
         + ("float32 in timm" if found.device == "cpu" else "the same in timm"),
         "ratios are of wall time; CPU seconds are of the process, and for timm of its workers too",
     ]
+    lines.append(_worth(found))
     if found.load > _BUSY:
         lines.append(
             f"a busy machine: {found.load:.1f} processes of others ran before; trust the ratios, "
             "not the images per second"
         )
     return Group(title, "", table, "", parts, "", *lines)
+
+
+def _worth(found: Figures) -> str:
+    """Say what compiling takes, and whether the protocol should ask for it."""
+    if found.compiling is None:
+        return "nothing can be compiled here; the warning says why"
+    taken = found.compiling
+    cost = f"compiling takes {taken.anew:.0f} s, {taken.cached:.1f} s from its cache"
+    if math.isinf(found.pays_after):
+        return f"{cost}, and gains nothing here"
+    pays = found.pretrained > found.pays_after
+    return (
+        f"{cost}, and pays after {found.pays_after:,.0f} images; {found.protocol} pre-trains on "
+        f"{found.pretrained:,}: compile is better {'on' if pays else 'off'}"
+    )
+
+
+def _pretrained(protocol: config.Protocol) -> int:
+    sizes = protocol.dataset
+    return sizes.categories * sizes.instances * protocol.pretrain.epochs
 
 
 def _speeds(found: Sequence[Mapping[str, ways.Spent]]) -> tuple[Speed, ...]:

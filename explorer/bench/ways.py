@@ -77,12 +77,12 @@ class Job:
         for folder_, size in ((self.large, sizes["canvas"]), (self.small, side)):
             dataset.export_imagefolder(dataset.Plan(FORMULA, None, **sizes, size=size), folder_)
 
-    def training(self, optimiser: str) -> engine.Training:
+    def training(self, optimiser: str, *, compiled: bool = False) -> engine.Training:
         """Make a fresh run of the recipe, with its optimiser or with AdamW."""
-        recipe = self.recipe
-        if optimiser != recipe.optimiser:
-            changed = {"optimiser": optimiser, "matrix_learning_rate": None}
-            recipe = FineTune.model_validate({**recipe.model_dump(), **changed})
+        changed: dict[str, Any] = {"compile": compiled}
+        if optimiser != self.recipe.optimiser:
+            changed |= {"optimiser": optimiser, "matrix_learning_rate": None}
+        recipe = FineTune.model_validate({**self.recipe.model_dump(), **changed})
         model = models.build(self.model, classes=self.classes, channels=self.channels, seed=0)
         return engine.Training(
             model,
@@ -199,9 +199,9 @@ class Ceiling:
 class Ours:
     """Our loop, one epoch a round."""
 
-    def __init__(self, job: Job, optimiser: str) -> None:
+    def __init__(self, job: Job, optimiser: str, *, compiled: bool = False) -> None:
         self.images = len(job.proxy.labels)
-        self.events = job.training(optimiser).run()
+        self.events = job.training(optimiser, compiled=compiled).run()
 
     def round(self) -> int:
         """Train for one epoch."""

@@ -1,5 +1,6 @@
 """What the bench measures and says; not how fast this machine is."""
 
+import math
 import multiprocessing
 import os
 import sys
@@ -14,14 +15,15 @@ from PIL import Image
 from rich.console import Console
 
 from explorer import config
+from explorer.bench import compiling, ways
 from explorer.bench import train as room
-from explorer.bench import ways
 from explorer.cli import main
 from explorer.errors import InputError
 from explorer.training.recipe import Augmentation, FineTune
 
 CPU = torch.device("cpu")
 WAYS = ["timm", "timm, small files", "ceiling", "ours, adamw", "ours, muon"]
+COMPILED = ["ours, adamw, compiled", "ours, muon, compiled"]
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 
 
@@ -32,24 +34,48 @@ def scratch(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_every_way_to_train_is_measured_and_nothing_is_left(scratch):
+def test_every_way_to_train_is_measured_and_nothing_is_left(scratch, compiling):
+    folders, before = [], os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+
+    def compile_slowly(graph, _):
+        folders.append(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+        time.sleep(0.3)
+        return graph
+
+    compiling(compile_slowly)
     cores, threads, done = os.sched_getaffinity(0), torch.get_num_threads(), []
     found = room.measure("smoke", rounds=2, steps=2, progress=done.append)
     assert sum(done) == room.count(2)
-    assert [speed.name for speed in found.speeds] == WAYS
+    assert [speed.name for speed in found.speeds] == WAYS + COMPILED
     for speed in found.speeds:
         assert speed.wall > 0
         assert speed.cpu > 0
         assert speed.ratios[speed.name if speed.name in room._BASES else "timm"] > 0
     assert [found.speeds[i].ratios[name] for i, name in enumerate(WAYS[:3])] == [1, 1, 1]
     assert (found.device, found.cores, found.batch, found.images) == ("cpu", 1, 32, 64)
-    assert found.optimiser == "muon"
+    assert (found.optimiser, found.pretrained) == ("muon", 256)
+    assert found.compiling.anew > 0.2
+    assert found.compiling.cached > 0.2
+    assert all(folder.startswith(str(scratch)) for folder in folders)
+    assert os.environ.get("TORCHINDUCTOR_CACHE_DIR") == before
     assert list(found.parts) == list(ways.PARTS)
     assert all(spent > 0 for spent in found.parts.values())
     assert os.sched_getaffinity(0) == cores
     assert torch.get_num_threads() == threads
     assert multiprocessing.active_children() == []
     assert list(scratch.iterdir()) == []
+
+
+def test_where_nothing_can_be_compiled_the_rest_is_measured(compiling, caplog):
+    def lack(_graph, _inputs):
+        raise RuntimeError("no compiler here")
+
+    compiling(lack)
+    found = room.measure("smoke", rounds=1, steps=1)
+    assert [speed.name for speed in found.speeds] == WAYS
+    assert found.compiling is None
+    assert "no compiler here" in caplog.text
+    assert "nothing can be compiled here" in shown(found)
 
 
 def test_an_interrupt_ends_the_workers_and_leaves_no_files(scratch):
@@ -188,7 +214,7 @@ def test_what_cannot_be_measured_is_an_input_error(arguments, message, scratch):
 def test_the_same_bench_runs_on_cuda(scratch):
     found = room.measure("smoke", rounds=1, steps=1, cores=1, device="cuda")
     assert found.device == torch.cuda.get_device_name()
-    assert [speed.name for speed in found.speeds] == WAYS
+    assert [speed.name for speed in found.speeds][: len(WAYS)] == WAYS
     assert list(scratch.iterdir()) == []
 
 
@@ -209,10 +235,13 @@ FOUND = room.Figures(
     speeds=(
         room.Speed("timm", 100.4, 120, {"timm": 1, "timm, small files": 0.9, "ceiling": 0.25}),
         room.Speed("ours, muon", 300, 299, {"timm": 3, "timm, small files": 2.7, "ceiling": 0.75}),
+        room.Speed("ours, muon, compiled", 400, 399, dict.fromkeys(room._BASES, 4.0)),
     ),
     optimiser="muon",
     parts=dict(zip(ways.PARTS, (1.0, 150.0, 9.0, 40.0), strict=True)),
     load=0.1,
+    pretrained=8192,
+    compiling=compiling.Taken(anew=59.2, cached=2.84),
 )
 
 
@@ -234,6 +263,20 @@ def test_the_screen_says_what_could_not_be_measured_well():
     assert "2.5 processes of others ran before" in " ".join(shown(replace(FOUND, load=2.5)).split())
     assert "4 cores" in shown(replace(FOUND, cores=4))
     assert "the same in timm" in shown(replace(FOUND, device="NVIDIA H100"))
+
+
+def test_compiling_pays_after_as_many_images_as_it_takes_to_win_its_seconds_back():
+    assert FOUND.pays_after == pytest.approx(2.84 / (1 / 300 - 1 / 400))  # 3,408
+    text = " ".join(shown(FOUND).split())
+    assert "compiling takes 59 s, 2.8 s from its cache, and pays after 3,408 images" in text
+    assert "laptop pre-trains on 8,192: compile is better on" in text
+    assert "3,000: compile is better off" in " ".join(
+        shown(replace(FOUND, pretrained=3000)).split()
+    )
+    slower = replace(FOUND.speeds[2], wall=300)
+    worse = replace(FOUND, speeds=(*FOUND.speeds[:2], slower))
+    assert worse.pays_after == math.inf
+    assert "gains nothing here" in shown(worse)
 
 
 def test_the_command_measures_what_it_is_told_and_prints_it(monkeypatch, capsys):

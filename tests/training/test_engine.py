@@ -306,19 +306,6 @@ def test_bfloat16_where_it_is_asked_for(tiny, halves):
     assert losses[0] != losses[1]
 
 
-@pytest.fixture
-def compiling(monkeypatch):
-    """Compile with a backend of one's own: inductor takes half a minute even for this model."""
-    compile_ = torch.compile
-
-    def use(backend):
-        torch.compiler.reset()
-        monkeypatch.setattr(torch, "compile", lambda model: compile_(model, backend=backend))
-
-    yield use
-    torch.compiler.reset()
-
-
 def test_compiled_where_it_is_asked_for(tiny, halves, compiling):
     graphs = []
     compiling(lambda graph, _: graphs.append(graph) or graph)

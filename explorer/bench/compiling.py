@@ -1,0 +1,60 @@
+"""What it takes to compile a training step, which `explorer bench train` sets against its gain."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from explorer.bench import ways
+
+_FOLDER = "TORCHINDUCTOR_CACHE_DIR"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Seconds of wall time by which the first compiled step is longer than those that follow.
+
+    Attributes:
+        anew: With nothing in torch's cache on disk.
+        cached: With everything in it, as in all trials of a study but the first.
+    """
+
+    anew: float
+    cached: float
+
+
+def measure(job: ways.Job, optimiser: str) -> Taken | None:
+    """Compile our step, and again from torch's :func:`cache`, which the caller has set.
+
+    Returns:
+        ``None`` where it cannot be compiled; the engine has logged a warning then.
+    """
+    anew, cached = _once(job, optimiser), _once(job, optimiser)
+    return None if anew is None or cached is None else Taken(anew, cached)
+
+
+@contextlib.contextmanager
+def cache(folder: Path) -> Iterator[None]:
+    """Let torch keep what it compiles in a folder, so that it finds nothing of earlier runs."""
+    before = os.environ.get(_FOLDER)
+    os.environ[_FOLDER] = str(folder)
+    try:
+        yield
+    finally:
+        torch.compiler.reset()
+        if before is None:
+            del os.environ[_FOLDER]
+        else:
+            os.environ[_FOLDER] = before
+
+
+def _once(job: ways.Job, optimiser: str) -> float | None:
+    torch.compiler.reset()
+    training = job.training(optimiser, compiled=True)
+    chosen = torch.arange(job.batch, device=job.device) % len(training.labels)
+    batch = training.batch(chosen)
+    first, later = (job.clock(lambda: len(training.differentiate(*batch))).wall for _ in range(2))
+    return first - later if training.compiled else None
