@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,39 @@ def rank_agreement(
     drawn = [np.stack([_resampled(arm, random) for arm in side], axis=-1) for side in sides]
     low, high = _interval(statistic(*drawn))
     return Estimate(value, float(low), float(high), len(arms))
+
+
+def agreement_of_one(sample: Sample, reference: Sample) -> float | None:
+    """Return Kendall's tau with a reference that one trial an arm has in the mean.
+
+    Every arm shows one of its replicates, all combinations alike likely; the reference's arms have
+    their means. A reference is compared with itself by the means of its *other* replicates: how
+    well it would agree with one more run of its own is the yardstick for cheaper measurements. It
+    is tau-a: two arms that show the same value count as neither in order nor out
+    of it.
+
+    Args:
+        sample: Values by arm.
+        reference: Values by arm; only the arms that both have are compared, and of a sample that
+            is the reference those of at least two replicates.
+
+    Returns:
+        A number in [-1, 1]; ``None`` for fewer than three arms.
+    """
+    arms: list[tuple[Floats, Floats]] = []  # a value and what the reference has for it, a replicate
+    for arm, values in sample.items():
+        shown, known = (np.asarray(v, np.float64) for v in (values, reference.get(arm, ())))
+        if sample is reference and len(shown) > 1:
+            arms.append((shown, (shown.sum() - shown) / (len(shown) - 1)))
+        elif sample is not reference and len(shown) and len(known):
+            arms.append((shown, np.full(len(shown), known.mean())))
+    if len(arms) < 3:
+        return None
+    agreed = [
+        np.mean(np.prod([np.sign(np.subtract.outer(*side)) for side in zip(*pair, strict=True)], 0))
+        for pair in combinations(arms, 2)
+    ]
+    return float(np.mean(agreed))
 
 
 def chances_of_pick(sample: Sample) -> dict[str, float]:

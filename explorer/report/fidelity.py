@@ -17,6 +17,7 @@ from explorer import storage as db
 from explorer.errors import InputError, nearest
 from explorer.report.agreement import (
     Estimate,
+    agreement_of_one,
     best_arm,
     chances_of_pick,
     intraclass,
@@ -47,6 +48,8 @@ class Fidelity:
         intraclass: Share of its variance that is between arms.
         kendall: Agreement in order with the reference; ``None`` for the reference itself.
         spearman: The same by Spearman's coefficient.
+        single: Kendall's tau with the reference that one trial an arm has in the mean; of the
+            reference itself that of one more trial an arm with those that there are.
         best: Chance that one trial an arm picks the arm that is best in the reference.
         loss: Accuracy that the arm picked so lacks in the reference, in the mean.
     """
@@ -60,6 +63,7 @@ class Fidelity:
     intraclass: Estimate | None
     kendall: Estimate | None
     spearman: Estimate | None
+    single: float | None
     best: float | None
     loss: float | None
 
@@ -155,6 +159,7 @@ def _row(measured: _Measured, reference: _Measured) -> Fidelity:
         intraclass=intraclass(measured.values),
         kendall=None if itself else rank_agreement(measured.values, reference.values, kendall),
         spearman=None if itself else rank_agreement(measured.values, reference.values, spearman),
+        single=agreement_of_one(measured.values, reference.values),
         best=picked.get(best) if best else None,
         loss=max(means.values()) - sum(picked[arm] * means[arm] for arm in picked)
         if means

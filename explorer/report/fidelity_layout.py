@@ -15,6 +15,7 @@ _COLUMNS = (
     Column("Intraclass correlation"),
     Column("Kendall's tau"),
     Column("Spearman's rho"),
+    Column("Tau of one trial"),
     Column("Best picked [%]"),
     Column("Loss [points]"),
 )
@@ -39,6 +40,7 @@ def _row(found: Fidelity) -> tuple[Cell, ...]:
         str(found.trials),
         _estimate(found.intraclass),
         *(["reference", MISSING] if reference else [_estimate(one) for one in agreement]),
+        MISSING if found.single is None else _number(found.single),
         MISSING if found.best is None else numerals.percent(found.best, 0),
         MISSING if found.loss is None else numerals.percent(found.loss),
     ]
@@ -52,7 +54,7 @@ def _estimate(estimate: Estimate | None) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.2f}".replace("-", numerals.MINUS)
+    return numerals.fixed(value, 2)
 
 
 def _caption(report: FidelityReport) -> list[str]:
@@ -65,6 +67,8 @@ def _caption(report: FidelityReport) -> list[str]:
         "with its 95 % confidence interval. "
         "Tau, rho: rank correlation of the arms' means with those of the reference, with a 95 % "
         "bootstrap interval over replicates, which says nothing of other arms. "
+        "Tau of one trial: that of single trials, one an arm, in the mean; of the reference, with "
+        "the means of its other trials, so what one more run of it would agree in. "
         f"Best picked: chance that one trial an arm picks {best}, the best of the reference; "
         "loss: what the arm picked so lacks in the reference, in the mean. "
         f"Order in the reference: {', '.join(_arms(report))}."

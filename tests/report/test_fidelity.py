@@ -90,10 +90,12 @@ def test_a_noisy_short_protocol_orders_worse_than_the_long_one(
     assert 0.2 < short.best < 1
     assert 0 < short.loss < 0.1
     assert (long.kendall, long.spearman) == (None, None)
-    assert (long.intraclass.value, long.best, long.loss) == (1, 1, 0)
+    assert (long.intraclass.value, long.single, long.best, long.loss) == (1, 1, 1, 0)
+    assert 0.2 < short.single < short.kendall.value
     # All probes of these trials are equal: they order nothing and pick any arm.
     blind = rows["laptop", "probe", 4096]
-    assert (blind.intraclass, blind.kendall.value, blind.best) == (None, 0, pytest.approx(0.2))
+    assert (blind.intraclass, blind.kendall.value, blind.single) == (None, 0, 0)
+    assert blind.best == pytest.approx(0.2)
     assert blind.loss == pytest.approx(0.9 - np.mean(list(TRUTH.values())))
 
 
@@ -120,6 +122,7 @@ def test_formats(storage: optuna.storages.BaseStorage):
     rows = list(csv.DictReader(io.StringIO(render(found, "csv"))))
     assert float(rows[4]["kendall.low"]) < float(rows[4]["kendall"])
     assert rows[-1]["kendall"] == ""
+    assert [row["single"] == "" for row in rows] == [False] * len(rows)
     assert json.loads(render(found, "json"))["rows"][4]["seconds"] == 60
     assert r"\toprule" in render(found, "latex")
 

@@ -9,8 +9,9 @@ from explorer.report import numerals
 from explorer.report.agreement import Estimate
 from explorer.report.fidelity import FidelityReport
 from explorer.report.layout import accuracy
-from explorer.report.numerals import EN_DASH, count, percent
+from explorer.report.numerals import EN_DASH, count, percent, signed
 from explorer.report.page.phrases import (
+    TAU,
     equals,
     excludes_zero,
     interval,
@@ -224,7 +225,15 @@ def on_fidelity(report: StudyReport, fidelity: FidelityReport | None) -> str:
         if own.best is not None
         else ""
     )
-    return f"{protocol} orders the arms as the longer {fidelity.reference} does {order}{picked}."
+    longest = next(row for row in ends if row.protocol == fidelity.reference)
+    yardstick = (
+        f" One trial an arm agrees with it by {TAU} = {signed(own.single, 2)} in the mean, one "
+        f"trial more of {fidelity.reference} itself by {signed(longest.single, 2)}."
+        if own.single is not None and longest.single is not None
+        else ""
+    )
+    agree = f"{protocol} orders the arms as the longer {fidelity.reference} does {order}{picked}."
+    return agree + yardstick
 
 
 def on_failures(report: StudyReport, reasons: Mapping[str, int]) -> str:

@@ -198,16 +198,17 @@ def test_the_pareto_front(make_study):
     assert words.on_front(made(make_study, SCORES)) == ""
 
 
-def measurement(protocol, kendall, best):
+def measurement(protocol, kendall, best, single=None):
     nothing = Estimate(0.5, None, None, 4)
-    return Fidelity(protocol, "accuracy", 100, 1.0, 4, 12, nothing, kendall, kendall, best, None)
-
-
-def compared(reference):
-    rows = (
-        measurement("laptop", None if reference == "laptop" else Estimate(0.67, 0.3, 1, 4), 0.42),
-        measurement("gpu", None if reference == "gpu" else Estimate(0.33, -0.3, 1, 4), 0.9),
+    return Fidelity(
+        protocol, "accuracy", 100, 1.0, 4, 12, nothing, kendall, kendall, single, best, None
     )
+
+
+def compared(reference, *single):
+    tau = {"laptop": Estimate(0.67, 0.3, 1, 4), "gpu": Estimate(0.33, -0.3, 1, 4), reference: None}
+    known = zip(("laptop", "gpu"), (0.42, 0.9), single or (None, None), strict=True)
+    rows = tuple(measurement(name, tau[name], best, one) for name, best, one in known)
     return FidelityReport("frequency_range", reference, "frequency_range", {}, rows, 0)
 
 
@@ -218,6 +219,10 @@ def test_fidelity_against_a_longer_protocol(study):
     assert words.on_fidelity(summarise(study), compared("gpu")) == (
         f"laptop orders the arms as the longer gpu does with {TAU} = +0.67 [+0.30, +1.00] over 4 "
         "arms; one trial an arm would pick the best arm of gpu with a chance of 42 %."
+    )
+    assert words.on_fidelity(summarise(study), compared("gpu", -0.48, 0.71)).endswith(
+        f"of 42 %. One trial an arm agrees with it by {TAU[-1]} = \N{MINUS SIGN}0.48 in the mean, "
+        "one trial more of gpu itself by +0.71."
     )
 
 
