@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.report.latent import draw_true_means
 from explorer.report.statistics import CONFIDENCE
 
 RESAMPLES = 2000
-"""Bootstrap resamples; the ends of an interval are then stable to about a hundredth."""
+"""Of a bootstrap, and of true means; the ends of an interval are then stable to a hundredth."""
 
 _SEED = 0
+_PAIRS = 10_000_000
 
 Floats = NDArray[np.float64]
 Values = Sequence[float] | Floats
@@ -168,108 +169,66 @@ def _ranks(places: "NDArray[np.intp]", weights: Floats) -> Floats:
     return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[places])
 
 
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How well two measurements agree in the order of arms.
+
+    Attributes:
+        observed: Rank correlation of the arms' mean values.
+        true: That of their true means, which infinitely many replicates would have: the median of
+            what they may be, and its 95 % interval. It says nothing of other arms. ``None`` where
+            a side has no replicates.
+        n: Number of arms.
+    """
+
+    observed: float
+    true: Estimate | None
+    n: int
+
+    @property
+    def estimate(self) -> Estimate:
+        """That of true means, or without an interval that of observed ones."""
+        return self.true or Estimate(self.observed, None, None, self.n)
+
+
 def rank_agreement(
     sample: Sample,
     reference: Sample,
     statistic: Callable[[Values, Values], Floats],
-) -> Estimate | None:
-    """Return how well the mean values of arms agree in order with those of a reference.
-
-    The interval is that of a bootstrap over the replicates within every arm, of both sides alike:
-    it says what other seeds would have given for *these* arms, not what other arms would.
+    *,
+    paired: bool = False,
+) -> Agreement | None:
+    """Return how well arms agree in order with those of a reference.
 
     Args:
         sample: Values by arm.
         reference: Values by arm; only the arms that both have are compared.
         statistic: :func:`kendall` or :func:`spearman`.
+        paired: The values of an arm are of the same trials in both, in the same order. Where they
+            are not as many, they are taken as independent.
 
     Returns:
-        The estimate; ``None`` for fewer than three common arms.
+        The agreement of observed means and, by the model of
+        :func:`~explorer.report.latent.draw_true_means`, of true ones; ``None`` for fewer than
+        three common arms.
     """
     arms = [arm for arm in sample if len(sample[arm]) and len(reference.get(arm, ()))]
     if len(arms) < 3:
         return None
-    sides = [[np.asarray(side[arm], np.float64) for arm in arms] for side in (sample, reference)]
-    value = float(statistic(*(np.array([arm.mean() for arm in side]) for side in sides)))
+    first, second = ([np.asarray(s[arm], np.float64) for arm in arms] for s in (sample, reference))
+    means = ([values.mean() for values in side] for side in (first, second))
+    observed = float(statistic(*means))
+    together = paired and all(len(x) == len(y) for x, y in zip(first, second, strict=True))
     random = np.random.default_rng(_SEED)
-    drawn = [np.stack([_resampled(arm, random) for arm in side], axis=-1) for side in sides]
-    low, high = _interval(statistic(*drawn))
-    return Estimate(value, float(low), float(high), len(arms))
-
-
-def agreement_of_one(sample: Sample, reference: Sample) -> float | None:
-    """Return Kendall's tau with a reference that one trial an arm has in the mean.
-
-    Every arm shows one of its replicates, all combinations alike likely; the reference's arms have
-    their means. A reference is compared with itself by the means of its *other* replicates: how
-    well it would agree with one more run of its own is the yardstick for cheaper measurements. It
-    is tau-a: two arms that show the same value count as neither in order nor out
-    of it.
-
-    Args:
-        sample: Values by arm.
-        reference: Values by arm; only the arms that both have are compared, and of a sample that
-            is the reference those of at least two replicates.
-
-    Returns:
-        A number in [-1, 1]; ``None`` for fewer than three arms.
-    """
-    arms: list[tuple[Floats, Floats]] = []  # a value and what the reference has for it, a replicate
-    for arm, values in sample.items():
-        shown, known = (np.asarray(v, np.float64) for v in (values, reference.get(arm, ())))
-        if sample is reference and len(shown) > 1:
-            arms.append((shown, (shown.sum() - shown) / (len(shown) - 1)))
-        elif sample is not reference and len(shown) and len(known):
-            arms.append((shown, np.full(len(shown), known.mean())))
-    if len(arms) < 3:
-        return None
-    agreed = [
-        np.mean(np.prod([np.sign(np.subtract.outer(*side)) for side in zip(*pair, strict=True)], 0))
-        for pair in combinations(arms, 2)
-    ]
-    return float(np.mean(agreed))
-
-
-def chances_of_pick(sample: Sample) -> dict[str, float]:
-    """Return the chance of every arm to be picked by one trial an arm.
-
-    Every arm shows one of its replicates, all combinations alike likely, and the arm that shows
-    the highest value is picked; of equal ones any.
-
-    Returns:
-        A number in [0, 1] by arm, for the arms that have a value; they sum to 1.
-    """
-    shown = {arm: np.asarray(values, np.float64) for arm, values in sample.items() if len(values)}
-    return {
-        arm: float(
-            np.mean(
-                [_chance_above(v, [o for name, o in shown.items() if name != arm]) for v in own]
-            )
-        )
-        for arm, own in shown.items()
-    }
-
-
-def best_arm(sample: Sample) -> str | None:
-    """Return the arm of the highest mean, the first of equal ones."""
-    means = {arm: float(np.mean(values)) for arm, values in sample.items() if len(values)}
-    return max(means, key=means.__getitem__) if means else None
-
-
-def _chance_above(shown: float, others: Sequence[Floats]) -> float:
-    # Distribution of the number of others that tie, given that none is above.
-    ties = np.ones(1)
-    for values in others:
-        below, equal = float((values < shown).mean()), float((values == shown).mean())
-        ties = np.convolve(ties, [below, equal])
-    return float((ties / np.arange(1, len(ties) + 1)).sum())
-
-
-def _resampled(values: Floats, random: np.random.Generator) -> Floats:
-    """Return the means of resamples, float64 [RESAMPLES]."""
-    chosen = random.integers(len(values), size=(RESAMPLES, len(values)))
-    means: Floats = values[chosen].mean(axis=1)
-    return means
+    drawn = draw_true_means(first, second, RESAMPLES, random, paired=together)
+    if drawn is None:
+        return Agreement(observed, None, len(arms))
+    # Pairs of arms of a few draws at a time: a thousand arms have half a million.
+    pieces = [np.array_split(side, max(1, RESAMPLES * len(arms) ** 2 // _PAIRS)) for side in drawn]
+    values = np.concatenate([statistic(*piece) for piece in zip(*pieces, strict=True)])
+    low, high = _interval(values)
+    true = Estimate(float(np.median(values)), float(low), float(high), len(arms))
+    return Agreement(observed, true, len(arms))
 
 
 def _cosine(x: Floats, y: Floats) -> Floats:

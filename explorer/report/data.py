@@ -49,18 +49,20 @@ def to_rows(report: StudyReport) -> list[dict[str, object]]:
 def fidelity_to_csv(report: FidelityReport) -> str:
     """Write the fidelity of a study as csv, a row a measurement.
 
-    The columns are the fields of :class:`~explorer.report.Fidelity`; those with an interval come
-    with ``<field>.low`` and ``<field>.high``. What there is not is left empty.
+    The columns are the fields of :class:`~explorer.report.Fidelity`. An estimate comes with
+    ``<field>.low`` and ``<field>.high``; an agreement is the observed one, and that of true means
+    is an estimate, ``<field>.true``. What there is not is left empty.
     """
     rows = []
     for found in report.rows:
         row: dict[str, object] = {}
         for field in fields(found):
             value = getattr(found, field.name)
-            if field.name in _WITH_INTERVAL:
-                known = value or _UNKNOWN
-                row |= {field.name: known.value if value else None}
-                row |= {f"{field.name}.low": known.low, f"{field.name}.high": known.high}
+            if field.name in _AGREEMENTS:
+                row[field.name] = value.observed if value else None
+                row |= _with_interval(f"{field.name}.true", value.true if value else None)
+            elif field.name == "intraclass":
+                row |= _with_interval(field.name, value)
             else:
                 row[field.name] = value
         rows.append(row)
@@ -72,8 +74,12 @@ def fidelity_to_json(report: FidelityReport) -> str:
     return _json(asdict(report))
 
 
-_WITH_INTERVAL = ("intraclass", "kendall", "spearman")
-_UNKNOWN = Estimate(math.nan, None, None, 0)
+_AGREEMENTS = ("kendall", "spearman")
+
+
+def _with_interval(name: str, estimate: Estimate | None) -> dict[str, object]:
+    known = (estimate.value, estimate.low, estimate.high) if estimate else (None, None, None)
+    return dict(zip((name, f"{name}.low", f"{name}.high"), known, strict=True))
 
 
 def _csv(rows: list[dict[str, object]]) -> str:

@@ -16,10 +16,8 @@ from optuna.trial import FrozenTrial, TrialState
 from explorer import storage as db
 from explorer.errors import InputError, nearest
 from explorer.report.agreement import (
+    Agreement,
     Estimate,
-    agreement_of_one,
-    best_arm,
-    chances_of_pick,
     intraclass,
     kendall,
     rank_agreement,
@@ -27,6 +25,7 @@ from explorer.report.agreement import (
 )
 from explorer.report.definition import definition, find_study
 from explorer.report.frame import load
+from explorer.report.one_trial import agreement_of_one, best_arm, chances_of_pick
 from explorer.report.slots import progress, slots
 
 SEPARATOR = "@"
@@ -46,7 +45,8 @@ class Fidelity:
         arms: Arms that have a value.
         trials: Trials that it was measured in.
         intraclass: Share of its variance that is between arms.
-        kendall: Agreement in order with the reference; ``None`` for the reference itself.
+        kendall: Agreement in order with the reference by Kendall's tau; ``None`` for the reference
+            itself.
         spearman: The same by Spearman's coefficient.
         single: Kendall's tau with the reference that one trial an arm has in the mean; of the
             reference itself that of one more trial an arm with those that there are.
@@ -61,8 +61,8 @@ class Fidelity:
     arms: int
     trials: int
     intraclass: Estimate | None
-    kendall: Estimate | None
-    spearman: Estimate | None
+    kendall: Agreement | None
+    spearman: Agreement | None
     single: float | None
     best: float | None
     loss: float | None
@@ -148,7 +148,17 @@ def _row(measured: _Measured, reference: _Measured) -> Fidelity:
     picked = chances_of_pick({a: v for a, v in measured.values.items() if a in reference.values})
     means = {arm: float(np.mean(reference.values[arm])) for arm in picked}
     best = best_arm(reference.values)
-    itself = measured is reference
+    agree = {
+        statistic: None
+        if measured is reference
+        else rank_agreement(
+            measured.values,
+            reference.values,
+            statistic,
+            paired=measured.protocol == reference.protocol,
+        )
+        for statistic in (kendall, spearman)
+    }
     return Fidelity(
         protocol=measured.protocol,
         measurement=measured.measurement,
@@ -157,8 +167,8 @@ def _row(measured: _Measured, reference: _Measured) -> Fidelity:
         arms=len(measured.values),
         trials=sum(map(len, measured.values.values())),
         intraclass=intraclass(measured.values),
-        kendall=None if itself else rank_agreement(measured.values, reference.values, kendall),
-        spearman=None if itself else rank_agreement(measured.values, reference.values, spearman),
+        kendall=agree[kendall],
+        spearman=agree[spearman],
         single=agreement_of_one(measured.values, reference.values),
         best=picked.get(best) if best else None,
         loss=max(means.values()) - sum(picked[arm] * means[arm] for arm in picked)

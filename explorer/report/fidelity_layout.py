@@ -1,7 +1,7 @@
 """The table of a study's fidelity: a row a measurement."""
 
-from explorer.report import numerals
-from explorer.report.agreement import Estimate
+from explorer.report import latent, numerals
+from explorer.report.agreement import Agreement, Estimate
 from explorer.report.fidelity import Fidelity, FidelityReport
 from explorer.report.layout import Cell, Column, Layout
 from explorer.report.numerals import MISSING
@@ -15,6 +15,7 @@ _COLUMNS = (
     Column("Intraclass correlation"),
     Column("Kendall's tau"),
     Column("Spearman's rho"),
+    Column("Tau of true means"),
     Column("Tau of one trial"),
     Column("Best picked [%]"),
     Column("Loss [points]"),
@@ -31,7 +32,6 @@ def _row(found: Fidelity) -> tuple[Cell, ...]:
     words = {"accuracy": "fine-tuning", "loss": "pre-training loss"}
     measured = words.get(found.measurement, found.measurement)
     reference = found.kendall is None and found.best is not None and found.arms > 2
-    agreement = [found.kendall, found.spearman]
     cells = [
         found.protocol,
         measured,
@@ -39,7 +39,9 @@ def _row(found: Fidelity) -> tuple[Cell, ...]:
         MISSING if found.seconds is None else numerals.significant(found.seconds, 2),
         str(found.trials),
         _estimate(found.intraclass),
-        *(["reference", MISSING] if reference else [_estimate(one) for one in agreement]),
+        "reference" if reference else _observed(found.kendall),
+        _observed(found.spearman),
+        _estimate(found.kendall.true if found.kendall else None),
         MISSING if found.single is None else _number(found.single),
         MISSING if found.best is None else numerals.percent(found.best, 0),
         MISSING if found.loss is None else numerals.percent(found.loss),
@@ -51,6 +53,10 @@ def _estimate(estimate: Estimate | None) -> str:
     if estimate is None:
         return MISSING
     return numerals.with_interval(_number, estimate.value, estimate.low, estimate.high)
+
+
+def _observed(agreement: Agreement | None) -> str:
+    return MISSING if agreement is None else _number(agreement.observed)
 
 
 def _number(value: float) -> str:
@@ -65,8 +71,8 @@ def _caption(report: FidelityReport) -> list[str]:
         "Seconds: mean wall-clock time of a trial up to there; n: trials measured. "
         "Intraclass correlation: share of the variance of single trials that is between arms, "
         "with its 95 % confidence interval. "
-        "Tau, rho: rank correlation of the arms' means with those of the reference, with a 95 % "
-        "bootstrap interval over replicates, which says nothing of other arms. "
+        "Tau, rho: rank correlation of the arms' observed means with those of the reference. The "
+        f"scatter of replicates weakens it; tau of true means is without it: {latent.SAID}. "
         "Tau of one trial: that of single trials, one an arm, in the mean; of the reference, with "
         "the means of its other trials, so what one more run of it would agree in. "
         f"Best picked: chance that one trial an arm picks {best}, the best of the reference; "

@@ -1,6 +1,5 @@
 """Agreement statistics against values known by hand, by a textbook, or by simulation."""
 
-import itertools
 
 import numpy as np
 import pytest
@@ -119,76 +118,51 @@ def test_agreement_with_a_reference_uses_the_arms_that_both_have():
     sample = {"a": [1.0, 1.2], "b": [2.0, 2.1], "c": [3.0, 3.3], "only here": [9.0], "empty": []}
     reference = {"c": [30.0], "b": [20.0], "a": [10.0], "only there": [1.0], "empty": [1.0]}
     found = agreement.rank_agreement(sample, reference, agreement.kendall)
-    assert (found.value, found.low, found.high, found.n) == (1, 1, 1, 3)
+    assert (found.observed, found.n) == (1, 3)
+    # One replicate an arm does not say how far it may be from its mean.
+    assert found.true is None
+    assert found.estimate == agreement.Estimate(1, None, None, 3)
     assert agreement.rank_agreement({"a": [1], "b": [2]}, reference, agreement.kendall) is None
 
 
 def test_noisy_replicates_widen_the_interval_of_agreement():
     random = np.random.default_rng(2)
-    reference = {str(i): [float(i)] * 3 for i in range(8)}
-    sharp = {arm: list(values + random.normal(0, 0.1, 3)) for arm, values in reference.items()}
-    noisy = {arm: list(values + random.normal(0, 4, 3)) for arm, values in reference.items()}
-    one = agreement.rank_agreement(sharp, reference, agreement.spearman)
-    other = agreement.rank_agreement(noisy, reference, agreement.spearman)
-    assert one.value == 1
-    assert one.low == 1
-    assert other.high - other.low > 0.2
-
-
-def test_agreement_of_one_trial_is_the_mean_over_all_combinations():
-    random = np.random.default_rng(6)
-    sample, reference = (
-        {arm: list(random.normal(place, 2, size)) for place, arm in enumerate("abcde")}
-        for size in (2, 3)
+    places = {str(i): random.normal(i, 0.1, 3) for i in range(8)}
+    sharp, noisy = (
+        {arm: values + random.normal(0, noise, 3) for arm, values in places.items()}
+        for noise in (0.01, 2)
     )
-    means = [np.mean(values) for values in reference.values()]
-    taus = [
-        stats.kendalltau(shown, means).statistic for shown in itertools.product(*sample.values())
-    ]
-    found = agreement.agreement_of_one(
-        {**sample, "only here": [1.0]}, {**reference, "there": [2.0]}
-    )
-    assert found == pytest.approx(np.mean(taus))
-    assert 0 < found < 1
+    one = agreement.rank_agreement(sharp, places, agreement.spearman)
+    other = agreement.rank_agreement(noisy, places, agreement.spearman)
+    assert one.observed == 1
+    assert one.true.low > 0.9
+    assert one.estimate == one.true
+    assert one == agreement.rank_agreement(sharp, places, agreement.spearman)
+    assert other.true.high - other.true.low > 0.1
 
 
-def test_a_reference_agrees_with_itself_as_one_more_run_would():
-    random = np.random.default_rng(8)
-    reference = {arm: random.normal(place, 1.5, 3) for place, arm in enumerate("abcde")}
-    taus = []
-    for held in itertools.product(range(3), repeat=5):
-        shown = [values[i] for values, i in zip(reference.values(), held, strict=True)]
-        means = [np.delete(v, i).mean() for v, i in zip(reference.values(), held, strict=True)]
-        taus.append(stats.kendalltau(shown, means).statistic)
-    itself = agreement.agreement_of_one(reference, reference)
-    assert itself == pytest.approx(np.mean(taus))
-    # Unlike that of a copy, in which every trial is compared with a mean that it is part of.
-    assert itself < agreement.agreement_of_one(dict(reference), reference)
-
-
-def test_agreement_of_one_trial_at_its_ends():
-    up, down = ({arm: [sign * i, sign * i] for i, arm in enumerate("abc")} for sign in (1.0, -1.0))
-    assert agreement.agreement_of_one(up, up) == 1
-    assert agreement.agreement_of_one(down, up) == -1
-    assert agreement.agreement_of_one({arm: [1.0] for arm in "abc"}, up) == 0
-    assert agreement.agreement_of_one({"a": [1.0], "b": [2.0]}, up) is None
-    once = {arm: values[:1] for arm, values in up.items()}
-    assert agreement.agreement_of_one(once, once) is None
-
-
-def test_chances_of_pick_are_those_of_all_combinations():
+def test_scatter_that_trials_share_is_no_agreement_of_arms():
+    """A trial that is high in both says nothing of its arm."""
     random = np.random.default_rng(3)
-    sample = {arm: list(random.integers(0, 6, 3).astype(float)) for arm in "abcd"}
-    picked = dict.fromkeys(sample, 0.0)
-    combinations = list(itertools.product(*sample.values()))
-    for shown in combinations:
-        top = [arm for arm, value in zip(sample, shown, strict=True) if value == max(shown)]
-        for arm in top:
-            picked[arm] += 1 / len(top) / len(combinations)
-    assert agreement.chances_of_pick(sample) == pytest.approx(picked)
+    shared = {str(i): random.normal(0, 1, 3) for i in range(9)}
+    first, second = (
+        {arm: noise + random.normal(0, 0.3) for arm, noise in shared.items()} for _ in range(2)
+    )
+    found = agreement.rank_agreement(first, second, agreement.kendall, paired=True)
+    assert found.observed > 0.6
+    assert found.true.low < 0.2
+    alone = agreement.rank_agreement(first, second, agreement.kendall)
+    assert alone.true.value > found.true.value
+    # Not as many on one side: they are taken as independent.
+    longer = {**second, "0": [*second["0"], second["0"].mean()]}
+    assert agreement.rank_agreement(
+        first, longer, agreement.kendall, paired=True
+    ) == agreement.rank_agreement(first, longer, agreement.kendall)
 
 
-def test_chances_of_pick_at_their_ends():
-    assert agreement.chances_of_pick({"a": [1.0, 2.0], "b": [3.0, 4.0]}) == {"a": 0, "b": 1}
-    assert agreement.chances_of_pick({"a": [1.0], "b": [1.0]}) == {"a": 0.5, "b": 0.5}
-    assert agreement.chances_of_pick({"a": [1.0], "b": []}) == {"a": 1}
+def test_a_thousand_arms_are_compared_in_pieces(monkeypatch):
+    random = np.random.default_rng(4)
+    sample = {str(i): random.normal(i, 1, 2) for i in range(12)}
+    whole = agreement.rank_agreement(sample, dict(reversed(sample.items())), agreement.kendall)
+    monkeypatch.setattr(agreement, "_PAIRS", 50_000)
+    assert agreement.rank_agreement(sample, sample, agreement.kendall) == whole

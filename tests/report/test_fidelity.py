@@ -84,17 +84,19 @@ def test_a_noisy_short_protocol_orders_worse_than_the_long_one(
 ):
     rows = {(row.protocol, row.measurement, row.images): row for row in fidelity("f", storage).rows}
     short, long = rows["laptop", "accuracy", 8192], rows["long", "accuracy", 8192]
-    assert 0.2 <= short.kendall.value <= 1
-    assert short.kendall.low < short.kendall.value <= short.kendall.high
+    assert 0.2 <= short.kendall.observed < 1
+    assert short.kendall.true.low < short.kendall.observed < short.kendall.true.high
+    assert short.spearman.true.low < short.spearman.true.value <= short.spearman.true.high
     assert 0.3 < short.intraclass.value < 1
     assert 0.2 < short.best < 1
     assert 0 < short.loss < 0.1
     assert (long.kendall, long.spearman) == (None, None)
     assert (long.intraclass.value, long.single, long.best, long.loss) == (1, 1, 1, 0)
-    assert 0.2 < short.single < short.kendall.value
+    assert 0.2 < short.single < short.kendall.observed
     # All probes of these trials are equal: they order nothing and pick any arm.
     blind = rows["laptop", "probe", 4096]
-    assert (blind.intraclass, blind.kendall.value, blind.single) == (None, 0, 0)
+    assert (blind.intraclass, blind.kendall.observed, blind.single) == (None, 0, 0)
+    assert blind.kendall.true is None
     assert blind.best == pytest.approx(0.2)
     assert blind.loss == pytest.approx(0.9 - np.mean(list(TRUTH.values())))
 
@@ -120,7 +122,9 @@ def test_formats(storage: optuna.storages.BaseStorage):
     assert "Order in the reference: to\\_20 90.0, to\\_40 80.0" in markdown
     assert "Preliminary" not in markdown
     rows = list(csv.DictReader(io.StringIO(render(found, "csv"))))
-    assert float(rows[4]["kendall.low"]) < float(rows[4]["kendall"])
+    assert float(rows[4]["kendall.true.low"]) < float(rows[4]["kendall.true"])
+    assert float(rows[4]["kendall"]) == found.rows[4].kendall.observed
+    assert float(rows[4]["intraclass.low"]) < float(rows[4]["intraclass"])
     assert rows[-1]["kendall"] == ""
     assert [row["single"] == "" for row in rows] == [False] * len(rows)
     assert json.loads(render(found, "json"))["rows"][4]["seconds"] == 60

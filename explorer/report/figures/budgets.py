@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from explorer.report import latent
 from explorer.report.agreement import Estimate, Floats, rank_agreement, spearman
 from explorer.report.figures import style
 from explorer.report.figures.kind import Kind
@@ -29,7 +30,8 @@ class Budgets:
     """Rank correlations between rungs.
 
     Attributes:
-        agreement: By measurement: images seen -> Spearman's rho with the final accuracy.
+        agreement: By measurement: images seen -> Spearman's rho with the final accuracy, between
+            the arms' true means; without replicates between observed ones.
         labels: What the rows and columns of the matrix are: images seen, and ``final``.
         matrix: Spearman's rho of the probe's means between them, float64 [labels, labels]; NaN
             for fewer than three common arms.
@@ -59,9 +61,9 @@ def prepare(material: Material) -> Budgets | None:
     samples = {key: _by_rung(rungs, key, sign) for key, _, sign in _MEASURES}
     agreement = {
         title: {
-            images: found
+            images: found.estimate
             for images, sample in samples[key].items()
-            if (found := rank_agreement(sample, final, spearman)) is not None
+            if (found := rank_agreement(sample, final, spearman, paired=True)) is not None
         }
         for key, title, _ in _MEASURES
     }
@@ -78,7 +80,7 @@ def prepare(material: Material) -> Budgets | None:
 
 
 def _by_rung(rungs: pd.DataFrame, key: str, sign: int) -> dict[int, Sample]:
-    known = rungs.dropna(subset=key)
+    known = rungs.dropna(subset=key).sort_values("replicate")  # as the final accuracies are
     return {
         int(str(images)): {
             str(arm): (sign * values).tolist() for arm, values in own.groupby("arm")[key]
@@ -101,10 +103,10 @@ def _short(images: int) -> str:
 def caption(data: Budgets) -> str:
     """Say how it is read."""
     return (
-        f"Left: Spearman's \N{GREEK SMALL LETTER RHO} over {count(data.arms, 'arm')} between the "
-        "means at each rung and the final accuracy (of the loss, low before high), with the 95 % "
-        "interval of a bootstrap over replicates: of other seeds for these arms, not of other "
-        "arms. Right: the same between the probes of all rungs."
+        f"Left: Spearman's \N{GREEK SMALL LETTER RHO} over {count(data.arms, 'arm')} between each "
+        "rung and the final accuracy (of the loss, low before high), between the arms' true means: "
+        f"{latent.SAID} (without replicates between observed means). Right: the same "
+        "between the observed probes of all rungs."
     )
 
 
@@ -119,7 +121,7 @@ def on_paper(data: Budgets) -> "Figure":
     ):
         images = list(found)
         left.plot(images, [one.value for one in found.values()], f"{marker}-", color=color, ms=4)
-        low, high = ([getattr(one, end) for one in found.values()] for end in ("low", "high"))
+        low, high = zip(*(one.ends for one in found.values()), strict=True)
         left.vlines(images, low, high, color=color, lw=0.9, label=title)
     left.axhline(0, color=style.GREY, lw=0.5)
     left.set_ylim(top=1.03)

@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from explorer.errors import InputError
+from explorer.report import latent
 from explorer.report.fidelity import SEPARATOR, Fidelity, FidelityReport, fidelity, members
 from explorer.report.figures import style
 from explorer.report.figures.kind import Kind
@@ -39,9 +40,8 @@ def caption(data: FidelityReport) -> str:
     return (
         f"Every measurement that a trial of {data.study} can stop at, by its seconds. Left: "
         f"Spearman's {_RHO} over {count(len(data.arms), 'arm')} with the accuracy at the end of "
-        f"{data.reference}, with the 95 % interval of a bootstrap over replicates: of other seeds "
-        "for these arms, not of other arms. Resamples repeat replicates and scatter more, so that "
-        "it lies low and may miss its point. Right: the points of accuracy that the arm picked by "
+        f"{data.reference}, between the arms' true means: {latent.SAID} (without replicates "
+        "between observed means). Right: the points of accuracy that the arm picked by "
         "one trial an arm lacks there, in the mean."
     )
 
@@ -93,7 +93,7 @@ def _line(
     left: "Axes", right: "Axes", rows: list[Fidelity], color: str, marker: str, label: str
 ) -> None:
     look: dict[str, Any] = {"color": color, "marker": marker, "lw": 0.8, "ms": 4}
-    known = [(row.seconds, row.spearman) for row in rows if row.seconds and row.spearman]
+    known = [(row.seconds, row.spearman.estimate) for row in rows if row.seconds and row.spearman]
     left.plot([at for at, _ in known], [rho.value for _, rho in known], **look)
     for at, rho in known:
         left.plot([at, at], rho.ends, color=color, lw=0.8)
@@ -115,7 +115,7 @@ def on_page(data: FidelityReport) -> "go.Figure":
             "name": f"{protocol}: {_MEASUREMENTS[measurement]}",
             "legendgroup": f"{protocol}: {measurement}",
         }
-        known = [(row.seconds, row.spearman) for row in rows if row.spearman]
+        known = [(row.seconds, row.spearman.estimate) for row in rows if row.spearman]
         figure.add_scatter(
             x=[at for at, _ in known],
             y=[rho.value for _, rho in known],

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from explorer.report.agreement import Estimate
+from explorer.report.agreement import Agreement, Estimate
 from explorer.report.layout import measure_title
 from explorer.report.numerals import p_value, signed, with_interval
 from explorer.report.statistics import Difference
@@ -42,9 +42,10 @@ def rho(one: Estimate) -> str:
     return f"{RHO} = {_coefficient(one)}"
 
 
-def tau(one: Estimate) -> str:
-    """Write Kendall's coefficient with its interval."""
-    return f"Kendall's {TAU} = {_coefficient(one)}"
+def tau(one: Agreement) -> str:
+    """Write Kendall's coefficient of observed means and, with its interval, of true ones."""
+    true = f" ({_coefficient(one.true)} between true means)" if one.true else ""
+    return f"Kendall's {TAU} = {signed(one.observed, 2)}{true}"
 
 
 def _coefficient(one: Estimate) -> str:

@@ -214,8 +214,7 @@ def on_fidelity(report: StudyReport, fidelity: FidelityReport | None) -> str:
             "study has finished under no other one."
         )
     if fidelity.reference == report.protocol:
-        others = [row for row in ends if row.kendall is not None]
-        said = [f"{row.protocol} with {tau(row.kendall)}" for row in others if row.kendall]
+        said = [f"{row.protocol} with {tau(row.kendall)}" for row in ends if row.kendall]
         agree = f" The shorter ones order the arms as it does: {listed(said)}." if said else ""
         return f"{protocol} is the longest protocol that the study has finished under.{agree}"
     order = f"with {tau(own.kendall)} over {count(own.arms, 'arm')}" if own.kendall else "in a way"

@@ -7,7 +7,7 @@ from scipy import stats
 
 from explorer.report import fidelity as report_fidelity
 from explorer.report import pareto
-from explorer.report.agreement import Estimate
+from explorer.report.agreement import Agreement, Estimate
 from explorer.report.fidelity import Fidelity, FidelityReport
 from explorer.report.figures import (
     ablation,
@@ -77,8 +77,8 @@ def test_rungs_are_compared_with_the_final_score(rich):
     means = rich.rungs.groupby(["arm", "images"])["probe"].mean().unstack()
     final = {arm.name: arm.accuracy.mean for arm in rich.report.arms if arm.accuracy}
     expected = stats.spearmanr(means[RUNGS[0]], [final[arm] for arm in means.index]).statistic
-    assert probes[RUNGS[0]].value == pytest.approx(expected)
     assert probes[RUNGS[0]].low < expected < probes[RUNGS[0]].high
+    assert probes[RUNGS[0]].low < probes[RUNGS[0]].value < probes[RUNGS[0]].high
     assert data.labels == ("2.05k", "4.1k", "8.19k", "16.4k", "final")
     assert data.matrix[0, -1] == pytest.approx(expected)
     assert np.allclose(data.matrix, data.matrix.T)
@@ -107,8 +107,10 @@ def test_shorter_protocols_are_compared_with_the_longest(make_study, tmp_path):
 
 def test_an_interval_that_begins_at_no_agreement_is_drawn_from_there():
     rows = tuple(
-        Fidelity("laptop", "probe", 10, seconds, 3, 6, None, None, rho, None, 0.02)
-        for seconds, rho in ((8.0, Estimate(0.5, 0.0, 0.6, 3)), (90.0, Estimate(0.9, 0.8, 1, 3)))
+        Fidelity(
+            "laptop", "probe", 10, at, 3, 6, None, None, Agreement(0, rho, 3), None, None, 0.02
+        )
+        for at, rho in ((8.0, Estimate(0.5, 0.0, 0.6, 3)), (90.0, Estimate(0.9, 0.8, 1, 3)))
     )
     data = FidelityReport("s", "laptop", "s", {}, rows, 0)
     left = fidelity.on_paper(data).axes[0]
