@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 
 from explorer import config
 
@@ -24,6 +25,10 @@ arms:
 
 POSTGRES = os.environ.get("EXPLORER_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
 
+
+# A busy machine takes longer, and no test is about that.
+settings.register_profile("explorer", deadline=None)
+settings.load_profile("explorer")
 
 LONG = ("cluster", "end_to_end", "faults")
 

@@ -30,7 +30,7 @@ def exact(image: np.ndarray, size: int) -> np.ndarray:
     return np.array([[floor(value + Fraction(1, 2)) for value in row] for row in mean])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 24), st.integers(1, 24), st.integers(0, 2**32 - 1))
 def test_average_is_exact_for_any_ratio(canvas, size, seed):
     canvas, size = max(canvas, size), min(canvas, size)

@@ -64,7 +64,7 @@ def legal_ranges(draw, parameters):
 
 
 @every
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_any_legal_ranges_render(name, data):
     ranges = data.draw(legal_ranges(formulas.get(name).parameters))
@@ -143,7 +143,7 @@ def chunks(numbers: range, sizes: list[int]) -> list[range]:
 
 
 @every
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4),
     workers=st.integers(1, 4),

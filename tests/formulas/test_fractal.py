@@ -64,7 +64,7 @@ def test_maps_without_volume_are_chosen_evenly():
 
 
 @all_three
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     maps=st.integers(2, 16),
     points=st.integers(1, 2_000),

@@ -24,7 +24,7 @@ def some(ranges=None, *, seed=0, category=0, count=1, canvas=64) -> np.ndarray:
     return perlin.render(ranges, seed=seed, category=category, instances=instances, canvas=canvas)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     fx=st.floats(0, 256),
     fy=st.floats(0, 256),

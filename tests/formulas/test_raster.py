@@ -31,13 +31,13 @@ def corners(reach: int, most: int):
     return st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=most)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(corners(60, 40), st.integers(1, 60))
 def test_short_segments_in_and_around_the_canvas(points, side):
     assert np.array_equal(drawn(points, side), expected(points, side))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(corners(5_000, 12), st.integers(1, 1100))
 def test_long_segments_through_the_canvas(points, side):
     assert np.array_equal(drawn(points, side), expected(points, side))

@@ -26,7 +26,7 @@ def one(ranges=None, *, seed=0, category=0, instance=0, canvas=64) -> np.ndarray
     return rcdb.render(ranges, seed=seed, category=category, instances=instances, canvas=canvas)[0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     quantization=st.tuples(st.integers(3, 60), st.integers(3, 60)).map(sorted),
     orbit=st.integers(0, 60),

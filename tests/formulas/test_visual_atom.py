@@ -35,7 +35,7 @@ def some_ranges(draw, **bounds):
     return ranges
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     ranges=some_ranges(quantization=(3, 60), orbits=(0, 60), radius=(0, 120), noise=(0, 9)),
     canvas=st.integers(16, 160),

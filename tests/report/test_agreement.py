@@ -1,6 +1,5 @@
 """Agreement statistics against values known by hand, by a textbook, or by simulation."""
 
-
 import numpy as np
 import pytest
 from scipy import stats

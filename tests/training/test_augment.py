@@ -24,7 +24,7 @@ def test_nothing_is_on_by_default():
     assert torch.equal(targets, same_targets)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     low=st.floats(0.05, 1),
     shift=st.floats(0, 1),

@@ -51,7 +51,7 @@ def test_digits_are_the_digits():
     assert (guessed == task.test_labels).mean() > 0.85
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(size=st.integers(10, 300), seed=st.integers(0, 2**32 - 1))
 def test_train_size_is_stratified_and_follows_the_seed(size, seed):
     recipe = Task(name="digits", train_size=size, seed=seed)

@@ -11,7 +11,7 @@ MUON = FineTune(
 )
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     rows=st.integers(2, 40),
     columns=st.integers(2, 40),

@@ -325,7 +325,7 @@ def test_measures_say_what_they_are():
         assert measure.source
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     images=st.integers(1, 6).flatmap(
         lambda n: arrays(np.uint8, (n, 9, 9), elements=st.sampled_from([0, 1, 127, 255]))
