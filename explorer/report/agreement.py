@@ -14,7 +14,8 @@ RESAMPLES = 2000
 """Of a bootstrap, and of true means; the ends of an interval are then stable to a hundredth."""
 
 _SEED = 0
-_PAIRS = 10_000_000
+# More arms are not compared pair by pair at once: their number goes with the square.
+_MOST_PAIRED = 100
 
 Floats = NDArray[np.float64]
 Values = Sequence[float] | Floats
@@ -81,7 +82,8 @@ def intraclass(sample: Sample) -> Estimate | None:
     high = ratio * float(fisher.ppf(tail, total - arms, arms - 1))
 
     def share(f: float) -> float:
-        return (f - 1) / (f + size - 1)
+        # Below -1, where no correlation is, it falls with fewer than two trials an arm.
+        return max(-1.0, (f - 1) / (f + size - 1))
 
     return Estimate(share(ratio), share(low), share(high), arms)
 
@@ -97,6 +99,12 @@ def kendall(x: Values, y: Values) -> Floats:
         float64 [...].
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if x.shape[-1] > _MOST_PAIRED:
+        from scipy.stats import kendalltau
+
+        rows = (side.reshape(-1, x.shape[-1]) for side in (x, y))
+        taus = [kendalltau(*row).statistic for row in zip(*rows, strict=True)]
+        return np.asarray(np.nan_to_num(taus).reshape(x.shape[:-1]))
     first, second = np.triu_indices(x.shape[-1], 1)
     steps = [np.sign(values[..., first] - values[..., second]) for values in (x, y)]
     return _cosine(*steps)
@@ -223,9 +231,7 @@ def rank_agreement(
     drawn = draw_true_means(first, second, RESAMPLES, random, paired=together)
     if drawn is None:
         return Agreement(observed, None, len(arms))
-    # Pairs of arms of a few draws at a time: a thousand arms have half a million.
-    pieces = [np.array_split(side, max(1, RESAMPLES * len(arms) ** 2 // _PAIRS)) for side in drawn]
-    values = np.concatenate([statistic(*piece) for piece in zip(*pieces, strict=True)])
+    values = statistic(*drawn)
     low, high = _interval(values)
     true = Estimate(float(np.median(values)), float(low), float(high), len(arms))
     return Agreement(observed, true, len(arms))

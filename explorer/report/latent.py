@@ -58,24 +58,29 @@ def draw_true_means(
     freedom = sizes.sum(axis=1) - arms
     if arms < 3 or freedom.min() < 1 + paired or not np.ptp(means, axis=1).all():
         return None
-    # Covariance of observed means about the true ones: [draws, arms, 2, 2].
+    # Arms of as many replicates have the same covariances: [draws, kinds, 2, 2] below.
+    kinds, kind, counts = np.unique(sizes, axis=1, return_inverse=True, return_counts=True)
+    # Of observed means about the true ones.
     rests = [np.concatenate([values - values.mean() for values in side]) for side in sides]
     if paired:
         scatter = np.array([[float(one @ other) for other in rests] for one in rests])
         within = _inverse_wishart(scatter, int(freedom[0]), draws, random)
-        noise = within[:, None] / sizes[0][:, None, None]
+        noise = within[:, None] / kinds[0][:, None, None]
     else:
         squares = np.array([float(one @ one) for one in rests])
         within = squares / random.chisquare(freedom, (draws, 2))
-        noise = (within[:, None] / sizes.T)[..., None] * np.eye(2)
+        noise = (within[:, None] / kinds.T)[..., None] * np.eye(2)
     centred = means - means.mean(axis=1, keepdims=True)
     observed = _inverse_wishart(centred @ centred.T, arms - 1, draws, random)
-    between = _covariance(observed - noise.mean(axis=1))[:, None]
+    between = _covariance(observed - np.average(noise, axis=1, weights=counts))[:, None]
     gain = between @ np.linalg.inv(between + noise)
-    drawn = means.mean(axis=1) + (gain @ centred.T[:, :, None])[..., 0]
     left = _root(between - gain @ between)
-    drawn += (left @ random.standard_normal((draws, arms, 2, 1)))[..., 0]
-    return drawn[..., 0], drawn[..., 1]
+    drawn = random.standard_normal((draws, 2, arms))
+    for one in range(len(counts)):
+        own = kind == one
+        drawn[..., own] = left[:, one] @ drawn[..., own] + gain[:, one] @ centred[:, own]
+    drawn += means.mean(axis=1)[:, None]
+    return drawn[:, 0], drawn[:, 1]
 
 
 def _inverse_wishart(
