@@ -18,22 +18,23 @@ class Taken:
     """Seconds of wall time by which the first compiled step is longer than those that follow.
 
     Attributes:
-        anew: With nothing in torch's cache on disk.
-        cached: With everything in it, as in all trials of a study but the first.
+        first: In the first trial of a worker, with nothing in torch's cache on disk.
+        later: In the trials that follow in the same worker.
     """
 
-    anew: float
-    cached: float
+    first: float
+    later: float
 
 
 def measure(job: ways.Job, optimiser: str) -> Taken | None:
-    """Compile our step, and again from torch's :func:`cache`, which the caller has set.
+    """Compile our step, and again as in a later trial; the caller has set an empty :func:`cache`.
 
     Returns:
         ``None`` where it cannot be compiled; the engine has logged a warning then.
     """
-    anew, cached = _once(job, optimiser), _once(job, optimiser)
-    return None if anew is None or cached is None else Taken(anew, cached)
+    torch.compiler.reset()
+    first, later = _once(job, optimiser), _once(job, optimiser)
+    return None if first is None or later is None else Taken(first, later)
 
 
 @contextlib.contextmanager
@@ -52,9 +53,8 @@ def cache(folder: Path) -> Iterator[None]:
 
 
 def _once(job: ways.Job, optimiser: str) -> float | None:
-    torch.compiler.reset()
     training = job.training(optimiser, compiled=True)
     chosen = torch.arange(job.batch, device=job.device) % len(training.labels)
     batch = training.batch(chosen)
     first, later = (job.clock(lambda: len(training.differentiate(*batch))).wall for _ in range(2))
-    return first - later if training.compiled else None
+    return max(0.0, first - later) if training.compiled else None

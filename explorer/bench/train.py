@@ -13,7 +13,7 @@ Steps with the model, the batch and the recipe of a protocol, in turns on the sa
 
 A round is one pass over the same images by each of them. Ratios are taken of wall time round by
 round, so that what disturbs the machine disturbs both sides alike; the first round is not counted.
-What compiling takes is measured too, so that a recipe says `compile: true` where it pays.
+What compiling takes is measured too, so that a recipe says `compile: true` where that pays.
 """
 
 import contextlib
@@ -34,6 +34,7 @@ from explorer import config
 from explorer.bench import compiling, ways
 from explorer.bench.cores import only, usable
 from explorer.errors import InputError
+from explorer.report import numerals
 from explorer.training import arithmetic
 
 _BASES = ("timm", "timm, small files", "ceiling")
@@ -94,13 +95,13 @@ class Figures:
     compiling: compiling.Taken | None
 
     @property
-    def pays_after(self) -> float:
-        """Images after which compiling, once it is cached, has paid; infinite if it never does."""
+    def saving(self) -> float | None:
+        """Seconds of a trial that compiling saves; ``None`` where nothing can be compiled."""
+        if self.compiling is None:
+            return None
         rates = {speed.name: speed.wall for speed in self.speeds}
-        ours = f"ours, {self.optimiser}"
-        if self.compiling is None or rates[f"{ours}, compiled"] <= rates[ours]:
-            return math.inf
-        return self.compiling.cached / (1 / rates[ours] - 1 / rates[f"{ours}, compiled"])
+        eager, compiled = (rates[f"ours, {self.optimiser}{how}"] for how in ("", ", compiled"))
+        return self.pretrained * (1 / eager - 1 / compiled) - self.compiling.later
 
 
 def count(rounds: int) -> int:
@@ -222,17 +223,16 @@ def screen(found: Figures) -> RenderableType:
 
 
 def _worth(found: Figures) -> str:
-    """Say what compiling takes, and whether the protocol should ask for it."""
-    if found.compiling is None:
+    """Say what compiling takes, and after how many trials a worker has won that back."""
+    if found.compiling is None or found.saving is None:
         return "nothing can be compiled here; the warning says why"
-    taken = found.compiling
-    cost = f"compiling takes {taken.anew:.0f} s, {taken.cached:.1f} s from its cache"
-    if math.isinf(found.pays_after):
-        return f"{cost}, and gains nothing here"
-    pays = found.pretrained > found.pays_after
+    cost = f"compiling takes {found.compiling.first:.0f} s in a worker's first trial"
+    if found.saving <= 0:
+        return f"{cost} and saves nothing in {found.protocol}'s pre-training"
+    trials = math.ceil(found.compiling.first / found.saving)
     return (
-        f"{cost}, and pays after {found.pays_after:,.0f} images; {found.protocol} pre-trains on "
-        f"{found.pretrained:,}: compile is better {'on' if pays else 'off'}"
+        f"{cost} (less once torch has it in its cache) and saves {found.saving:.1f} s a trial of "
+        f"{found.protocol}'s pre-training: it pays after {numerals.count(trials, 'trial')} a worker"
     )
 
 
