@@ -61,6 +61,12 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Write their epoch curves, a row an epoch, likewise.",
 )
+@click.option(
+    "--rungs",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the probes and losses at their rungs, a row a rung, likewise.",
+)
 @click.option("--figures", type=click.Path(path_type=Path), help="Draw the figures here instead.")
 @click.option(
     "--fidelity",
@@ -77,6 +83,7 @@ def report_(
     test: str,
     trials: Path | None,
     epochs: Path | None,
+    rungs: Path | None,
     figures: Path | None,
     fidelity: bool,
 ) -> int:
@@ -89,7 +96,11 @@ def report_(
     from explorer import storage as db
     from explorer.report.exporting import writer
 
-    asked = (("--trials", trials, report.load), ("--epochs", epochs, report.load_epochs))
+    asked = (
+        ("--trials", trials, report.load),
+        ("--epochs", epochs, report.load_epochs),
+        ("--rungs", rungs, report.load_rungs),
+    )
     frames = [(option, path, load) for option, path, load in asked if path is not None]
     for option, path, _ in frames:
         writer(path, option)  # before anything is read

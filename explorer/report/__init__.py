@@ -14,6 +14,7 @@ from explorer.report.frame import load
 from explorer.report.importance import Importance, Importances, importances, points
 from explorer.report.live import Ended, Live
 from explorer.report.page import html
+from explorer.report.rungs import load_rungs
 from explorer.report.screen import overview_screen, status_screen
 from explorer.report.slots import Progress
 from explorer.report.standing import StudyStatus
@@ -69,6 +70,7 @@ __all__ = [
     "interactive",
     "load",
     "load_epochs",
+    "load_rungs",
     "members",
     "overview",
     "overview_screen",

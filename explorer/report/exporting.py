@@ -12,6 +12,7 @@ from explorer.report.data import to_rows
 from explorer.report.epochs import DTYPES as OF_EPOCHS
 from explorer.report.files import replacing
 from explorer.report.frame import typed
+from explorer.report.rungs import DTYPES as OF_RUNGS
 from explorer.report.slots import records
 from explorer.report.summary import StudyReport
 
@@ -25,11 +26,12 @@ def export(frame: pd.DataFrame, path: Path, option: str = "--output") -> None:
     - ``.json``: a list of objects, one a row; what is missing, or no finite number, is null;
     - ``.parquet``: as Apache Arrow writes it, with the types of the columns.
 
-    Numbers are written so that the same come back. Of a csv or json of trials or epochs,
+    Numbers are written so that the same come back. Of a csv or json of trials, epochs or rungs,
     :func:`read` restores the types as well.
 
     Args:
-        frame: What :func:`~explorer.report.load` or :func:`~explorer.report.load_epochs` returns.
+        frame: What :func:`~explorer.report.load`, :func:`~explorer.report.load_epochs` or
+            :func:`~explorer.report.load_rungs` returns.
         path: The file; one that is there is replaced in one step.
         option: What named the file, for the error line.
 
@@ -54,7 +56,7 @@ def writer(path: Path, option: str) -> Callable[[pd.DataFrame, Path], None]:
 
 
 def read(path: Path | str) -> pd.DataFrame:
-    """Read what :func:`export` has written of trials or epochs: the same frame, types included.
+    """Read what :func:`export` has written of trials, epochs or rungs: the same frame and types.
 
     A json has lost which missing numbers were infinite.
     """
@@ -75,10 +77,10 @@ def read(path: Path | str) -> pd.DataFrame:
             name: [None if pd.isna(value) else value for value in values]
             for name, values in columns.items()
         }
-    epochs = set(columns) == set(OF_EPOCHS)
+    kinds = next((of for of in (OF_EPOCHS, OF_RUNGS) if set(of) == set(columns)), None)
     return pd.DataFrame(
         {
-            name: pd.Series(values, dtype=OF_EPOCHS[name]) if epochs else typed(name, values)
+            name: pd.Series(values, dtype=kinds[name]) if kinds else typed(name, values)
             for name, values in columns.items()
         }
     )

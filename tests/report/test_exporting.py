@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from explorer import storage as db
 from explorer.cli import cli
 from explorer.errors import InputError
-from explorer.report import export, load, load_epochs, read, summarise, to_frame
+from explorer.report import export, load, load_epochs, load_rungs, read, summarise, to_frame
 from tests.report.conftest import failure, finished_trials, trial
 from tests.report.test_epochs import curve
 from tests.storage import put
@@ -44,11 +44,12 @@ def frames(make_study, database):
     return {
         "--trials": load("frequency_range", database),
         "--epochs": load_epochs("frequency_range", database),
+        "--rungs": load_rungs("frequency_range", database),
     }
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_both_frames_come_back_with_every_value_and_type(frames, tmp_path, ending):
+def test_all_frames_come_back_with_every_value_and_type(frames, tmp_path, ending):
     for name, frame in frames.items():
         path = tmp_path / f"{name}{ending}"
         export(frame, path)
@@ -56,7 +57,7 @@ def test_both_frames_come_back_with_every_value_and_type(frames, tmp_path, endin
         before = path.read_bytes()
         export(read(path), path)
         assert path.read_bytes() == before
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

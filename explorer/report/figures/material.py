@@ -1,21 +1,21 @@
 """What the figures of a study are drawn from."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import optuna
 import pandas as pd
 from optuna.storages import BaseStorage
 
-from explorer import storage as db
 from explorer.report.agreement import Estimate
 from explorer.report.definition import Definition, definition, find_study
 from explorer.report.epochs import load_epochs
 from explorer.report.figures.surrogate import Surrogate, fit
 from explorer.report.frame import load
 from explorer.report.importance import Importances, importances
+from explorer.report.rungs import load_rungs
 from explorer.report.slots import slots
 from explorer.report.summary import Arm, StudyReport, summarise
 from explorer.report.variety import correlations
@@ -32,9 +32,7 @@ class Material:
         report: What the study has found, arm by arm.
         trials: A row a trial, as :func:`explorer.report.load` returns them.
         epochs: A row an epoch of a trial, as :func:`explorer.report.load_epochs` returns them.
-        rungs: A row a rung of a trial: ``number``, ``arm`` and ``replicate`` of the trial,
-            ``images`` seen, accuracy of the ``probe`` in [0, 1], ``loss`` in nats since the rung
-            before, ``seconds`` since the trial began (NaN where a trial does not say); of the
+        rungs: A row a rung of a trial, as :func:`explorer.report.load_rungs` returns them; of the
             trials that count.
         counted: Numbers of the trials that count: the latest with a score of each arm and
             replicate, else the latest.
@@ -77,13 +75,13 @@ def gather(study: optuna.Study | str, storage: BaseStorage | None = None) -> Mat
         InputError: As :func:`explorer.report.summarise` does.
     """
     found = find_study(study, storage)
-    trials = load(found)
+    trials, rungs = load(found), load_rungs(found)
     counted = frozenset(row["number"] for row in slots(trials).values())
     return Material(
         report=summarise(found),
         trials=trials,
         epochs=load_epochs(found),
-        rungs=_rungs(found, counted),
+        rungs=rungs[rungs["number"].isin(counted)].reset_index(drop=True),
         counted=counted,
         said=definition(found),
         study=found,
@@ -115,27 +113,3 @@ def begun(material: Material, arms: Sequence[Arm]) -> list[Arm]:
     """Return arms in the order in which their first trials were begun."""
     first = material.trials.groupby("arm")["number"].min()
     return sorted(arms, key=lambda arm: int(first[arm.name]))
-
-
-def _rungs(study: optuna.Study, counted: Collection[int]) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = []
-    for trial in study.get_trials(deepcopy=False):
-        if trial.number not in counted or not trial.user_attrs.get("ranges"):
-            continue
-        noted = trial.user_attrs.get("rungs", {})
-        for images, probe in db.rung_values(trial).items():
-            more = noted.get(str(images), {})
-            rows.append(
-                {
-                    "number": trial.number,
-                    "arm": trial.user_attrs["arm"],
-                    "replicate": trial.user_attrs["replicate"],
-                    "images": images,
-                    "probe": probe,
-                    "loss": more.get("loss"),
-                    "seconds": more.get("seconds"),
-                }
-            )
-    columns = ["number", "arm", "replicate", "images", "probe", "loss", "seconds"]
-    measured = dict.fromkeys(("probe", "loss", "seconds"), "float64")
-    return pd.DataFrame(rows, columns=pd.Index(columns)).astype(measured)
