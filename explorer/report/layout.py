@@ -158,11 +158,10 @@ def ranges(arm: Arm, several_formulas: bool) -> str:
     # The folder of real images is said where a formula would be.
     changes = {k.partition(".")[2]: v for k, v in arm.changes.items() if k != "dataset.images"}
     said = [numerals.ranges(arm.ranges), *(f"{key} {value}" for key, value in changes.items())]
-    if any(said):
-        return ", ".join(filter(None, said))
-    if not several_formulas:
-        return "no pre-training"
-    return "defaults" if arm.formula else MISSING
+    if arm.formula is None and not several_formulas:
+        said.insert(0, "no pre-training")  # else it is said where a formula would be
+    nothing = "defaults" if arm.formula else MISSING
+    return ", ".join(filter(None, said)) or nothing
 
 
 def accuracy(arm: Arm, task: str | None, places: int) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from explorer.report import load, render, summarise
+from explorer.report.layout import ranges
 from tests.report.conftest import trial
 
 PERLIN = {
@@ -83,3 +84,23 @@ def test_a_study_of_one_formula_has_no_such_column_and_one_of_an_older_database_
     assert "Formula" not in render(summarise(study), "markdown")
     rows = list(csv.DictReader(io.StringIO(render(summarise(study), "csv"))))
     assert [row["formula"] for row in rows] == ["", *["visual_atom"] * 3]
+
+
+def test_what_is_not_pretrained_is_said_beside_what_an_arm_changes(make_study):
+    trials = [
+        trial("scratch", 0, 0.6),
+        trial("pretrained", 0, 0.7, frequency=(0, 20)),
+        trial("scratch_fan_in", 0, 0.8),
+        trial("pretrained_fan_in", 0, 0.9, frequency=(0, 20)),
+    ]
+    arms = {"scratch": None, "pretrained": {}, "scratch_fan_in": None, "pretrained_fan_in": {}}
+    fan_in = {"model": {"initialisation": "fan_in"}}
+    changes = {"scratch_fan_in": fan_in, "pretrained_fan_in": fan_in}
+    report = summarise(make_study(trials, arms=arms, arm_changes=changes))
+    assert [ranges(arm, several_formulas=False) for arm in report.arms] == [
+        "no pre-training",
+        "defaults",
+        "no pre-training, initialisation fan_in",
+        "initialisation fan_in",
+    ]
+    assert ranges(report.arms[2], several_formulas=True) == "initialisation fan_in"
