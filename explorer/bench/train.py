@@ -193,7 +193,7 @@ def screen(found: Figures) -> RenderableType:
         f"medians of {found.rounds} rounds of {found.images} images, after one for warm-up"
     )
     table = Table(box=None, pad_edge=False)
-    table.add_column("trained by")
+    table.add_column("trained by", no_wrap=True)
     for heading in ("images/s", "images/CPU s", *(f"x {base}" for base in _BASES)):
         table.add_column(heading, justify="right")
     for speed in found.speeds:
