@@ -48,8 +48,8 @@ class Fidelity:
         kendall: Agreement in order with the reference by Kendall's tau; ``None`` for the reference
             itself.
         spearman: The same by Spearman's coefficient.
-        single: Kendall's tau with the reference that one trial an arm has in the mean; of the
-            reference itself that of one more trial an arm with those that there are.
+        single: Kendall's tau with the reference that one trial an arm has in the mean. A trial of
+            the reference's own protocol is compared with the means of the others there.
         best: Chance that one trial an arm picks the arm that is best in the reference.
         loss: Accuracy that the arm picked so lacks in the reference, in the mean.
     """
@@ -148,15 +148,11 @@ def _row(measured: _Measured, reference: _Measured) -> Fidelity:
     picked = chances_of_pick({a: v for a, v in measured.values.items() if a in reference.values})
     means = {arm: float(np.mean(reference.values[arm])) for arm in picked}
     best = best_arm(reference.values)
+    paired = measured.protocol == reference.protocol
     agree = {
         statistic: None
         if measured is reference
-        else rank_agreement(
-            measured.values,
-            reference.values,
-            statistic,
-            paired=measured.protocol == reference.protocol,
-        )
+        else rank_agreement(measured.values, reference.values, statistic, paired=paired)
         for statistic in (kendall, spearman)
     }
     return Fidelity(
@@ -169,7 +165,7 @@ def _row(measured: _Measured, reference: _Measured) -> Fidelity:
         intraclass=intraclass(measured.values),
         kendall=agree[kendall],
         spearman=agree[spearman],
-        single=agreement_of_one(measured.values, reference.values),
+        single=agreement_of_one(measured.values, reference.values, paired=paired),
         best=picked.get(best) if best else None,
         loss=max(means.values()) - sum(picked[arm] * means[arm] for arm in picked)
         if means

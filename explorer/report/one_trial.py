@@ -7,34 +7,38 @@ import numpy as np
 from explorer.report.agreement import Floats, Sample
 
 
-def agreement_of_one(sample: Sample, reference: Sample) -> float | None:
+def agreement_of_one(sample: Sample, reference: Sample, *, paired: bool = False) -> float | None:
     """Return Kendall's tau with a reference that one trial an arm has in the mean.
 
-    Every arm shows one of its replicates, all combinations alike likely; the reference's arms have
-    their means. A reference is compared with itself by the means of its *other* replicates: how
-    well it would agree with one more run of its own is the yardstick for cheaper measurements. It
-    is tau-a: two arms that show the same value count as neither in order nor out
-    of it.
+    Every arm shows one of its replicates, all combinations alike likely, and has its mean in the
+    reference. It is tau-a: two arms that show the same value count as neither in order nor out of
+    it.
 
     Args:
         sample: Values by arm.
-        reference: Values by arm; only the arms that both have are compared, and of a sample that
-            is the reference those of at least two replicates.
+        reference: Values by arm; only the arms that both have are compared.
+        paired: The values of an arm are of the same trials in both, in the same order, as those of
+            the reference itself are. A trial is then compared with the mean of the *others*: how
+            well a reference agrees with one more run of its own is the yardstick for cheaper
+            measurements. Of an arm with fewer than two trials there are no others, and where they
+            are not as many in both it is not known which to leave out.
 
     Returns:
         A number in [-1, 1]; ``None`` for fewer than three arms.
     """
-    itself = sample is reference
     shown: list[Floats] = []
     known: list[Floats] = []
     for arm, values in sample.items():
         own, other = (np.asarray(v, np.float64) for v in (values, reference.get(arm, ())))
-        if itself and len(own) > 1:
-            shown.append(own)
-            known.append((own.sum() - own) / (len(own) - 1))
-        elif not itself and len(own) and len(other):
-            shown.append(own)
-            known.append(np.full(len(own), other.mean()))
+        if not len(own) or not len(other):
+            continue
+        means = np.full(len(own), other.mean())
+        if paired and len(own) == len(other):
+            if len(own) < 2:
+                continue
+            means = (other.sum() - other) / (len(other) - 1)
+        shown.append(own)
+        known.append(means)
     if len(shown) < 3:
         return None
     weights = [np.full(len(own), 1 / len(own)) for own in shown]

@@ -34,20 +34,38 @@ def test_a_reference_agrees_with_itself_as_one_more_run_would():
         shown = [values[i] for values, i in zip(reference.values(), held, strict=True)]
         means = [np.delete(v, i).mean() for v, i in zip(reference.values(), held, strict=True)]
         taus.append(stats.kendalltau(shown, means).statistic)
-    itself = one_trial.agreement_of_one(reference, reference)
+    itself = one_trial.agreement_of_one(reference, reference, paired=True)
     assert itself == pytest.approx(np.mean(taus))
-    # Unlike that of a copy, in which every trial is compared with a mean that it is part of.
-    assert itself < one_trial.agreement_of_one(dict(reference), reference)
+    # Else every trial is compared with a mean that it is part of.
+    assert itself < one_trial.agreement_of_one(reference, reference)
+
+
+def test_scatter_of_a_trial_is_no_agreement_with_itself():
+    """Arms that do not differ, measured twice in the same trials."""
+    random = np.random.default_rng(9)
+    found = []
+    for _ in range(100):
+        reference = {arm: random.normal(0, 1, 3) for arm in "abcdef"}
+        probe = {arm: values + random.normal(0, 0.1, 3) for arm, values in reference.items()}
+        found.append(
+            [one_trial.agreement_of_one(probe, reference, paired=one) for one in (False, True)]
+        )
+    alone, paired = np.mean(found, axis=0)
+    assert alone > 0.3
+    assert abs(paired) < 0.1
+    # A fourth value of "a": it is not known which trial of the reference to leave out.
+    more = {**probe, "a": [*probe["a"], 0.0]}
+    assert -1 <= one_trial.agreement_of_one(more, reference, paired=True) <= 1
 
 
 def test_agreement_of_one_trial_at_its_ends():
     up, down = ({arm: [sign * i, sign * i] for i, arm in enumerate("abc")} for sign in (1.0, -1.0))
-    assert one_trial.agreement_of_one(up, up) == 1
+    assert one_trial.agreement_of_one(up, up, paired=True) == 1
     assert one_trial.agreement_of_one(down, up) == -1
     assert one_trial.agreement_of_one({arm: [1.0] for arm in "abc"}, up) == 0
     assert one_trial.agreement_of_one({"a": [1.0], "b": [2.0]}, up) is None
     once = {arm: values[:1] for arm, values in up.items()}
-    assert one_trial.agreement_of_one(once, once) is None
+    assert one_trial.agreement_of_one(once, once, paired=True) is None
 
 
 def test_chances_of_pick_are_those_of_all_combinations():
