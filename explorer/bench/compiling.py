@@ -54,7 +54,6 @@ def cache(folder: Path) -> Iterator[None]:
 
 def _once(job: ways.Job, optimiser: str) -> float | None:
     training = job.training(optimiser, compiled=True)
-    chosen = torch.arange(job.batch, device=job.device) % len(training.labels)
-    batch = training.batch(chosen)
+    batch = training.batch(job.chosen(training))
     first, later = (job.clock(lambda: len(training.differentiate(*batch))).wall for _ in range(2))
     return max(0.0, first - later) if training.compiled else None

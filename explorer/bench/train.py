@@ -180,7 +180,7 @@ def measure(
         optimiser=protocol.pretrain.optimiser,
         parts=parts.medians(),
         load=load,
-        pretrained=_pretrained(protocol),
+        pretrained=protocol.pretraining_images,
         compiling=taken,
     )
 
@@ -234,11 +234,6 @@ def _worth(found: Figures) -> str:
         f"{cost} (less once torch has it in its cache) and saves {found.saving:.1f} s a trial of "
         f"{found.protocol}'s pre-training: it pays after {numerals.count(trials, 'trial')} a worker"
     )
-
-
-def _pretrained(protocol: config.Protocol) -> int:
-    sizes = protocol.dataset
-    return sizes.categories * sizes.instances * protocol.pretrain.epochs
 
 
 def _speeds(found: Sequence[Mapping[str, ways.Spent]]) -> tuple[Speed, ...]:

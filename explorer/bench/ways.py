@@ -95,6 +95,10 @@ class Job:
             phase="pretrain",
         )
 
+    def chosen(self, training: engine.Training) -> Tensor:
+        """Return the indices of one full batch, the same every time."""
+        return torch.arange(self.batch, device=self.device) % len(training.labels)
+
     def clock(self, work: Callable[[], int]) -> Spent:
         """Do some work that returns how many images it trained on."""
         self.wait()
@@ -219,7 +223,7 @@ class Parts:
     def round(self) -> None:
         """Make as many steps as a round has."""
         training = self.training
-        chosen = torch.arange(self.job.batch, device=self.job.device) % len(training.labels)
+        chosen = self.job.chosen(training)
         for _ in range(training.epoch_steps):
             images, targets = self._timed(PARTS[0], functools.partial(training.batch, chosen))
             self._timed(PARTS[1], functools.partial(training.differentiate, images, targets))

@@ -76,6 +76,11 @@ class Protocol(File):
             raise ValueError(message)
         return self
 
+    @property
+    def pretraining_images(self) -> int:
+        """Images that a pre-training sees, repeats counted."""
+        return self.dataset.categories * self.dataset.instances * self.pretrain.epochs
+
     def digest(self, *, pretrained: bool = True) -> str:
         """Return a hash of all that can change a score (not the prose, not the resources).
 

@@ -10,6 +10,7 @@ from optuna.storages import BaseStorage
 
 from explorer import storage as db
 from explorer.report.definition import find_study
+from explorer.report.frame import of_columns
 
 DTYPES: Mapping[str, str] = {
     "number": "int64",
@@ -63,7 +64,7 @@ def load_epochs(study: optuna.Study | str, storage: BaseStorage | None = None) -
     columns = list(zip(*rows, strict=True)) or [()] * len(DTYPES)
     data = dict(zip(DTYPES, columns, strict=True))
     data |= {name: tuple(map(_loaded, data[name])) for name in ("arm", "replicate")}
-    return pd.DataFrame({name: pd.Series(data[name], dtype=kind) for name, kind in DTYPES.items()})
+    return of_columns(data, DTYPES)
 
 
 def _order(row: tuple[Any, ...]) -> tuple[Any, ...]:

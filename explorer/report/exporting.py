@@ -11,7 +11,7 @@ from explorer.errors import InputError
 from explorer.report.data import to_rows
 from explorer.report.epochs import DTYPES as OF_EPOCHS
 from explorer.report.files import replacing
-from explorer.report.frame import typed
+from explorer.report.frame import of_columns, typed
 from explorer.report.rungs import DTYPES as OF_RUNGS
 from explorer.report.slots import records
 from explorer.report.summary import StudyReport
@@ -78,12 +78,9 @@ def read(path: Path | str) -> pd.DataFrame:
             for name, values in columns.items()
         }
     kinds = next((of for of in (OF_EPOCHS, OF_RUNGS) if set(of) == set(columns)), None)
-    return pd.DataFrame(
-        {
-            name: pd.Series(values, dtype=kinds[name]) if kinds else typed(name, values)
-            for name, values in columns.items()
-        }
-    )
+    if kinds is not None:
+        return of_columns(columns, kinds)
+    return pd.DataFrame({name: typed(name, values) for name, values in columns.items()})
 
 
 def to_frame(report: StudyReport) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """From the database to one tidy pandas frame: a row a trial."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -155,6 +155,11 @@ def _dynamic(seen: Iterable[str], said: Definition) -> list[str]:
         rest = sorted(group.difference(first), key=lambda c: c.replace(".high", ".~high"))
         ordered += [*first, *rest]
     return ordered
+
+
+def of_columns(columns: Mapping[str, Sequence[Any]], kinds: Mapping[str, str]) -> pd.DataFrame:
+    """Return a frame of these columns, in their order, of the types that ``kinds`` names."""
+    return pd.DataFrame({name: pd.Series(v, dtype=kinds[name]) for name, v in columns.items()})
 
 
 def typed(column: str, values: list[Any]) -> "pd.Series[Any]":

@@ -9,6 +9,7 @@ from optuna.storages import BaseStorage
 
 from explorer import storage as db
 from explorer.report.definition import find_study
+from explorer.report.frame import of_columns
 
 DTYPES: Mapping[str, str] = {
     "number": "int64",
@@ -57,9 +58,4 @@ def load_rungs(study: optuna.Study | str, storage: BaseStorage | None = None) ->
             measured = (images, probe, rung.get("loss"), rung.get("seconds"))
             rows.append((trial.number, said.get("arm"), said.get("replicate"), *measured))
     columns = list(zip(*rows, strict=True)) or [()] * len(DTYPES)
-    return pd.DataFrame(
-        {
-            name: pd.Series(values, dtype=DTYPES[name])
-            for name, values in zip(DTYPES, columns, strict=True)
-        }
-    )
+    return of_columns(dict(zip(DTYPES, columns, strict=True)), DTYPES)

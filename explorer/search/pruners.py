@@ -130,8 +130,7 @@ def _resources(protocol: Protocol) -> Callable[[int], int]:
     The images of a rung are whole batches, and a protocol's rungs need be no powers. In proportion
     to the first rung, halving acts at the rungs that the protocol has.
     """
-    shares, sizes = protocol.pretrain.rungs, protocol.dataset
-    total = sizes.categories * sizes.instances * protocol.pretrain.epochs
+    shares, total = protocol.pretrain.rungs, protocol.pretraining_images
 
     def resource(images_seen: int) -> int:
         nearest = min(shares, key=lambda share: abs(share * total - images_seen))
