@@ -62,7 +62,7 @@ class Job:
         self.classes = protocol.dataset.categories
         # What is loaded for a task has these channels, without loading it.
         self.channels = 1 if all(t.name == "digits" for t in protocol.downstream) else 3
-        said = protocol.pretrain.model_dump(exclude={"rungs"})
+        said = protocol.pretrain.model_dump(exclude={"rungs", "patch_drop"})
         self.recipe = FineTune.model_validate({**said, "epochs": epochs})
         self.batch = self.recipe.batch_size
         sizes: dict[str, Any] = {
