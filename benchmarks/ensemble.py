@@ -104,37 +104,44 @@ class Shape:
 
 
 class Optimisers:
-    """AdamW for all, or Muon for the matrices of the blocks and AdamW for the rest."""
+    """AdamW for all, or Muon for the matrices of the blocks and AdamW for the rest.
+
+    The share of the peak learning rates is a tensor, so that a step can be a CUDA graph.
+    """
 
     def __init__(self, w: Weights, recipe: Phase, dtype: torch.dtype) -> None:
         self.recipe = recipe
         self.dtype = dtype
+        device = next(iter(w.values())).device
+        self.factor = torch.zeros((), device=device)
         muon = recipe.optimiser == "muon"
-        fast = {n for n in w if n.startswith("blocks.") and n.split(".", 2)[2] in MATRICES} if muon else set()
+        fast = [n for n in w if muon and n.startswith("blocks.") and n.endswith(MATRICES)]
         rest = {n: p for n, p in w.items() if n not in fast}
-        plain = {n for n, p in rest.items() if p.ndim < 3 or n.endswith(("pos_embed", "cls_token"))}
+        plain = [p for n, p in rest.items() if p.ndim < 3 or n.endswith(("pos_embed", "cls_token"))]
+        spared = {id(p) for p in plain}
+        cuda = device.type == "cuda"
         self.adamw = torch.optim.AdamW(
             [
-                {"params": [p for n, p in rest.items() if n not in plain], "weight_decay": recipe.weight_decay},
-                {"params": [p for n, p in rest.items() if n in plain], "weight_decay": 0.0},
+                {
+                    "params": [p for p in rest.values() if id(p) not in spared],
+                    "weight_decay": recipe.weight_decay,
+                },
+                {"params": plain, "weight_decay": 0.0},
             ],
-            lr=recipe.learning_rate,
+            lr=torch.zeros((), device=device),
             fused=True,
+            capturable=cuda,
         )
-        self.matrices = [
-            [w[n] for n in w if n in fast and n.endswith(kind)] for kind in MATRICES
-        ] if muon else []
+        self.matrices = [[w[n] for n in fast if n.endswith(kind)] for kind in MATRICES if muon]
         self.averages = [[torch.zeros_like(p) for p in group] for group in self.matrices]
 
     @torch.no_grad()
-    def step(self, factor: float) -> None:
-        """Move the weights at a share of the peak learning rates."""
+    def step(self) -> None:
+        """Move the weights at `factor` times the peak learning rates."""
         for group in self.adamw.param_groups:
-            group["lr"] = self.recipe.learning_rate * factor
+            group["lr"].copy_(self.factor * self.recipe.learning_rate)
         self.adamw.step()
-        if not self.matrices:
-            return
-        rate = (self.recipe.matrix_learning_rate or 0.0) * factor
+        rate = self.factor * (self.recipe.matrix_learning_rate or 0.0)
         for group, averages in zip(self.matrices, self.averages, strict=True):
             gradients = [p.grad for p in group]
             torch._foreach_lerp_(averages, gradients, 1 - MOMENTUM)
@@ -142,9 +149,17 @@ class Optimisers:
             rows, columns = group[0].shape[1:]
             updates = orthogonalise(torch.cat([g.to(self.dtype) for g in gradients]))
             size = rate * math.sqrt(max(1, rows / columns))
-            torch._foreach_mul_(group, 1 - rate * self.recipe.weight_decay)
-            parts = [part.float() for part in updates.split(len(group[0]))]
-            torch._foreach_add_(group, parts, alpha=-size)
+            decay = 1 - rate * self.recipe.weight_decay
+            for matrix, update in zip(group, updates.split(len(group[0])), strict=True):
+                matrix.mul_(decay).sub_(update * size)
+
+    def forget(self) -> None:
+        """Begin anew: what warming up has left behind is gone."""
+        for state in self.adamw.state.values():
+            for value in state.values():
+                value.zero_()
+        for group in self.averages:
+            torch._foreach_zero_(group)
 
 
 @torch.no_grad()
@@ -157,6 +172,83 @@ def clip(w: Weights, most: float) -> None:
         gradient.mul_(factor.view(-1, *[1] * (gradient.ndim - 1)))
 
 
+class Stepper:
+    """A step of an ensemble on a batch; on a GPU it is recorded once and then replayed.
+
+    Args:
+        w: Weights of M networks.
+        shape: Their shape.
+        recipe: Of the phase.
+        images: Example of a batch, normalised, float [M, B, C, H, W].
+        targets: Example of its targets, float [M, B, classes].
+        drop: Share of the patches left out.
+        rates: Learning rate of every network as a multiple of the recipe's, float [M].
+    """
+
+    def __init__(
+        self, w: Weights, shape: Shape, recipe: Phase, images: Tensor, targets: Tensor,
+        drop: float = 0.0, rates: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        self.w, self.shape, self.recipe, self.drop, self.rates = w, shape, recipe, drop, rates
+        for parameter in w.values():
+            parameter.requires_grad_()
+        self.images, self.targets = images.clone(), targets.clone()
+        self.optimisers = Optimisers(w, recipe, shape.dtype)
+        self.loss = torch.zeros(len(images), device=images.device)
+        self.graph: torch.cuda.CUDAGraph | None = None
+        if images.device.type == "cuda":
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):  # at a learning rate of zero nothing moves
+                for _ in range(2):
+                    self._step()
+            torch.cuda.current_stream().wait_stream(stream)
+            for parameter in w.values():
+                parameter.grad = None
+            graph = torch.cuda.CUDAGraph()
+            try:
+                with torch.cuda.graph(graph):
+                    self._step()
+                self.graph = graph
+            except RuntimeError as error:
+                print("not recorded:", str(error)[:300], flush=True)
+            self.optimisers.forget()
+
+    def __call__(self, images: Tensor, targets: Tensor, factor: float) -> Tensor:
+        """Train on one batch at a share of the peak rates; the losses [M], until the next call."""
+        self.images.copy_(images)
+        self.targets.copy_(targets)
+        self.optimisers.factor.fill_(factor)
+        if self.graph is None:
+            self._step()
+        else:
+            self.graph.replay()
+        return self.loss
+
+    def _step(self) -> None:
+        logits = self.shape.logits(self.w, self.shape.tokens(self.w, self.images, self.drop))
+        loss = nnf.cross_entropy(
+            logits.flatten(0, 1), self.targets.flatten(0, 1),
+            label_smoothing=self.recipe.label_smoothing, reduction="none",
+        ).view(len(self.images), -1).mean(dim=1)  # fmt: skip
+        for parameter in self.w.values():
+            parameter.grad = None
+        loss.sum().backward()
+        self.loss.copy_(loss.detach())
+        if self.recipe.clip is not None:
+            clip(self.w, self.recipe.clip)
+        if self.rates is None:
+            self.optimisers.step()
+            return
+        # Step and decay are proportional to the rate, so a share of the step is a rate.
+        before = {name: parameter.detach().clone() for name, parameter in self.w.items()}
+        self.optimisers.step()
+        with torch.no_grad():
+            for name, parameter in self.w.items():
+                share = self.rates.view(-1, *[1] * (parameter.ndim - 1))
+                parameter.copy_(before[name].lerp(parameter, share))
+
+
 @dataclass
 class Group:
     """Neighbouring networks of an ensemble whose images are augmented alike."""
@@ -164,6 +256,10 @@ class Group:
     first: int
     count: int
     recipe: Augmentation
+
+
+# Batches that are drawn and augmented at once.
+SLAB = 16
 
 
 def train(
@@ -189,34 +285,33 @@ def train(
         shape: Their shape.
         images: uint8 [M, N, C, H, W].
         labels: int64 [M, N].
-        recipe: Of the phase.
+        recipe: Of the phase; its batches must divide the images.
         mean: Of the grey levels, float [M, 1, 1, 1, 1].
         std: The same.
         classes: Outputs of the heads.
         seed: Of order and augmentation.
-        groups: How images are augmented; none for networks in no group.
+        groups: How images are augmented; not at all for networks in no group.
         drop: Share of the patches left out.
         rates: Learning rate of every network as a multiple of the recipe's, float [M].
         stop: Steps after which to stop, for a test of speed.
 
     Yields:
-        After every epoch its number and the loss of its last half, float [M].
+        After every epoch its number and the mean loss of its second half, float [M].
     """
-    for parameter in w.values():
-        parameter.requires_grad_()
     count, total = labels.shape
-    device = images.device
-    steps = math.ceil(total / recipe.batch_size)
-    optimisers = Optimisers(w, recipe, shape.dtype)
+    device, batch = images.device, min(recipe.batch_size, total)
+    steps = total // batch
     flat, flat_labels = images.flatten(0, 1), labels.flatten()
     offsets = torch.arange(count, device=device)[:, None] * total
     generator = torch.Generator(device).manual_seed(engine.mixed(seed, 0))
+    stepper: Stepper | None = None
     step = 0
     for epoch in range(recipe.epochs):
         order = torch.rand(count, total, generator=generator, device=device).argsort(dim=1)
         losses = torch.zeros(count, device=device)
-        for batch in torch.tensor_split(order, steps, dim=1):
-            chosen = (batch + offsets).flatten()
+        counted = 0
+        for piece in order[:, : steps * batch].split(SLAB * batch, dim=1):
+            chosen = (piece + offsets).flatten()
             x = flat[chosen].view(count, -1, *flat.shape[1:]).float()
             y = nnf.one_hot(flat_labels[chosen], classes).float().view(count, -1, classes)
             for group in groups:
@@ -226,45 +321,26 @@ def train(
                     group.recipe.photometric,
                     engine.mixed(seed, 5, step, group.first),
                 )
-                x[part] = own.view_as(x[part])
-            x = (x - mean) / std
-            for group in groups:
-                part = slice(group.first, group.first + group.count)
+                own = (own.view_as(x[part]) - mean[part]) / std[part]
                 own, target = augment(
-                    x[part].flatten(0, 1),
+                    own.flatten(0, 1),
                     y[part].flatten(0, 1),
                     group.recipe,
                     engine.mixed(seed, 1, step, group.first),
                 )
                 x[part], y[part] = own.view_as(x[part]), target.view_as(y[part])
-            logits = shape.logits(w, shape.tokens(w, x, drop))
-            loss = nnf.cross_entropy(
-                logits.flatten(0, 1), y.flatten(0, 1),
-                label_smoothing=recipe.label_smoothing, reduction="none",
-            ).view(count, -1).mean(dim=1)  # fmt: skip
-            for parameter in w.values():
-                parameter.grad = None
-            loss.sum().backward()
-            if recipe.clip is not None:
-                clip(w, recipe.clip)
-            factor = engine.schedule(step, steps * recipe.epochs, recipe.warmup)
-            if rates is None:
-                optimisers.step(factor)
-            else:
-                # Step and decay are proportional to the rate, so a share of the step is a rate.
-                before = {name: parameter.detach().clone() for name, parameter in w.items()}
-                optimisers.step(factor)
-                with torch.no_grad():
-                    for name, parameter in w.items():
-                        share = rates.view(-1, *[1] * (parameter.ndim - 1))
-                        parameter.copy_(before[name].lerp(parameter, share))
-            step += 1
-            if step % steps >= steps // 2 or steps < 2:
-                losses += loss.detach() / max(1, steps - steps // 2)
-            if stop is not None and step == stop:
-                yield epoch, losses
-                return
-        yield epoch, losses
+            for now, goal in zip(x.split(batch, dim=1), y.split(batch, dim=1), strict=True):
+                stepper = stepper or Stepper(w, shape, recipe, now, goal, drop, rates)
+                factor = engine.schedule(step, steps * recipe.epochs, recipe.warmup)
+                loss = stepper(now, goal, factor)
+                if step % steps >= steps // 2:
+                    losses += loss
+                    counted += 1
+                step += 1
+                if step == stop:
+                    yield epoch, losses / max(1, counted)
+                    return
+        yield epoch, losses / counted
     for parameter in w.values():
         parameter.requires_grad_(False)  # noqa: FBT003
         parameter.grad = None
@@ -297,16 +373,12 @@ def _check() -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 24, 1, 32, 32), dtype=np.uint8)
     labels = np.arange(24, dtype=np.int64) % 4
     w = stack(networks, torch.device("cpu"))
-    shape = Shape(8, 12, 3, torch.float32)
-    optimisers = Optimisers(w, recipe, torch.float32)
+    cpu = torch.device("cpu")
     trainings = [
-        engine.Training(
-            n, i, labels, recipe, classes=4, seed=0, device=torch.device("cpu"), phase="pretrain"
-        )
+        engine.Training(n, i, labels, recipe, classes=4, seed=0, device=cpu, phase="pretrain")
         for n, i in zip(networks, images, strict=True)
     ]
-    for parameter in w.values():
-        parameter.requires_grad_()
+    stepper: Stepper | None = None
     for step in range(3):
         chosen = torch.arange(8) + 8 * step
         for training in trainings:
@@ -316,15 +388,9 @@ def _check() -> None:
             training.update()
             training.step += 1
         x = (torch.from_numpy(images)[:, chosen].float() - 127.5) / 127.5
-        logits = shape.logits(w, shape.tokens(w, x))
-        loss = nnf.cross_entropy(
-            logits.flatten(0, 1), torch.from_numpy(labels)[chosen].repeat(2), reduction="none"
-        )
-        for parameter in w.values():
-            parameter.grad = None
-        loss.view(2, -1).mean(dim=1).sum().backward()
-        clip(w, 1.0)
-        optimisers.step(engine.schedule(step, 3, recipe.warmup))
+        y = nnf.one_hot(torch.from_numpy(labels)[chosen], 4).float().expand(2, -1, -1)
+        stepper = stepper or Stepper(w, Shape(8, 12, 3, torch.float32), recipe, x, y)
+        stepper(x, y, engine.schedule(step, 3, recipe.warmup))
     first = [models.build(model, classes=4, channels=1, seed=seed) for seed in (0, 1)]
     expected, before = (stack(each, torch.device("cpu")) for each in (networks, first))
     worst = max(float((w[n].detach() - expected[n]).abs().max()) for n in w)

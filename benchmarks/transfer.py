@@ -11,11 +11,11 @@ fine-tuning. Tasks are scikit-learn's digits, and the sets of NAME.npz (uint8 `i
 
 import argparse
 import csv
+import dataclasses
 import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -137,11 +137,7 @@ class Study:
         self.most = int(plan.get("most", 256))
         for file in folder.glob("*.npz"):
             tasks.BUILT_IN[file.stem] = tasks.Kind(_reader(file), path="refused", split="share")
-        with ThreadPoolExecutor(8) as pool:
-            loaded = pool.map(
-                lambda item: downstream.load(Task(**item["task"]), image_size=SIDE), plan["tasks"]
-            )
-            self.tasks = dict(zip((item["name"] for item in plan["tasks"]), loaded, strict=True))
+        self.tasks = {item["name"]: _task(item, folder) for item in plan["tasks"]}
         say("tasks", {n: (len(t.train_labels), len(t.test_labels)) for n, t in self.tasks.items()})
         self.images = Images(plan["images"], int(plan.get("workers", 16)))
         self.files = {
@@ -155,6 +151,7 @@ class Study:
             self.writers[name] = csv.DictWriter(self.files[name], list(row))
             self.writers[name].writeheader()
         self.writers[name].writerow(row)
+        self.files[name].flush()
 
     def run(self) -> None:
         """Run all ensembles of the plan."""
@@ -169,8 +166,6 @@ class Study:
                     self.finetune(networks, tuning, item)
             except torch.OutOfMemoryError as error:
                 say("out of memory:", item["name"], str(error)[:200])
-            for file in self.files.values():
-                file.flush()
             torch.cuda.empty_cache()
 
     def pretrain(self, item: Mapping[str, Any]) -> Networks:
@@ -236,7 +231,7 @@ class Study:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
         networks.seconds = time.perf_counter() - began
-        seen = images.shape[1] * recipe.epochs
+        seen = item["stop"] * recipe.batch_size if "stop" in item else images.shape[1] * recipe.epochs
         say(item["name"], f"{networks.seconds:.1f} s", f"{len(arms) * seen / networks.seconds:.0f} images/s")
         for arm, value in zip(arms, last.tolist(), strict=True):
             self.write(
@@ -262,7 +257,8 @@ class Study:
                 tokens = self.shape.tokens(networks.w, x)
                 return torch.cat([tokens[:, :, 0], tokens[:, :, 1:].mean(dim=2)], dim=2)
 
-            x, q = (ensemble.apply(features, i, mean, std, 256) for i in (train, test))
+            piece = max(32, 16_384 // len(networks.arms))
+            x, q = (ensemble.apply(features, i, mean, std, piece) for i in (train, test))
             for number, arm in enumerate(networks.arms):
                 near = _neighbours(x[number], labels, q[number], len(task.classes))
                 line = _ridge(x[number].double(), labels, q[number].double(), len(task.classes))
@@ -327,7 +323,8 @@ class Study:
                 test = torch.from_numpy(task.test_images)[None].to(self.device)
                 rest = torch.from_numpy(task.train_images[:CALIBRATION])[None].to(self.device)
                 tested, kept = (
-                    ensemble.apply(logits, i, mean[own], std[own], 64) for i in (test, rest)
+                    ensemble.apply(logits, i, mean[own], std[own], max(32, 16_384 // len(part)))
+                    for i in (test, rest)
                 )
                 rest_labels = torch.from_numpy(task.train_labels[:CALIBRATION]).to(self.device)
                 answers = torch.from_numpy(task.test_labels).to(self.device)
@@ -379,6 +376,22 @@ def _neighbours(x: Tensor, labels: Tensor, queries: Tensor, classes: int) -> Ten
     cosines, near = (queries @ x.T).topk(min(10, len(x)), dim=1)
     votes = torch.zeros(len(queries), classes, device=x.device)
     return votes.scatter_add_(1, labels[near], (1 + cosines) / 2).argmax(dim=1)
+
+
+def _task(item: Mapping[str, Any], folder: Path) -> downstream.Downstream:
+    """Load a task, or what an earlier run has kept of it."""
+    kept = folder / "kept" / f"{item['name']}.npz"
+    if not kept.exists():
+        kept.parent.mkdir(exist_ok=True)
+        task = downstream.load(Task(**item["task"]), image_size=SIDE)
+        values = dataclasses.asdict(task)
+        np.savez_compressed(kept, task=json.dumps(item["task"]), **values)
+    content = dict(np.load(kept))
+    if json.loads(str(content.pop("task"))) != item["task"]:
+        raise ValueError(f"{kept} is of another task")
+    content["name"] = str(content["name"])
+    content["classes"], content["draws"] = tuple(content["classes"]), tuple(content["draws"])
+    return downstream.Downstream(**content)
 
 
 def _reader(file: Path) -> Any:
