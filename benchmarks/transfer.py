@@ -95,7 +95,8 @@ class Arm:
     augmentation: Augmentation = field(default_factory=Augmentation)
     initialisation: str = "timm"
     normalise: Any = (0.5, 0.5)
-    settings: str = ""
+    categories: int = 0
+    instances: int | None = None
 
 
 @dataclass
@@ -179,6 +180,7 @@ class Study:
                     f"{entry['images']}/{seed}" if "images" in entry else None,
                     augmentation, entry.get("initialisation", "timm"),
                     entry.get("normalise", (0.5, 0.5)),
+                    entry.get("categories", item.get("categories", 2)), entry.get("instances"),
                 )
                 for seed in entry.get("seeds", item["seeds"])
             ]  # fmt: skip
@@ -202,11 +204,9 @@ class Study:
         networks = Networks(arms, w, None, None, item["name"], 0.0)
         if recipe is None:
             return networks
-        images = torch.stack([torch.from_numpy(self.images.get(arm.images)) for arm in arms])
-        images = images[:, :: item.get("every", 1)].to(self.device)
-        labels = torch.arange(categories, device=self.device).repeat_interleave(
-            images.shape[1] // categories
-        ).expand(len(arms), -1)
+        images = torch.stack([self._part(arm) for arm in arms]).to(self.device)
+        each = torch.arange(images.shape[1], device=self.device)
+        labels = torch.stack([each * arm.categories // images.shape[1] for arm in arms])
         rows = []
         for number, arm in enumerate(arms):
             values = images[number].flatten()[:: 7].float()
@@ -223,24 +223,40 @@ class Study:
         for epoch, losses in ensemble.train(
             w, self.compiled if item.get("compile", True) else self.shape, images, labels, recipe,
             mean=both[:, 0], std=both[:, 1], classes=categories, seed=1, groups=groups,
-            drop=recipe.patch_drop, stop=item.get("stop"),
+            drop=recipe.patch_drop,
         ):  # fmt: skip
             last = losses
-            if time.perf_counter() - began > 20 and epoch % 2:
-                say(item["name"], "epoch", epoch, [round(float(v), 3) for v in losses[:6]])
+            if recipe.epochs > 1:
+                say(item["name"], "epoch", epoch, [round(float(v), 3) for v in losses[::3]])
+            if time.perf_counter() - T0 > item.get("stop_at", float("inf")):
+                say("stopped early:", item["name"], "after epoch", epoch + 1)
+                break
         if self.device.type == "cuda":
             torch.cuda.synchronize()
         networks.seconds = time.perf_counter() - began
-        seen = item["stop"] * recipe.batch_size if "stop" in item else images.shape[1] * recipe.epochs
+        seen = images.shape[1] * (epoch + 1)
         say(item["name"], f"{networks.seconds:.1f} s", f"{len(arms) * seen / networks.seconds:.0f} images/s")
         for arm, value in zip(arms, last.tolist(), strict=True):
             self.write(
                 "pretrained", ensemble=item["name"], arm=arm.name, seed=arm.seed, images_seen=seen,
+                categories=arm.categories, instances=arm.instances or seen // (epoch + 1) // arm.categories,
                 batch=recipe.batch_size, patch_drop=recipe.patch_drop, initialisation=arm.initialisation,
                 normalise=arm.normalise, augmentation=json.dumps(arm.augmentation.model_dump(exclude_defaults=True)),
                 loss=round(value, 4), seconds=round(networks.seconds, 1), networks=len(arms), device=self.name,
             )  # fmt: skip
         return networks
+
+    def _part(self, arm: Arm) -> Tensor:
+        """Return the images of an arm, uint8 [N, 1, S, S], category by category.
+
+        Where it has fewer instances, each is there as often as makes up for that.
+        """
+        images = torch.from_numpy(self.images.get(arm.images or ""))
+        if arm.instances is None:
+            return images
+        by_category = images.view(arm.categories, -1, *images.shape[1:])
+        times = by_category.shape[1] // arm.instances
+        return by_category[:, : arm.instances].repeat(1, times, 1, 1, 1).flatten(0, 1)
 
     def frozen(self, networks: Networks, item: Mapping[str, Any]) -> None:
         """Score frozen features on every task."""
