@@ -55,7 +55,7 @@ def test_a_trial_reports_its_rungs_and_all_scores(pretrained):
     assert scores.remarks == []
     assert all(math.isfinite(value) for value in scores.variety.values())
     assert scores.pretrain_loss < math.log(8) + 0.5  # eight categories: no worse than guessing
-    phases = {"render", "variety", "pretrain", "probe", "finetune", "test"}
+    phases = {"render", "variety", "pretrain", "probe", "companions", "finetune", "test"}
     assert scores.seconds.keys() == phases | {"total"}
     assert sum(scores.seconds[phase] for phase in phases) <= scores.seconds["total"]
     assert [(row["phase"], row["epoch"]) for row in scores.epochs] == [
@@ -143,6 +143,20 @@ def test_fine_tuning_is_repeated_under_other_heads_and_averaged(smoke, pretraine
         "finetune.3",
     ]
     assert values(run({"frequency": (0, 20)}, thrice)) == values((rungs, scores))
+
+
+def test_every_draw_is_fine_tuned_on_and_the_companions_come_beside(smoke):
+    few = {"train_size": 50, "draws": 2, "scatter": {}, "invert": 0.5}
+    protocol = changed(smoke, downstream=few)
+    _, scores = run({"frequency": (0, 20)}, protocol)
+    assert len(scores.repeats["digits"]) == 2
+    assert scores.companions.keys() == {"ridge", "neighbours", "logme", "log_likelihood"}
+    assert -math.log(10) - 1 < scores.companions["log_likelihood"] < 0
+    # A control: pre-trained and probed alike, fine-tuned from the same weights in another order.
+    shuffled = changed(protocol, finetune={"weights": "shuffled"})
+    _, control = run({"frequency": (0, 20)}, shuffled)
+    assert control.companions["ridge"] == scores.companions["ridge"]
+    assert control.repeats != scores.repeats
 
 
 def test_real_images_may_stand_in_for_a_formula(smoke, photos):

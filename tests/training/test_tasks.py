@@ -243,7 +243,7 @@ def test_a_data_set_whose_package_is_missing(monkeypatch):
         raise ImportError("No module named 'datasets'")
 
     monkeypatch.setattr("timm.data.create_dataset", create)
-    with pytest.raises(DownstreamError, match="hfds/x/y: not found .*No module named 'datasets'"):
+    with pytest.raises(DownstreamError, match=r"hfds/x/y: not found .*No module named 'datasets'"):
         load(Task(name="hfds/x/y"), image_size=4)
 
 
