@@ -7,7 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from explorer import config, files, formulas, variety
+from explorer import files, formulas, variety
+from explorer import study as config
 from explorer.errors import InputError
 
 _TITLES: Mapping[files.Kind, str] = {

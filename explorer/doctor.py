@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.errors import InputError
 
 _PACKAGES = ("numpy", "numba", "torch", "torchvision", "timm", "optuna", "ray", "sqlalchemy")

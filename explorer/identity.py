@@ -18,10 +18,10 @@ from typing import Any
 
 import explorer
 from explorer import formulas
-from explorer.config import Protocol, Range
+from explorer.study import Protocol, Range
 
 # Rooms whose code can change a score, and the libraries that it stands on.
-_ROOMS = ("evaluate.py", "image_files.py", "formulas", "dataset/render.py", "training", "variety")
+_ROOMS = ("trial.py", "image_files.py", "formulas", "images/render.py", "training", "variety")
 # A folder of a million photographs takes seconds to look through; a run asks before every trial.
 _SECONDS_BETWEEN_LOOKS = 60
 _LIBRARIES = ("numba", "numpy", "pillow", "scikit-learn", "scipy", "timm", "torch", "torchvision")

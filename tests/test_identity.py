@@ -2,7 +2,8 @@
 
 import pytest
 
-from explorer import config, identity
+from explorer import identity
+from explorer import study as config
 from explorer.identity import result_key
 
 
@@ -57,16 +58,16 @@ def test_from_scratch_the_pre_training_takes_no_part(smoke):
 
 
 def test_code_that_decides_over_scores_is_hashed_and_other_code_is_not(tmp_path, monkeypatch):
-    for room in ("formulas", "dataset", "training", "variety", "report"):
+    for room in ("formulas", "images", "training", "variety", "report"):
         (tmp_path / room).mkdir()
         (tmp_path / room / "render.py").write_text("one = 1")
-    for file in ("__init__.py", "evaluate.py", "image_files.py"):
+    for file in ("__init__.py", "trial.py", "image_files.py"):
         (tmp_path / file).write_text("")
     monkeypatch.setattr(identity.explorer, "__file__", str(tmp_path / "__init__.py"))
     hashed = [identity._code.__wrapped__()["explorer"]]
     (tmp_path / "report" / "render.py").write_text("one = 2")
     assert identity._code.__wrapped__()["explorer"] == hashed[0]
-    for name in ("evaluate.py", "formulas/render.py", "dataset/render.py", "training/render.py"):
+    for name in ("trial.py", "formulas/render.py", "images/render.py", "training/render.py"):
         (tmp_path / name).write_text("one = 2")
         hashed.append(identity._code.__wrapped__()["explorer"])
     assert len(set(hashed)) == 5

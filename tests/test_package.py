@@ -25,7 +25,7 @@ def test_a_wheel_brings_its_studies(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     installed, empty = tmp_path / "installed", tmp_path / "empty"
     zipfile.ZipFile(wheel).extractall(installed)
-    revisions = installed / "explorer" / "storage" / "migrations" / "versions"
+    revisions = installed / "explorer" / "store" / "migrations" / "versions"
     assert (revisions / "revision_0001.py").is_file()
     templates = {path.name for path in (ROOT / "explorer/report/page/templates").iterdir()}
     assert {

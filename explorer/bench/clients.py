@@ -10,12 +10,12 @@ from threading import Barrier
 
 from optuna.trial import TrialState
 
-from explorer import config
-from explorer import storage as db
+from explorer import store as db
+from explorer import study as config
 from explorer.bench import growth
 from explorer.bench.filled import plan
 from explorer.search import Queue
-from explorer.storage.attempts import read_attempts
+from explorer.store.attempts import read_attempts
 
 _PROCESSES = 4
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.errors import InputError, masked
 
 

@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
-from explorer import config, search
-from explorer import storage as db
-from explorer.storage.rows import attr_rows, param_rows
+from explorer import search
+from explorer import store as db
+from explorer import study as config
+from explorer.store.rows import attr_rows, param_rows
 from explorer.variety import MEASURES
 
 _STUDY = """\

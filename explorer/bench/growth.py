@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from explorer import config
-from explorer import storage as db
+from explorer import store as db
+from explorer import study as config
 from explorer.bench.filled import filled, plan
 from explorer.scores import Rung
 from explorer.search import Queue

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from explorer import report
-from explorer import storage as db
+from explorer import store as db
 from explorer.bench.filled import filled, plan
 
 

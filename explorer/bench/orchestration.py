@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.bench import growth
 from explorer.bench.filled import plan
 from explorer.scores import Scores

@@ -25,8 +25,8 @@ import explorer
 from explorer import formulas
 from explorer.bench import families
 from explorer.bench.cores import only, usable
-from explorer.dataset.render import Plan
 from explorer.errors import InputError
+from explorer.images.render import Plan
 
 _ROUNDS = 5
 _JOB = 16  # instances of a category, drawn by the counter stream
@@ -41,7 +41,7 @@ STEPS = _ROUNDS + 2
 _RENDER = """
 import sys
 from pathlib import Path
-from explorer import dataset
+from explorer import images as dataset
 size = {"categories": int(sys.argv[3]), "instances": 64, "canvas": 512, "size": 512, "seed": 0}
 progress = lambda count: print(count, flush=True)
 plan = dataset.Plan(sys.argv[1], None, **size)

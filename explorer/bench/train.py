@@ -30,7 +30,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from explorer import config
+from explorer import study as config
 from explorer.bench import compiling, ways
 from explorer.bench.cores import only, usable
 from explorer.errors import InputError

@@ -21,8 +21,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision import datasets, transforms
 
-from explorer import config, dataset
-from explorer.dataset import ProxyDataset
+from explorer import images as dataset
+from explorer import study as config
+from explorer.images import ProxyDataset
 from explorer.training import arithmetic, engine, models
 from explorer.training.recipe import Augmentation, FineTune
 

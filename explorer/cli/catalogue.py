@@ -9,7 +9,8 @@ from explorer.cli.options import OK, SOMETHING_FAILED, console, storage_option
 @click.argument("formula", required=False)
 def list_(formula: str | None) -> int:
     """List the studies, search spaces, protocols and formulas, or the parameters of a FORMULA."""
-    from explorer import catalogue, config
+    from explorer import catalogue
+    from explorer import study as config
 
     if formula is None:
         console().print(catalogue.screen())

@@ -63,7 +63,7 @@ def render(formula: str | None, verify: Path | None, **options: Any) -> int:
     With --verify DIR nothing is written: every file of DIR that is missing or not as its
     dataset.json says is named.
     """
-    from explorer import config
+    from explorer import study as config
 
     given = {name: value for name, value in options.items() if value not in {None, ()}}
     if verify is not None:
@@ -113,7 +113,7 @@ def _refuse_options(given: dict[str, Any], refused: dict[str, str]) -> None:
 def _preset(name: str | None, formula: str | None) -> tuple[str | None, Mapping[str, float]]:
     if name is None:
         return None, {}
-    from explorer import dataset
+    from explorer import images as dataset
 
     if name not in dataset.PRESETS:
         raise InputError("--preset", None, name, f"unknown; {nearest(name, dataset.PRESETS)}")
@@ -132,7 +132,8 @@ def _render_counter(
     canvas: int = 512,
     **arguments: Any,
 ) -> int:
-    from explorer import config, dataset
+    from explorer import images as dataset
+    from explorer import study as config
 
     if layout not in dataset.LAYOUTS:
         raise InputError("--layout", None, layout, f"unknown; {nearest(layout, dataset.LAYOUTS)}")
@@ -159,7 +160,7 @@ def _render_official(
     seed: int | None = None,
     workers: int | None = None,
 ) -> int:
-    from explorer import dataset
+    from explorer import images as dataset
 
     given = {**preset, **_numbers(settings)}
     with refusals("--set"):
@@ -184,7 +185,7 @@ def _numbers(settings: tuple[str, ...]) -> dict[str, float]:
 
 
 def _verify(directory: Path, workers: int | None) -> int:
-    from explorer import dataset
+    from explorer import images as dataset
 
     stored = dataset.Stored(directory, workers)
     with progress("comparing", stored.total) as advance:
@@ -225,7 +226,8 @@ def preview(
 
     With several formulas, a --set is for those that have that parameter.
     """
-    from explorer import config, dataset
+    from explorer import images as dataset
+    from explorer import study as config
 
     ranges = config.parse_shared_ranges(formulas, settings)
     alone = len(formulas) == 1
@@ -271,7 +273,9 @@ def variety(
     images: str, size: int, sample: int, settings: tuple[str, ...], **options: int | None
 ) -> int:
     """Measure how different the images of FORMULA are, or those in the folders of DIR."""
-    from explorer import catalogue, config, dataset, formulas
+    from explorer import catalogue, formulas
+    from explorer import images as dataset
+    from explorer import study as config
     from explorer import variety as room
 
     given = {name: value for name, value in options.items() if value is not None}

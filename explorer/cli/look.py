@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def status(study: str | None, storage: str | None, watch: bool, interval: float) -> int:
     """Say what is done, running and failed, and how long it will take."""
     from explorer import report
-    from explorer import storage as db
+    from explorer import store as db
 
     database = db.connect(storage or db.default_url())
     names = db.study_names(database) if study is None else [study]
@@ -79,7 +79,7 @@ def dashboard(
     one.
     """
     from explorer import dashboard as room
-    from explorer import storage as db
+    from explorer import store as db
 
     database = db.connect(storage or db.default_url())
     path = ""

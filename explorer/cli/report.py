@@ -93,7 +93,7 @@ def report_(
     under one of them are STUDY@PROTOCOL.
     """
     from explorer import report
-    from explorer import storage as db
+    from explorer import store as db
     from explorer.report.exporting import writer
 
     asked = (

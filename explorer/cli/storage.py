@@ -27,7 +27,7 @@ def copy(source: str, target: str, studies: tuple[str, ...]) -> int:
 
     All of them or none: a copy that was interrupted is simply made again.
     """
-    from explorer import storage as db
+    from explorer import store as db
 
     with (
         db.disposing(db.connect(source, source="FROM")) as there,
@@ -45,7 +45,7 @@ def copy(source: str, target: str, studies: tuple[str, ...]) -> int:
 @click.argument("url", required=False)
 def check(url: str | None) -> int:
     """Say whether a database is sound; URL is by default the one that all commands use."""
-    from explorer import storage as db
+    from explorer import store as db
 
     url = url or db.default_url()
     facts, problems = db.check(url)

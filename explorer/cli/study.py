@@ -12,8 +12,8 @@ from explorer.cli.options import INTERRUPTED, OK, SOMETHING_FAILED, console, sto
 from explorer.errors import InputError
 
 if TYPE_CHECKING:
-    from explorer.config import Study
-    from explorer.storage import Database
+    from explorer.store import Database
+    from explorer.study import Study
 
 
 def _running(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,8 +61,8 @@ def run_study(
     are run anew with the same ranges and seed. Under several protocols it is also reported how
     well the shorter ones order the arms as the longest does.
     """
-    from explorer import config
-    from explorer import storage as db
+    from explorer import store as db
+    from explorer import study as config
 
     planned = config.load_studies(study, protocols=protocols)
     for one in planned:
@@ -104,7 +104,7 @@ def submit(
     the cluster reaches.
     """
     from explorer import runner
-    from explorer import storage as db
+    from explorer import store as db
 
     url = storage or db.default_url()  # with a password in it, it is refused
     flags = [f"--{key.replace('_', '-')}" for key, value in options.items() if value is True]
@@ -137,7 +137,7 @@ def _report_fidelity(name: str, database: "Database") -> None:
 
 def _check(planned: "Study") -> None:
     """Try what the protocols of a study name before anything is run, each of them once."""
-    from explorer.evaluate import check
+    from explorer.trial import check
 
     changed = {f"arms.{arm}.protocol": one for arm, one in planned.arm_protocols.items()}
     for key, protocol in {"protocol": planned.protocol, **changed}.items():
@@ -149,7 +149,7 @@ def _check(planned: "Study") -> None:
 
 def _archive(planned: "Study", database: "Database") -> None:
     """Put a study of the same name out of the way, if there is one."""
-    from explorer import storage as db
+    from explorer import store as db
 
     if planned.name not in db.study_names(database):
         return

@@ -14,7 +14,7 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.dashboard import attributes, notes, pictures
 from explorer.dashboard.choice import MOST, choose
 from explorer.dashboard.graphs import NAME, graphs

@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.report import StudyStatus, numerals
 from explorer.variety import MEASURES
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from explorer import storage as db
-from explorer.dataset import Plan, contact_sheet
+from explorer import store as db
 from explorer.formulas import BrokenFormula, RangeError, UnknownFormula
+from explorer.images import Plan, contact_sheet
 from explorer.report.definition import protocol_of
 from explorer.report.figures.style import BLUE, DIM, VERMILION
 

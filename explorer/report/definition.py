@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.errors import InputError, nearest
 
 Range = tuple[float, float]

@@ -13,7 +13,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.errors import InputError, nearest
 from explorer.report.agreement import (
     Agreement,

@@ -9,7 +9,7 @@ import pandas as pd
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.report.definition import Definition, definition, find_study
 from explorer.report.statistics import spread
 from explorer.variety import MEASURES

@@ -7,7 +7,7 @@ import optuna
 import pandas as pd
 from optuna.storages import BaseStorage
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.report.definition import find_study
 from explorer.report.frame import of_columns
 

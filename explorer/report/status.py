@@ -9,7 +9,7 @@ import optuna
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.report.definition import Definition, definition, find_study
 from explorer.report.estimate import RECENT, seconds_left, trials_at_a_time
 from explorer.report.slots import latest, progress

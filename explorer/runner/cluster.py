@@ -10,8 +10,8 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from explorer.config import Resources, Study
 from explorer.errors import InputError, OutageError
+from explorer.study import Resources, Study
 
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Where it is 0, Ray takes this machine to be 127.0.0.1, and all its servers bind to that."""

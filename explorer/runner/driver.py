@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from explorer import storage as db
-from explorer.config import Resources, Study
+from explorer import store as db
 from explorer.errors import InputError
 from explorer.runner import cluster
 from explorer.search import Proposal, Queue
+from explorer.study import Resources, Study
 
 _AGAIN_SECONDS = 5.0
 
@@ -58,7 +58,7 @@ def run_study(
             where ``None``.
         retry_failed: Try again the trials that failed for good.
         recompute: Compute every trial, also where the database has its result.
-        evaluate: What a trial is (:func:`explorer.evaluate.evaluate` where ``None``).
+        evaluate: What a trial is (:func:`explorer.trial.evaluate` where ``None``).
 
     Returns:
         Whether it was interrupted before the study was done.

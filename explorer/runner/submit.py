@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from explorer import config, files
-from explorer import storage as db
-from explorer.config import Protocol, Study
+from explorer import files
+from explorer import store as db
+from explorer import study as config
 from explorer.errors import InputError
+from explorer.study import Protocol, Study
 
 _HERE = {"localhost", "127.0.0.1", "::1", "", None}
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from ray import tune
 
-from explorer.config import Protocol, Range
 from explorer.runner.cluster import checkpoints, difference
 from explorer.scores import Rung, Scores
+from explorer.study import Protocol, Range
 
 REPORT = "report"
 
@@ -114,7 +114,7 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
         evaluate, options = config["evaluate"], {}
         if evaluate is None:
             # Here and not above: the driver has no need of torch.
-            from explorer.evaluate import evaluate
+            from explorer.trial import evaluate
 
             options = {"checkpoints": _folder(config)}
         self._begun = config

@@ -3,10 +3,10 @@
 import optuna
 from optuna.trial import TrialState, create_trial
 
-from explorer import storage as db
-from explorer.config import Study
+from explorer import store as db
 from explorer.search.samplers import make_sampler
 from explorer.search.space import distributions
+from explorer.study import Study
 
 
 def draw(opened: optuna.Study, study: Study, taken: db.Taken, sample: int) -> dict[str, float]:

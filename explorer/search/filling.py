@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from explorer import storage as db
-from explorer.config import Range, Study
+from explorer import store as db
 from explorer.search.ledger import Ledger
 from explorer.search.slots import Slot, wanted
 from explorer.search.space import distributions, to_params
+from explorer.study import Range, Study
 
 
 def fill(

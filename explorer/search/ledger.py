@@ -1,6 +1,6 @@
 """All attempts at the slots of a study: read from the database, and kept once they have ended."""
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.search.slots import Slot, slot_of
 
 

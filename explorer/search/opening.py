@@ -10,9 +10,9 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 
 import explorer
-from explorer import storage as db
-from explorer.config import ACCURACY, Study, protocol_digest
+from explorer import store as db
 from explorer.errors import InputError
+from explorer.study import ACCURACY, Study, protocol_digest
 
 
 def open_study(storage: RDBStorage, study: Study) -> optuna.Study:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from explorer.config import Protocol, Range
+from explorer.study import Protocol, Range
 
 
 @dataclass(frozen=True, slots=True)

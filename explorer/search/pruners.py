@@ -15,9 +15,9 @@ import optuna
 from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
 from optuna.trial import FrozenTrial, TrialState
 
-from explorer.config import SCRATCH, Protocol, Study
 from explorer.search.slots import attempts
 from explorer.search.view import View, slots
+from explorer.study import SCRATCH, Protocol, Study
 
 UNIT = 1000
 """The step of the first rung as pruners see it; the others are in proportion to their length."""

@@ -18,8 +18,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from explorer import storage as db
-from explorer.config import Study
+from explorer import store as db
 from explorer.scores import Rung
 from explorer.search import pruners, results
 from explorer.search.drawing import draw
@@ -29,6 +28,7 @@ from explorer.search.opening import open_study
 from explorer.search.proposal import Proposal
 from explorer.search.slots import DIED, ERROR, INTERRUPTED, slot_of
 from explorer.search.space import distributions, to_ranges
+from explorer.study import Study
 
 
 class Queue:

@@ -6,7 +6,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from explorer.config import ACCURACY, Study
+from explorer.study import ACCURACY, Study
 
 _REPORTED = (
     "accuracy.",

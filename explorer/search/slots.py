@@ -6,7 +6,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from explorer.storage import Attempt
+from explorer.store import Attempt
 
 Slot = tuple[str, int]
 

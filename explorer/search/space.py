@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
-from explorer.config import Range, Study
+from explorer.study import Range, Study
 
 ENDS = ("low", "high")
 

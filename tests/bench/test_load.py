@@ -6,7 +6,7 @@ import tempfile
 import pytest
 from rich.console import Console
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.bench import load as room
 from explorer.bench.filled import filled, plan
 from explorer.errors import InputError

@@ -5,12 +5,12 @@ from click.testing import CliRunner
 from optuna.trial import TrialState
 from rich.console import Console
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.bench import clients, growth, orchestration, overhead
 from explorer.bench.databases import database
 from explorer.cli import cli
 from explorer.errors import InputError
-from explorer.storage.attempts import read_attempts
+from explorer.store.attempts import read_attempts
 
 
 @pytest.mark.parametrize("way", growth.WAYS)

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from explorer import config
+from explorer import study as config
 from explorer.bench import compiling, ways
 from explorer.bench import train as room
 from explorer.cli import main

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from explorer import config, search
-from explorer import storage as db
+from explorer import search
+from explorer import store as db
+from explorer import study as config
 from explorer.scores import Rung
 from tests.processes import environment, free_port
 from tests.runner.listening import addresses

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.report import html
 from tests.browser.conftest import watched_page
 from tests.report.conftest import failure

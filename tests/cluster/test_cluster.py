@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from explorer import storage as db
+from explorer import store as db
 from tests.cluster import compose, services
 from tests.conftest import a_postgres_database
 
@@ -110,7 +110,7 @@ def test_a_driver_with_other_code_is_refused(cluster, here):
     shutil.copytree(compose.ROOT / "explorer", here / "other" / "explorer")
     for folder in ("search_spaces", "studies", "protocols"):
         shutil.copytree(compose.ROOT / folder, here / "other" / folder)
-    changed = here / "other" / "explorer" / "evaluate.py"
+    changed = here / "other" / "explorer" / "trial.py"
     changed.write_text(changed.read_text() + "\n# another\n")
     program = f"import sys; sys.path.insert(0, {str(here / 'other')!r})\n"
     program += "from explorer.cli import main; main()"
@@ -128,7 +128,9 @@ QUARTERS = """\
 import sys, time
 from contextlib import nullcontext
 from pathlib import Path
-from explorer import config, runner, storage
+from explorer import study as config
+from explorer import runner
+from explorer import store as storage
 from explorer.scores import Scores
 
 class Silent:

@@ -8,12 +8,12 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna.storages import get_storage
 from optuna.trial import TrialState
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.dashboard import Dresser, attributes, open_artifacts
 from explorer.dashboard.choice import MOST
 from tests.report import conftest as report
 from tests.report.conftest import definition, failure, trial
-from tests.storage.put import add_epochs
+from tests.store.put import add_epochs
 
 make_study = report.make_study
 

@@ -10,9 +10,9 @@ from optuna.storages import get_storage
 from optuna.trial import TrialState
 from PIL import Image
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.dashboard import Dresser, attributes, dresser, open_artifacts
-from explorer.dataset import Plan, contact_sheet
+from explorer.images import Plan, contact_sheet
 from tests.dashboard.conftest import PROTOCOL, Shown
 from tests.report.conftest import definition, trial
 

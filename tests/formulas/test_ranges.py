@@ -104,5 +104,5 @@ def test_errors_survive_the_way_from_a_worker():
 
 
 def test_names_and_bounds_are_had_without_the_compiler():
-    code = "import sys, explorer.formulas, explorer.dataset; sys.exit('numba' in sys.modules)"
+    code = "import sys, explorer.formulas, explorer.images; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from explorer import config, dataset, formulas
+from explorer import formulas
+from explorer import images as dataset
+from explorer import study as config
 from explorer.errors import InputError
 from explorer.formulas import plugins
-from explorer.storage.runs import provenance
+from explorer.store.runs import provenance
 
 MODULE = """\
 from explorer.formulas.perlin import Perlin

@@ -14,8 +14,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from explorer import config, search
-from explorer import storage as db
+from explorer import search
+from explorer import store as db
+from explorer import study as config
 from explorer.scores import Rung
 from tests.conftest import a_postgres_database
 from tests.report.conftest import definition, failure, finished_trials, trial

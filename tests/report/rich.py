@@ -11,7 +11,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from explorer.variety import MEASURES
-from tests.storage import put
+from tests.store import put
 
 VARIED = {
     "frequency": IntDistribution(0, 200),

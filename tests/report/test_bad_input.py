@@ -8,7 +8,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.cli import main
 from tests.report.conftest import definition, failure, finished_trials, trial
 

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.errors import InputError
 from explorer.report import load_epochs
 from tests.report.conftest import finished_trials, trial
-from tests.storage import put
+from tests.store import put
 
 KINDS = {
     "number": "int64",

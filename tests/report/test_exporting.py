@@ -8,13 +8,13 @@ import pytest
 from click.testing import CliRunner
 from optuna.trial import TrialState
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.cli import cli
 from explorer.errors import InputError
 from explorer.report import export, load, load_epochs, load_rungs, read, summarise, to_frame
 from tests.report.conftest import failure, finished_trials, trial
 from tests.report.test_epochs import curve
-from tests.storage import put
+from tests.store import put
 
 ENDINGS = (".csv", ".json", ".parquet")
 

@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.cli import cli
 from explorer.errors import InputError
 from explorer.report import fidelity, members, render

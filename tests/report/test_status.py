@@ -9,7 +9,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 from rich.console import Console
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.errors import InputError
 from explorer.report import overview, overview_screen, status, status_screen
 from explorer.report.estimate import seconds_left, trials_at_a_time

@@ -7,7 +7,7 @@ import pytest
 from optuna.trial import TrialState
 from rich.console import Console
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.report import Watcher, follow, status, status_screen
 from explorer.report.screen import sparkline
 from tests.report.conftest import finished_trials, trial

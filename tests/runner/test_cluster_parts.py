@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from explorer import identity
-from explorer.config import Resources
 from explorer.errors import InputError, OutageError
 from explorer.runner import cluster, run_study
 from explorer.runner.trainable import REPORT, EvaluateTrainable, Failure, SameCode
+from explorer.study import Resources
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_worker_without_the_formula_says_so(monkeypatch):
 
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "http://127.0.0.1:8265"])
 def test_a_client_outside_the_cluster_is_sent_to_submit(study, sqlite_url, address):
-    from explorer import storage as db
+    from explorer import store as db
 
     storage = db.connect(sqlite_url, create=True)
     with pytest.raises(InputError, match="explorer submit"):

@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 from optuna.trial import TrialState
 
-from explorer import config
-from explorer import storage as db
+from explorer import store as db
+from explorer import study as config
 from explorer.errors import InputError, OutageError
 from explorer.runner import driver, run_study
-from explorer.storage import tables
+from explorer.store import tables
 from tests.conftest import STUDY
 
 

@@ -15,7 +15,9 @@ PROGRAM = """\
 import sys, time
 from contextlib import nullcontext
 from pathlib import Path
-from explorer import config, runner, storage
+from explorer import study as config
+from explorer import runner
+from explorer import store as storage
 from explorer.scores import Scores
 
 class Silent:

@@ -11,15 +11,15 @@ from optuna.trial import TrialState
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from explorer import config
-from explorer import storage as db
+from explorer import store as db
+from explorer import study as config
 from explorer.errors import OutageError
 from explorer.runner.scheduler import RungScheduler
 from explorer.runner.searcher import DriverError, QueueSearcher
 from explorer.runner.trainable import REPORT
 from explorer.scores import Rung, Scores
 from explorer.search import Queue
-from explorer.storage import tables
+from explorer.store import tables
 from tests.conftest import STUDY
 from tests.runner.test_driver import Told
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from explorer import config, files
+from explorer import files
+from explorer import study as config
 from explorer.errors import InputError
 from explorer.runner import submit
 from explorer.runner.submit import _free_name, _staged

@@ -2,7 +2,7 @@
 
 import pytest
 
-from explorer import config
+from explorer import study as config
 from explorer.identity import code
 from explorer.runner.trainable import REPORT, EvaluateTrainable
 from explorer.scores import Rung, Scores

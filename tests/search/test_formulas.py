@@ -3,8 +3,9 @@
 import pytest
 from optuna.trial import TrialState
 
-from explorer import config, files
-from explorer import storage as db
+from explorer import files
+from explorer import store as db
+from explorer import study as config
 from explorer.errors import InputError
 from explorer.search import Queue, open_study
 from tests.conftest import STUDY

@@ -6,8 +6,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from explorer import config, report
-from explorer import storage as db
+from explorer import report
+from explorer import store as db
+from explorer import study as config
 from explorer.errors import InputError
 from explorer.scores import Rung
 from explorer.search import Queue, open_study

@@ -6,8 +6,8 @@ import math
 import pytest
 from optuna.trial import TrialState
 
-from explorer import config
-from explorer import storage as db
+from explorer import store as db
+from explorer import study as config
 from explorer.scores import Rung
 from explorer.search import Queue
 from explorer.search.pruners import bracket

@@ -5,8 +5,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from explorer import config
-from explorer import storage as db
+from explorer import store as db
+from explorer import study as config
 from explorer.errors import InputError
 from explorer.scores import Rung
 from explorer.search import Queue, to_params, to_ranges

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from explorer.dataset import render_dataset
-from explorer.dataset.render import Images
 from explorer.formulas import BrokenFormula, RangeError, UnknownFormula
+from explorer.images import render_dataset
+from explorer.images.render import Images
 from explorer.report.definition import protocol_of
 from explorer.report.figures.material import Material, Role, extremes
 

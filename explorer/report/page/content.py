@@ -8,7 +8,7 @@ import optuna
 import pandas as pd
 from optuna.storages import BaseStorage, RDBStorage
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.errors import InputError
 from explorer.report import numerals
 from explorer.report.best_layout import lay_out_best

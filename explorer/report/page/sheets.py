@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer import formulas
-from explorer.dataset import Plan, render_plan
+from explorer.images import Plan, render_plan
 from explorer.report import numerals
 from explorer.report.definition import Definition
 from explorer.report.layout import accuracy

@@ -2,7 +2,7 @@
 
 import pytest
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.report.figures import Material, gather
 from tests.report.rich import rich_study
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from explorer.dataset import render_dataset
+from explorer.images import render_dataset
 from explorer.report.figures import FIGURES, accuracy, draw, drawing, gather, interactive, strips
 from explorer.report.figures.strip_drawing import below_page, below_paper
 from tests.report.conftest import trial

@@ -6,7 +6,7 @@ import re
 import optuna
 import pytest
 
-from explorer import storage as db
+from explorer import store as db
 from explorer.cli import cli
 from explorer.errors import InputError
 from explorer.report import arrange, importance_layout, summarise
