@@ -26,7 +26,7 @@ from explorer import formulas
 from explorer.bench import families
 from explorer.bench.cores import only, usable
 from explorer.errors import InputError
-from explorer.images.render import Plan
+from explorer.images.plan import Plan
 
 _ROUNDS = 5
 _JOB = 16  # instances of a category, drawn by the counter stream
