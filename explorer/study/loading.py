@@ -7,9 +7,9 @@ from typing import Any
 
 from explorer import files, formulas
 from explorer.errors import InputError, nearest, refuse
-from explorer.study.protocol import Protocol, changed, check_parts, load_protocol
+from explorer.study.protocol import Protocol, changed, load_protocol
 from explorer.study.reading import Range, override, plain, validate
-from explorer.study.settings import Settings, read_settings
+from explorer.study.settings import OF_PROTOCOL, Settings, read_settings
 from explorer.study.space import SearchSpace, check_ranges, load_search_space
 from explorer.study.study import SCRATCH, Arm, Study, StudyFile
 
@@ -54,7 +54,9 @@ def load_studies(
     Raises:
         InputError: If anything in the files is wrong; all that is, a line each.
     """
-    changes = read_settings(settings, replicates=replicates, samples=samples, seed=seed)
+    short = {"replicates": replicates, "sampler.samples": samples, "seed": seed}
+    more = [f"{key}={value}" for key, value in short.items() if value is not None]
+    changes = read_settings([*settings, *more])
     path = files.find("studies", name, source="study")
     mistakes = _Mistakes()
     file = _read(path, changes, mistakes)
@@ -151,7 +153,8 @@ def _load(
         space = load_search_space(file.search_space, source=path)
     with mistakes:
         base = load_protocol(protocol, source=source)
-        base = changed(base, settings.protocol, "--set", "") if settings.protocol else base
+        if settings.protocol:
+            base = changed(base, settings.protocol, "--set", parts=OF_PROTOCOL)
     for name, arm in file.arms.items():
         key = f"arms.{name}"
         if arm.search_space is not None and arm.search_space != file.search_space:
@@ -161,7 +164,6 @@ def _load(
                 )
         if arm.protocol and base is not None:
             with mistakes:
-                check_parts(arm.protocol, path, f"{key}.protocol")
                 protocols[name] = changed(base, arm.protocol, path, f"{key}.protocol")
     for name, arm in file.arms.items():
         protocol_of = protocols.get(name, base)
