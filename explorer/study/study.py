@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,13 +104,9 @@ class StudyFile(File):
     @field_validator("protocol", mode="before")
     @classmethod
     def _one_protocol_needs_no_list(cls, value: Any) -> Any:
-        return (
-            (value,)
-            if isinstance(value, str)
-            else tuple(value)
-            if isinstance(value, list)
-            else value
-        )
+        if isinstance(value, str):
+            return (value,)
+        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("objectives")
     @classmethod
@@ -117,6 +114,7 @@ class StudyFile(File):
         return check_objectives(value)
 
 
+@dataclass(frozen=True, eq=False)
 class Study:
     """A study with every name looked up.
 
@@ -131,25 +129,14 @@ class Study:
         arm_protocols: The protocols of the arms that change it.
     """
 
-    def __init__(
-        self,
-        name: str,
-        path: Path,
-        file: StudyFile,
-        space: SearchSpace,
-        protocol: Protocol,
-        protocol_name: str,
-        arm_spaces: Mapping[str, SearchSpace],
-        arm_protocols: Mapping[str, Protocol],
-    ) -> None:
-        self.name = name
-        self.path = path
-        self.file = file
-        self.space = space
-        self.protocol = protocol
-        self.protocol_name = protocol_name
-        self.arm_spaces = dict(arm_spaces)
-        self.arm_protocols = dict(arm_protocols)
+    name: str
+    path: Path
+    file: StudyFile
+    space: SearchSpace
+    protocol: Protocol
+    protocol_name: str
+    arm_spaces: Mapping[str, SearchSpace]
+    arm_protocols: Mapping[str, Protocol]
 
     @property
     def arms(self) -> dict[str, dict[str, Range] | None]:
