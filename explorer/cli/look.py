@@ -46,10 +46,9 @@ def status(study: str | None, storage: str | None, watch: bool, interval: float,
 
     url = storage or store.default_url()
     if watch and study is not None:
-        with _begun(url, study, interval) as database:
-            with report.watching(database, study, console()):
-                while not report.status(database, study).finished:
-                    time.sleep(interval)
+        with _begun(url, study, interval) as database, report.watching(database, study, console()):
+            while not report.status(database, study).finished:
+                time.sleep(interval)
         return OK
     with store.connect(url) as database:
         names = store.study_names(database) if study is None else [study]
@@ -128,9 +127,7 @@ _TITLES: "Mapping[Kind, str]" = {
 @click.argument("name", metavar="[STUDY|FORMULA]", required=False)
 @json_option
 def list_(name: str | None, form: str) -> int:
-    """List the studies, search spaces, protocols and formulas; the arms of a STUDY, the parameters
-    of a FORMULA.
-    """
+    """List studies, search spaces, protocols, formulas; arms of a STUDY, parameters of a FORMULA."""
     from explorer import files, formulas
     from explorer.cli.tables import table
 
@@ -144,25 +141,22 @@ def list_(name: str | None, form: str) -> int:
         known = [*formulas.names(), *dict(files.available("studies"))]
         raise InputError("list", None, name, f"no study and no formula; {nearest(name, known)}")
     if form == "json":
-        echo_json(
-            {
-                title.lower().replace(" ", "_"): [
-                    dict(zip(headings, row, strict=True)) for row in rows
-                ]
-                for title, headings, rows in parts
-            }
-        )
+        echo_json({key: _named(headings, rows) for key, _, headings, rows in parts})
         return OK
     screen = console()
-    for title, headings, rows in parts:
+    for _, title, headings, rows in parts:
         screen.print(table(title, headings, rows))
         if name is None:
             screen.print()
     return OK
 
 
-_Part = tuple[str, tuple[str, ...], list[tuple[Any, ...]]]
-"""A table: title, headings, rows."""
+_Part = tuple[str, str, tuple[str, ...], list[tuple[Any, ...]]]
+"""A table: its key in JSON, title, headings, rows."""
+
+
+def _named(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    return [dict(zip(headings, row, strict=True)) for row in rows]
 
 
 def _all() -> list[_Part]:
@@ -176,7 +170,7 @@ def _all() -> list[_Part]:
             (n, _description(kind, p), "(comes with explorer)" if p.is_absolute() else str(p))
             for n, p in files.available(kind)
         ]
-        parts.append((title, ("name", "what it is", "file"), rows))
+        parts.append((kind, title, ("name", "what it is", "file"), rows))
     found: list[tuple[Any, ...]] = []
     for name in formulas.names():
         try:
@@ -188,7 +182,7 @@ def _all() -> list[_Part]:
         source = f"{formula.source} (from {origin})" if origin else formula.source
         found.append((name, formula.title, source))
     found += [(e.name, f"broken: {e.remedy}", "") for e in formulas.collisions()]
-    return [*parts, ("Formulas", ("name", "what it is", "source"), found)]
+    return [*parts, ("formulas", "Formulas", ("name", "what it is", "source"), found)]
 
 
 def _description(kind: "Kind", path: Path) -> str:
@@ -222,7 +216,7 @@ def _formula(name: str) -> list[_Part]:
     ]
     rows += [(g, "", "", "", f"sets {' and '.join(m)}") for g, m in formula.groups.items()]
     headings = ("name", "default", "limits", "unit", "what it is")
-    return [(f"{formula.title}: parameters", headings, rows)]
+    return [("parameters", f"{formula.title}: parameters", headings, rows)]
 
 
 def _study(name: str) -> list[_Part]:
@@ -240,7 +234,7 @@ def _study(name: str) -> list[_Part]:
         what = "no pre-training" if ranges is None else ends or "defaults"
         rows.append((arm, "" if ranges is None else source, what, changes))
     parts: list[_Part] = [
-        (f"{study.path.stem}: arms", ("name", "formula", "ranges", "protocol"), rows)
+        ("arms", f"{study.path.stem}: arms", ("name", "formula", "ranges", "protocol"), rows)
     ]
     sampler = study.file.sampler
     if sampler is not None:
@@ -249,7 +243,7 @@ def _study(name: str) -> list[_Part]:
             for p in study.file.vary
         ]
         title = f"{sampler.samples} arms of the sampler {sampler.name}"
-        parts.append((title, ("parameter", "low end", "high end"), bounds))
+        parts.append(("varied", title, ("parameter", "low end", "high end"), bounds))
     return parts
 
 

@@ -90,7 +90,7 @@ def report_(
     Of a study that has run under several protocols it is the table of its fidelity; its results
     under one of them are STUDY@PROTOCOL.
     """
-    from explorer import files, report, store
+    from explorer import files
 
     formats = {path: _format(path) for path in outputs}  # before anything is read
     wanted = {option: path for option, path in frames.items() if path is not None}
@@ -98,6 +98,8 @@ def report_(
         files.ending(path, FRAMES, f"--{option}")
     if form == "html" and "html" not in formats.values():
         formats[Path("reports") / f"{files.plain_name(study)}.html"] = "html"
+    from explorer import report, store
+
     loaders = {"trials": report.load, "rungs": report.load_rungs, "epochs": report.load_epochs}
     with store.connect(storage or store.default_url()) as database:
         result = _result(database, study, fidelity=fidelity, arms=arms, order=order, test=test)
