@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 OK, SOMETHING_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 storage_option = click.option(
-    "--storage",
-    metavar="URL",
-    help="Database; default $EXPLORER_STORAGE or sqlite:///explorer.db.",
+    "--storage", metavar="URL", help="Database; default $EXPLORER_STORAGE or sqlite:///explorer.db."
 )
 seed_option = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 ranges_option = click.option(

@@ -19,14 +19,7 @@ from pydantic import (
 from explorer import files
 from explorer.study.protocol import Protocol
 from explorer.study.reading import File, Range
-from explorer.study.search import (
-    ACCURACY,
-    Objective,
-    Pruner,
-    Sampler,
-    Sought,
-    check_objectives,
-)
+from explorer.study.search import ACCURACY, Objective, Pruner, Sampler, Sought, check_objectives
 from explorer.study.space import SearchSpace
 
 SCRATCH = "scratch"
@@ -175,10 +168,7 @@ class Study:
             **self.file.model_dump(mode="json"),
             "name": self.name,
             "arms": {a: r and {p: list(v) for p, v in r.items()} for a, r in self.arms.items()},
-            "search_space": {
-                "name": self.file.search_space,
-                **self.space.model_dump(mode="json"),
-            },
+            "search_space": {"name": self.file.search_space, **self.space.model_dump(mode="json")},
             "arm_spaces": {
                 arm: {"name": self.file.arms[arm].search_space, **space.model_dump(mode="json")}
                 for arm, space in self.arm_spaces.items()
