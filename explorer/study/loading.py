@@ -1,17 +1,17 @@
 """Reading a study with all that it names, and refusing what has no meaning."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from explorer import files, formulas
 from explorer.errors import InputError, nearest, refuse
-from explorer.study.protocol import Protocol, changed, check_parts, load_protocol
-from explorer.study.reading import override, plain, validate
-from explorer.study.settings import Settings, read_settings
+from explorer.study.protocol import Protocol, changed, load_protocol
+from explorer.study.reading import Range, override, plain, validate
+from explorer.study.settings import OF_PROTOCOL, Settings, read_settings
 from explorer.study.space import SearchSpace, check_ranges, load_search_space
-from explorer.study.study import Arm, Study, StudyFile
+from explorer.study.study import SCRATCH, Arm, Study, StudyFile
 
 
 class _Mistakes(list[InputError]):
@@ -54,7 +54,9 @@ def load_studies(
     Raises:
         InputError: If anything in the files is wrong; all that is, a line each.
     """
-    changes = read_settings(settings, replicates=replicates, samples=samples, seed=seed)
+    short = {"replicates": replicates, "sampler.samples": samples, "seed": seed}
+    more = [f"{key}={value}" for key, value in short.items() if value is not None]
+    changes = read_settings([*settings, *more])
     path = files.find("studies", name, source="study")
     mistakes = _Mistakes()
     file = _read(path, changes, mistakes)
@@ -151,7 +153,8 @@ def _load(
         space = load_search_space(file.search_space, source=path)
     with mistakes:
         base = load_protocol(protocol, source=source)
-        base = changed(base, settings.protocol, "--set", "") if settings.protocol else base
+        if settings.protocol:
+            base = changed(base, settings.protocol, "--set", parts=OF_PROTOCOL)
     for name, arm in file.arms.items():
         key = f"arms.{name}"
         if arm.search_space is not None and arm.search_space != file.search_space:
@@ -161,14 +164,19 @@ def _load(
                 )
         if arm.protocol and base is not None:
             with mistakes:
-                check_parts(arm.protocol, path, f"{key}.protocol")
                 protocols[name] = changed(base, arm.protocol, path, f"{key}.protocol")
+    for name, arm in file.arms.items():
+        protocol_of = protocols.get(name, base)
+        images = None if protocol_of is None else protocol_of.dataset.images
+        space_of = space if arm.search_space in {None, file.search_space} else spaces.get(name)
+        mistakes += _problems_of_arm(path, f"arms.{name}", arm, space_of, images)
+    if whole:
+        mistakes += _problems(path, file, space, base)
     if space is None or base is None:
         return None
     stem = Path(protocol).stem
-    study_name = f"{path.stem}{settings.suffix}"
-    study = Study(
-        study_name if unchanged else f"{study_name}@{stem}",
+    return Study(
+        f"{path.stem}{settings.suffix}{'' if unchanged else f'@{stem}'}",
         path,
         file,
         space,
@@ -177,42 +185,34 @@ def _load(
         spaces,
         protocols,
     )
-    if whole:
-        mistakes += _problems(study)
-    for name, arm in file.arms.items():
-        mistakes += _problems_of_arm(study, name, arm)
-    return study
 
 
-def _problems(study: Study) -> Iterator[InputError]:
-    """Yield what has no meaning in a study whose names are all known."""
-    file, path, space = study.file, study.path, study.space
+def _problems(
+    path: Path, file: StudyFile, space: SearchSpace | None, protocol: Protocol | None
+) -> Iterator[InputError]:
+    """Yield what the entries of a whole file do not mean together."""
+    arms = (SCRATCH, *file.arms)
     if not file.arms and file.sampler is None:
         yield InputError(path, None, None, "varies nothing; give it arms, or a sampler and vary")
-    if file.baseline not in study.arms:
-        hint = nearest(file.baseline, study.arms)
+    if file.baseline not in arms:
+        hint = nearest(file.baseline, arms)
         yield InputError(path, "baseline", file.baseline, f"no arm of this name; {hint}")
     if file.sampler is not None and not file.vary:
         yield InputError(path, "vary", None, "a sampler needs the parameters that it may vary")
     if file.sampler is None and file.vary:
         yield InputError(path, "vary", list(file.vary), "needs a sampler; arms name their ranges")
-    yield from _problems_of_search(study)
     for position, parameter in enumerate(file.vary):
-        if parameter not in space.parameters:
-            yield _unknown(parameter, space, path, f"vary.{position}", file.search_space)
+        if space is not None and parameter not in space.parameters:
+            yield _unknown(parameter, space, path, f"vary.{position}")
         elif parameter in file.vary[:position]:
             yield InputError(path, f"vary.{position}", parameter, "stands there twice; drop one")
-
-
-def _problems_of_search(study: Study) -> Iterator[InputError]:
-    """Yield what is wrong with a sampler or a pruner, given the rest of the study."""
-    file, path, pruner = study.file, study.path, study.file.pruner
+    pruner = file.pruner
     if len(file.objectives) > 1:
         if file.sampler is not None and file.sampler.name == "cmaes":
             remedy = "has one objective; for two take nsga2, tpe or gp"
             yield InputError(path, "sampler.name", file.sampler.name, remedy)
         if pruner.name != "none":
-            remedy = "a trial with two objectives cannot be stopped early; remove pruner"
+            remedy = "an arm with two objectives cannot be stopped early; remove pruner"
             yield InputError(path, "pruner.name", pruner.name, remedy)
     if pruner.name == "wilcoxon":
         if file.replicates <= pruner.pairs:
@@ -222,40 +222,41 @@ def _problems_of_search(study: Study) -> Iterator[InputError]:
                 f"{pruner.threshold:g}; it needs more than {pruner.pairs} replicates to save any"
             )
             yield InputError(path, "replicates", file.replicates, remedy)
-    elif pruner.name != "none" and not study.protocol.pretrain.rungs:
-        remedy = f"the protocol {study.protocol_name} has no rungs at which it could act"
+    elif pruner.name != "none" and protocol is not None and not protocol.pretrain.rungs:
+        remedy = "the protocol has no rungs at which it could act"
         yield InputError(path, "pruner.name", pruner.name, remedy)
 
 
-def _problems_of_arm(study: Study, name: str, arm: Arm) -> Iterator[InputError]:
+def _problems_of_arm(
+    path: Path, key: str, arm: Arm, space: SearchSpace | None, images: Path | None
+) -> Iterator[InputError]:
     """Yield ranges that the arm's formula cannot draw from, and entries without effect."""
-    path, space = study.path, study.space_of(name)
-    images = study.protocol_of(name).dataset.images
     given = next(iter([*arm.ranges, *(["search_space"] if arm.search_space else [])]), None)
     if given is not None and not (arm.pretrain and images is None):
         why = f"images of {images}" if arm.pretrain else "no pre-training"
-        yield InputError(path, f"arms.{name}.{given}", None, f"has no effect: {why}")
-        return
-    wrong = False
-    for parameter, value in arm.ranges.items():
-        key = f"arms.{name}.{parameter}"
-        problem = None
+        yield InputError(path, f"{key}.{given}", None, f"has no effect: {why}")
+    elif space is not None:
+        wrong = list(_problems_of_ranges(path, key, arm.ranges, space))
+        yield from wrong
+        if not wrong:
+            try:
+                formula = formulas.get(space.formula)
+                check_ranges(formula, space.complete(arm.ranges), path, key)
+            except InputError as error:
+                yield error
+
+
+def _problems_of_ranges(
+    path: Path, key: str, ranges: Mapping[str, Range], space: SearchSpace
+) -> Iterator[InputError]:
+    for parameter, value in ranges.items():
         if parameter not in space.parameters:
-            wrong = True
-            space_name = arm.search_space or study.file.search_space
-            yield _unknown(parameter, space, path, key, space_name)
+            yield _unknown(parameter, space, path, f"{key}.{parameter}")
         elif problem := space.parameters[parameter].problem(value):
-            wrong = True
-            yield InputError(path, key, plain(value), problem)
-    if not wrong:
-        try:
-            formula = formulas.get(space.formula)
-            check_ranges(formula, space.complete(arm.ranges), path, f"arms.{name}")
-        except InputError as error:
-            yield error
+            yield InputError(path, f"{key}.{parameter}", plain(value), problem)
 
 
-def _unknown(parameter: str, space: SearchSpace, path: Path, key: str, name: str) -> InputError:
+def _unknown(parameter: str, space: SearchSpace, path: Path, key: str) -> InputError:
     hint = nearest(parameter, space.parameters)
-    remedy = f"no parameter of the search space {name}; {hint}"
+    remedy = f"no parameter of the search space of {space.formula}; {hint}"
     return InputError(path, key, None if key.endswith(parameter) else parameter, remedy)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -47,10 +47,7 @@ class Dataset(File):
             return value
         counts = count_images(Path(value["images"]))
         if not counts:
-            raise ValueError(
-                f"images: {value['images']}: no folder with a folder of images per class; "
-                "there must be one, or categories and instances be given"
-            )
+            raise ValueError(f"images: {value['images']}: no folder with one per class in it")
         categories = value.setdefault("categories", len(counts))
         if isinstance(categories, int):
             value.setdefault("instances", min(sorted(counts.values())[-categories:]))
@@ -60,19 +57,11 @@ class Dataset(File):
         """Say what the folder of images lacks, or return ``None``."""
         if self.images is None:
             return None
-        counts = count_images(self.images)
-        if not counts:
-            return "holds no folder of images per class, or is not there"
-        enough = sum(count >= self.instances for count in counts.values())
-        if len(counts) < self.categories:
-            return f"has {len(counts)} classes; dataset.categories is {self.categories}"
-        if enough < self.categories:
-            fewest = min(sorted(counts.values())[-self.categories :])
-            return (
-                f"has {enough} classes of {self.instances} images (dataset.instances); "
-                f"{self.categories} are needed, so at most {fewest} images of each"
-            )
-        return None
+        enough = sum(n >= self.instances for n in count_images(self.images).values())
+        if enough >= self.categories:
+            return None
+        wanted = f"{self.categories} of {self.instances} (dataset.categories, dataset.instances)"
+        return f"has {enough} classes of so many images; wanted are {wanted}"
 
 
 def _tuples(value: Any) -> Any:
@@ -86,7 +75,7 @@ def _tuples(value: Any) -> Any:
 
 def count_images(folder: Path) -> dict[str, int]:
     """Return how many images each class of a folder has; empty where there is none."""
-    from explorer.image_files import image_files
+    from explorer.images import image_files
 
     if not folder.is_dir():
         return {}
@@ -137,11 +126,10 @@ class Protocol(File):
     @model_validator(mode="after")
     def _canvas_holds_the_image(self) -> Self:
         if self.dataset.images is None and self.dataset.canvas < self.model.image_size:
-            message = (
+            raise ValueError(
                 f"dataset.canvas ({self.dataset.canvas}) is smaller than model.image_size "
                 f"({self.model.image_size}); images are only ever reduced"
             )
-            raise ValueError(message)
         return self
 
     @property
@@ -196,7 +184,12 @@ CHANGEABLE = tuple(Protocol.model_fields.keys() - {"description", "expect", "res
 
 
 def changed(
-    protocol: Protocol, changes: Mapping[str, Any], source: str | Path, key: str
+    protocol: Protocol,
+    changes: Mapping[str, Any],
+    source: str | Path,
+    key: str = "",
+    *,
+    parts: Sequence[str] = CHANGEABLE,
 ) -> Protocol:
     """Return a protocol with some entries of its parts replaced; see :func:`override`.
 
@@ -205,25 +198,17 @@ def changed(
         changes: Part -> what replaces it, or its entries.
         source: What says so, for the error lines.
         key: The entry that says so, likewise.
+        parts: The parts that may be changed.
 
     Raises:
         InputError: If the outcome is no protocol.
     """
     for part, entries in changes.items():
+        place = f"{key}.{part}".lstrip(".")
+        if part not in parts:
+            remedy = f"no part that an arm can change; {nearest(part, parts)}"
+            raise InputError(source, place, None, remedy)
         if not isinstance(entries, Mapping) and (part, type(entries)) != ("downstream", list):
-            remedy = f"write a mapping of entries of {part}, {{key: value}}"
-            raise InputError(source, f"{key}.{part}".lstrip("."), entries, remedy)
+            raise InputError(source, place, entries, f"write a mapping of entries of {part}")
     content = override(protocol.model_dump(mode="json", exclude_unset=True), changes)
     return validate(Protocol, content, source, key)
-
-
-def check_parts(changes: Mapping[str, Any], source: str | Path, key: str) -> None:
-    """Refuse parts of a protocol that an arm cannot change.
-
-    Raises:
-        InputError: If one is none.
-    """
-    for part in changes:
-        if part not in CHANGEABLE:
-            remedy = f"no part that an arm can change; {nearest(part, CHANGEABLE)}"
-            raise InputError(source, f"{key}.{part}", None, remedy)

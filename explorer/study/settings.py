@@ -3,30 +3,26 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from explorer import files
 from explorer.errors import InputError, nearest, refuse
 from explorer.study.protocol import CHANGEABLE
 from explorer.study.study import StudyFile
 
-_SOURCE = "--set"
-_OF_PROTOCOL = (*CHANGEABLE, "resources")
+OF_PROTOCOL = (*CHANGEABLE, "resources")
 _OF_STUDY = tuple(name for name in StudyFile.model_fields if name != "protocol")
 # More of the same trials, or the same trials otherwise run: the study stays what it is.
-_SAME_STUDY = ("description", "replicates", "sampler.samples", "resources")
+_SAME_STUDY = re.compile(r"(description|replicates|sampler\.samples|resources)(\..*)?")
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """Entries that replace those of the files.
 
     Attributes:
         study: Changes to the study's file, nested as it is.
         protocol: Changes to its protocols, likewise.
-        suffix: What is appended to the study's name, as ``+pretrain.epochs=3``; empty where it
-            stays the same study.
+        suffix: The end of the study's name, as ``+pretrain.epochs=3``.
         protocol_suffix: The part of it that is of the protocol.
     """
 
@@ -36,65 +32,45 @@ class Settings:
     protocol_suffix: str
 
 
-def read_settings(
-    texts: Sequence[str],
-    *,
-    replicates: int | None = None,
-    samples: int | None = None,
-    seed: int | None = None,
-) -> Settings:
-    """Read what is to be changed, as the command line says it.
-
-    Args:
-        texts: One ``KEY=VALUE`` each, the key dotted, the value as YAML; the last of a key counts.
-        replicates: As ``replicates=N``.
-        samples: As ``sampler.samples=N``.
-        seed: As ``seed=N``.
+def read_settings(texts: Sequence[str]) -> Settings:
+    """Read what is to be changed: one ``KEY=VALUE`` each, the key dotted, the value as YAML.
 
     Raises:
         InputError: If one is no such thing, or its key begins with no part of a study or protocol.
     """
-    short = {"replicates": replicates, "sampler.samples": samples, "seed": seed}
-    texts = [*texts, *(f"{key}={value}" for key, value in short.items() if value is not None)]
-    values: dict[str, Any] = {}
+    trees: tuple[dict[str, Any], dict[str, Any]] = {}, {}
     written: dict[str, str] = {}
     mistakes: list[InputError] = []
     for text in texts:
         key, equals, value = text.partition("=")
-        part = key.split(".")[0]
-        if not equals or not all(key.split(".")):
+        part, *rest = key.split(".")
+        if not equals or not all((part, *rest)):
             remedy = "write KEY=VALUE, as pretrain.epochs=3"
-            mistakes.append(InputError(_SOURCE, None, text, remedy))
-        elif part not in {*_OF_STUDY, *_OF_PROTOCOL}:
-            remedy = (
-                f"no part of a study or a protocol; {nearest(part, (*_OF_STUDY, *_OF_PROTOCOL))}"
-            )
-            mistakes.append(InputError(_SOURCE, key, None, remedy))
+            mistakes.append(InputError("--set", None, text, remedy))
+        elif part not in {*_OF_STUDY, *OF_PROTOCOL}:
+            remedy = f"no part of a study or a protocol; {nearest(part, _OF_STUDY + OF_PROTOCOL)}"
+            mistakes.append(InputError("--set", key, None, remedy))
         else:
             try:
-                values[key] = files.parse(f"value: {value}", _SOURCE)["value"]
-                written[key] = value
+                content = files.parse(f"value: {value}", "--set")["value"]
             except InputError:
-                mistakes.append(InputError(_SOURCE, key, value, "is not valid YAML"))
+                mistakes.append(InputError("--set", key, value, "is not valid YAML"))
+                continue
+            for name in reversed(rest):
+                content = {name: content}
+            tree = trees[part in OF_PROTOCOL]
+            tree[part] = _merged(tree[part], content) if part in tree else content
+            written[key] = value
     refuse(mistakes)
-    trees: tuple[dict[str, Any], dict[str, Any]] = {}, {}
-    for key, value in values.items():
-        tree = trees[key.split(".")[0] not in _OF_STUDY]
-        *parts, last = key.split(".")
-        for part in parts:
-            tree = tree.setdefault(part, {})
-            if not isinstance(tree, dict):
-                raise InputError(_SOURCE, key, None, f"{part} is set as a whole too; drop one")
-        if isinstance(tree.get(last), dict):
-            raise InputError(_SOURCE, key, None, "is set in parts too; drop one")
-        tree[last] = value
-    different = {
-        key: value
-        for key, value in sorted(written.items())
-        if not any(key == same or key.startswith(f"{same}.") for same in _SAME_STUDY)
-    }
-    of_protocol = {k: v for k, v in different.items() if k.split(".")[0] not in _OF_STUDY}
+    different = {k: v for k, v in sorted(written.items()) if not _SAME_STUDY.fullmatch(k)}
+    of_protocol = {k: v for k, v in different.items() if k.split(".")[0] in OF_PROTOCOL}
     return Settings(*trees, _named(different), _named(of_protocol))
+
+
+def _merged(earlier: Any, later: Any) -> Any:
+    if not (isinstance(earlier, dict) and isinstance(later, dict)):
+        return later
+    return earlier | {k: _merged(earlier[k], v) if k in earlier else v for k, v in later.items()}
 
 
 def _named(written: Mapping[str, str]) -> str:
