@@ -1,4 +1,4 @@
-"""How far studies may move the ends of ranges: a formula's limits, or what a file narrows them to."""
+"""How far studies may move the ends of ranges: the limits of a formula, or what a file says."""
 
 import pytest
 

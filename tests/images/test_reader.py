@@ -1,4 +1,4 @@
-"""Image files of people: every mode is read as it is meant, or refused in one line with its name."""
+"""Image files of people: read as they are meant, or refused in one line with their name."""
 
 import io
 import logging
