@@ -86,7 +86,8 @@ def read(
         with Image.open(path) as file:
             if getattr(file, "n_frames", 1) > 1:
                 _tell_once("has several frames: the first is taken", path)
-            image = _whole(ImageOps.exif_transpose(file), path)
+            kind = file.format  # a turned copy has none
+            image = _whole(ImageOps.exif_transpose(file), kind, path)
         image = image.convert("L" if channels == 1 else "RGB")
         fitted = np.asarray(ImageOps.fit(image, (size, size), _RESAMPLING[resample]))
     except InputError:
@@ -142,7 +143,7 @@ def _hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _whole(image: Image.Image, path: Path) -> Image.Image:
+def _whole(image: Image.Image, kind: str | None, path: Path) -> Image.Image:
     """Return an image whose values mean 0 for black and 255 for white, without transparency."""
     if image.mode.startswith("I;16"):
         _tell_once("has 16 bits per pixel: scaled by the type's range to 8", path)
@@ -152,7 +153,7 @@ def _whole(image: Image.Image, path: Path) -> Image.Image:
         if not np.isfinite(values).all():
             raise InputError(path, None, None, "holds values that are no finite numbers")
         # Pillow opens 16-bit PNM files, and elder ones 16-bit PNG, as 32-bit integers.
-        if image.mode == "I" and image.format in {"PNG", "PPM"}:
+        if image.mode == "I" and kind in {"PNG", "PPM"}:
             _tell_once("has 16 bits per pixel: scaled by the type's range to 8", path)
             return _scaled(values, 0, 65535)
         _tell_once("has 32 bits per pixel: scaled from its own least and greatest value", path)
