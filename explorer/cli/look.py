@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from explorer.cli.options import (
     SOMETHING_FAILED,
     console,
     echo_json,
+    existing,
     json_option,
     storage_option,
 )
@@ -70,16 +71,18 @@ def _begun(url: str, name: str, interval: float) -> "Database":
     """Return the database of a study as soon as there is one."""
     from explorer import store
 
-    told = False
+    waits = False
     while True:
-        with ExitStack() as stack, suppress(InputError):
-            database = stack.enter_context(store.connect(url))
-            store.definition(database, name)
-            stack.pop_all()
-            return database
-        if not told:
+        database = existing(url)
+        if database is not None:
+            if name in store.study_names(database):
+                if waits:
+                    time.sleep(interval)  # its definition is written last
+                return database
+            database.__exit__()
+        if not waits:
             click.echo(f"Waiting for {name} to begin in {store.masked(url)} ...", err=True)
-            told = True
+            waits = True
         time.sleep(interval)
 
 

@@ -5,7 +5,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +23,7 @@ from explorer.cli.options import (
     json_option,
     storage_option,
 )
-from explorer.errors import InputError
+from explorer.errors import InputError, OutageError
 
 if TYPE_CHECKING:
     from explorer.store import Database
@@ -254,14 +254,25 @@ def _report_fidelity(studies: "list[Study]", database: "Database") -> None:
     from explorer import files, report
 
     name = studies[0].name.rpartition("@")[0]
-    page = Path("reports") / f"{files.plain_name(name)}-fidelity.md"
     try:
         text = report.render(report.fidelity(database, name), "markdown")
     except InputError as error:
         click.echo(f"no fidelity to report: {error.remedy}", err=True)
-        return
-    files.write(page, text)
-    console().print(f"fidelity  {page}", soft_wrap=True, highlight=False)
+    else:
+        _write_page(f"{files.plain_name(name)}-fidelity", text, "fidelity")
+
+
+def _write_page(name: str, text: str, what: str) -> None:
+    """Write a page into reports/; where that cannot be, say so: the results are in the database."""
+    from explorer import files
+
+    path = Path("reports") / f"{name}.md"
+    try:
+        files.write(path, text)
+    except (InputError, OutageError) as error:
+        click.echo(f"explorer: {error}; explorer report --output writes it elsewhere", err=True)
+    else:
+        console().print(f"{what:<9} {path}", soft_wrap=True, highlight=False)
 
 
 def _archive(planned: "Study", database: "Database") -> None:
@@ -292,9 +303,7 @@ def _run(planned: "Study", database: "Database", *, artifacts: str | None, **opt
     if state.complete:
         found = report.summarise(database, planned.name)
         screen.print(report.terminal(found, width=screen.width))
-        page = Path("reports") / f"{files.plain_name(planned.name)}.md"
-        files.write(page, report.render(found, "markdown"))
-        screen.print(f"report    {page}", soft_wrap=True, highlight=False)
+        _write_page(files.plain_name(planned.name), report.render(found, "markdown"), "report")
     screen.print(f"log       {log}", soft_wrap=True, highlight=False)
     if interrupted:
         left = state.total - state.done - state.failed
@@ -328,12 +337,10 @@ def _logging(name: str) -> Iterator[Path]:
 
 def _log_file(name: str) -> tuple[Path, logging.FileHandler]:
     """Open the log of a study: here, or where a program may write if it may not here."""
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    for folder in (Path(".explorer"), Path(caches) / "explorer", Path(tempfile.gettempdir())):
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111
+    for folder in (Path(".explorer"), caches / "explorer", Path(tempfile.gettempdir())):
         path = folder / "logs" / f"{name}.log"
-        try:
+        with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             return path, logging.FileHandler(path, encoding="utf-8")
-        except OSError:
-            continue
     raise InputError(".explorer/logs", None, None, "cannot be written, nor can any other folder")

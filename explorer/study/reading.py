@@ -212,9 +212,10 @@ def override(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str
         if not (isinstance(change, Mapping) and isinstance(current, Mapping)):
             result[name] = change
             continue
-        if kind in change and change[kind] != current.get(kind):
+        was = current.get(kind, "adamw" if kind == "optimiser" else None)
+        if change.get(kind, was) != was:
             dropped = set(current) if entries is None else set(entries)
-            if {change[kind], current.get(kind, "adamw")} == {"adamw", "muon"}:
+            if {change[kind], was} == {"adamw", "muon"}:
                 dropped.discard("learning_rate")  # Muon's is beside AdamW's
             current = {k: v for k, v in current.items() if k not in dropped}
         result[name] = override(current, change)
