@@ -91,9 +91,7 @@ def test_names_beside_the_study_file_may_be_paths(write_study, folder):
 
 
 def test_the_search_space_of_an_arm_may_be_a_path_too(write_study, folder):
-    (folder / "studies" / "noise.yaml").write_text(
-        dict(files.available("search_spaces"))["perlin"].read_text()
-    )
+    (folder / "studies" / "noise.yaml").write_text("formula: perlin\n")
     write_study(STUDY.replace("{frequency: [0, 0]}", "{search_space: ./noise.yaml}"))
     assert load_study("mine").space_of("circles") == load_search_space("perlin")
 
