@@ -4,7 +4,7 @@ from alembic import op
 
 from explorer.store.tables import metadata
 
-revision = "arms-1"
+revision = "arms1"
 down_revision = None
 
 
