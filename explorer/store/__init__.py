@@ -7,12 +7,15 @@ from ours.
 
 from explorer.errors import masked
 from explorer.store.connection import Database, connect, default_url
+from explorer.store.queue import Queue, Replicate
 from explorer.store.retry import patient
 from explorer.store.runs import Run, dead_runs, exclusive, live_runs, load_runs
 from explorer.store.studies import definition, open_study, optuna_study, study_names
 
 __all__ = [
     "Database",
+    "Queue",
+    "Replicate",
     "Run",
     "connect",
     "dead_runs",
