@@ -1,29 +1,9 @@
-"""Figures of a study: matplotlib for print, plotly for pages, from the same numbers.
+"""Figures of a study: matplotlib for print, plotly for pages and the dashboard.
 
-A figure is one file with three steps: ``prepare`` takes from the :class:`Material` what is drawn,
-or returns ``None`` where the study has nothing to show for it; ``on_paper`` and ``on_page`` draw
-that. :data:`FIGURES` has them in the order of a report.
+A figure of ours is a :class:`~explorer.report.figures.description.Figure`, from which both are
+drawn. All others are Optuna's own, of the Optuna study whose trials are arms.
 """
 
-from explorer.report.figures.drawing import Interactive, draw, draw_fidelity, interactive
-from explorer.report.figures.kind import Kind
-from explorer.report.figures.material import Material, gather
-from explorer.report.figures.narrow import stacked
-from explorer.report.figures.registry import FIGURES
-from explorer.report.figures.strip_drawing import below_page, data_url
-from explorer.report.figures.style import template
+from explorer.report.figures.drawing import Drawing, Material, draw, draw_fidelity, drawings, gather
 
-__all__ = [
-    "FIGURES",
-    "Interactive",
-    "Kind",
-    "Material",
-    "below_page",
-    "data_url",
-    "draw",
-    "draw_fidelity",
-    "gather",
-    "interactive",
-    "stacked",
-    "template",
-]
+__all__ = ["Drawing", "Material", "draw", "draw_fidelity", "drawings", "gather"]

@@ -1,138 +1,230 @@
 """All figures of a study: as files for print, and as plotly's for a page."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.report.fidelity import FidelityReport
-from explorer.report.figures import fidelity, style
-from explorer.report.figures.kind import Kind
-from explorer.report.figures.material import Material
-from explorer.report.figures.registry import FIGURES
-from explorer.report.figures.strip_drawing import below_paper
-from explorer.report.figures.strips import Strip, strips
+import optuna
+import pandas as pd
+
+from explorer import store
+from explorer.errors import InputError
+from explorer.report.epochs import load_epochs
+from explorer.report.fidelity import SEPARATOR, FidelityReport, members
+from explorer.report.fidelity import fidelity as compare_protocols
+from explorer.report.figures import arms, learning, paper, samplers, web
+from explorer.report.figures.description import Figure, Strip
+from explorer.report.figures.strips import strips
 from explorer.report.files import replacing
+from explorer.report.frame import load
 from explorer.report.latex import escape, safe_label
+from explorer.report.rungs import load_rungs
+from explorer.report.summary import StudyReport, summarise
+from explorer.report.variety import correlations
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+    from matplotlib.figure import Figure as Sheet
 
 
 @dataclass(frozen=True, slots=True)
-class Interactive:
-    """A figure for a page.
+class Drawing:
+    """A figure that can be drawn for print and for a page.
 
     Attributes:
-        title: Its heading.
-        caption: How it is read, and over what its intervals are, in sentences of plain text.
-        strips: The images that belong below it, which ``below_page`` puts into it.
-        figure: The figure, as wide as its container; its height in pixels is
-            ``figure.layout.height``. For a dark page its template is exchanged for
-            ``style.template(dark=True)``.
+        name: Name of its files.
+        title: Its heading on a page.
+        caption: How it is read, in at most two sentences.
+        note: What else there is to know; may be empty.
+        on_paper: Draws it with matplotlib.
+        on_page: Draws it with plotly, as wide as its container.
+        narrow: Draws it with its panels one below the other; ``None`` where it has only one.
     """
 
+    name: str
     title: str
     caption: str
-    strips: tuple[Strip, ...]
-    figure: "go.Figure"
+    note: str
+    on_paper: "Callable[[], Sheet]"
+    on_page: "Callable[[], go.Figure]"
+    narrow: "Callable[[], go.Figure] | None" = None
 
 
-def draw(material: Material, directory: Path) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the figures of a study are drawn from.
+
+    Attributes:
+        report: What the study has found.
+        trials: A row per attempt.
+        rungs: A row per rung.
+        epochs: A row per epoch.
+        definition: The definition of the study.
+        study: The Optuna study, whose trials are arms.
+        fidelity: Its protocols against each other; ``None`` where it has run under one.
+    """
+
+    report: StudyReport
+    trials: pd.DataFrame
+    rungs: pd.DataFrame
+    epochs: pd.DataFrame
+    definition: Mapping[str, Any]
+    study: optuna.Study
+    fidelity: FidelityReport | None
+
+
+def gather(
+    database: store.Database, name: str, *, report: StudyReport | None = None
+) -> Material:
+    """Read what the figures of a study are drawn from.
+
+    Args:
+        database: Where the study is.
+        name: Its name.
+        report: What it has found, where that is known already.
+
+    Raises:
+        InputError: As :func:`explorer.report.summarise` does.
+    """
+    return Material(
+        report=report or summarise(database, name),
+        trials=load(database, name),
+        rungs=load_rungs(database, name),
+        epochs=load_epochs(database, name),
+        definition=store.definition(database, name),
+        study=store.optuna_study(database, name),
+        fidelity=_fidelity(database, name.partition(SEPARATOR)[0]),
+    )
+
+
+def _fidelity(database: store.Database, name: str) -> FidelityReport | None:
+    if len(members(name, database)) < 2:
+        return None
+    try:
+        return compare_protocols(name, database)
+    except InputError:  # the others have not come as far
+        return None
+
+
+def drawings(material: Material, images: Sequence[Strip] = ()) -> list[Drawing]:
+    """Return the figures that a study has something to show for, in the order of a report.
+
+    Args:
+        material: What they are drawn from.
+        images: Images of arms that stand below our figures in print.
+    """
+    report = material.report
+    described = [
+        arms.accuracy(report),
+        arms.ranges(report),
+        arms.variety(report, correlations(report)),
+        learning.learning(report, material.rungs, material.epochs),
+    ]
+    ours = [_ours(figure.with_strips(tuple(images))) for figure in described if figure]
+    if material.fidelity is not None:
+        ours.append(_ours(learning.protocols(material.fidelity)))
+    study, plots, note = samplers.plots(material.study, material.definition)
+    return [*ours, *(_optunas(study, plot, note) for plot in plots)]
+
+
+def _ours(figure: Figure) -> Drawing:
+    return Drawing(
+        figure.name,
+        figure.title,
+        figure.caption,
+        figure.note,
+        partial(paper.draw, figure),
+        partial(web.draw, figure),
+        partial(web.draw, figure, columns=1) if figure.columns > 1 else None,
+    )
+
+
+def _optunas(study: optuna.Study, plot: samplers.Plot, note: str) -> Drawing:
+    return Drawing(
+        plot.name,
+        plot.title,
+        plot.caption,
+        note,
+        partial(samplers.on_paper, study, plot),
+        partial(samplers.on_page, study, plot),
+    )
+
+
+def draw(
+    database: store.Database,
+    name: str,
+    folder: Path,
+    *,
+    report: StudyReport | None = None,
+) -> list[Path]:
     """Draw every figure that a study has something to show for, each as PDF and PNG.
 
     Beside them is ``figures.tex``, which sets them with their captions in a paper.
 
     Args:
-        material: What :func:`~explorer.report.figures.gather` returns.
-        directory: Where the files go; it is made where it is missing.
+        database: Where the study is.
+        name: Its name.
+        folder: Where the files go; it is made where it is missing.
+        report: What the study has found, where that is known already.
 
     Returns:
         The files, each written whole or not at all. The same numbers give the same bytes.
 
     Raises:
-        InputError: If the directory cannot be written to.
+        InputError: As :func:`explorer.report.summarise` does, or if the folder cannot be written.
     """
-    images = strips(material)
-    written: list[Path] = []
-    floats = []
-    for name, kind, data in _prepared(material):
-        written += _write(kind, data, images, directory / name)
-        floats.append(_float(material.report.study, name, kind.caption(data)))
-    return [*written, _write_floats(floats, directory)]
+    material = gather(database, name, report=report)
+    images = strips(material.report, material.trials, material.definition)
+    return _write_all(name, drawings(material, images), folder)
 
 
-def draw_fidelity(report: FidelityReport, material: Material, directory: Path) -> list[Path]:
+def draw_fidelity(report: FidelityReport, folder: Path) -> list[Path]:
     """Draw what the protocols of a study are worth, as :func:`draw` does.
 
-    Args:
-        report: What :func:`~explorer.report.fidelity` returns.
-        material: Of the study under the longest protocol, whose arms are shown.
-        directory: Where the files go.
-
     Raises:
-        InputError: If the directory cannot be written to.
+        InputError: If the folder cannot be written.
     """
-    written = _write(fidelity.KIND, report, strips(material), directory / "fidelity")
-    floats = [_float(report.study, "fidelity", fidelity.KIND.caption(report))]
-    return [*written, _write_floats(floats, directory)]
+    return _write_all(report.study, [_ours(learning.protocols(report))], folder)
 
 
-def _write(kind: Kind[Any], data: Any, images: Sequence[Strip], path: Path) -> list[Path]:
-    """Draw a figure as PDF and PNG beside each other."""
+def _write_all(study: str, figures: Sequence[Drawing], folder: Path) -> list[Path]:
+    written = [path for figure in figures for path in _write(figure, folder)]
+    tex = folder / "figures.tex"
+    needed = "% \\usepackage{graphicx} \\graphicspath{{the folder of this file/}}\n"
+    with replacing(tex, "--figures") as temporary:
+        text = "\n".join([needed, *(_float(study, figure) for figure in figures)])
+        temporary.write_text(text, encoding="utf-8", newline="")
+    return [*written, tex]
+
+
+def _write(figure: Drawing, folder: Path) -> list[Path]:
     import matplotlib as mpl
 
-    paths = [path.with_suffix(suffix) for suffix in (".pdf", ".png")]
-    with mpl.rc_context(style.PAPER):
-        drawn = kind.on_paper(data)
-        below_paper(drawn, images)
-        for one in paths:
+    paths = [folder / f"{figure.name}{suffix}" for suffix in (".pdf", ".png")]
+    with mpl.rc_context(paper.STYLE):
+        sheet = figure.on_paper()
+        for path in paths:
             # No dates inside: the same numbers give the same file.
-            metadata = {"CreationDate": None} if one.suffix == ".pdf" else None
-            with replacing(one, "--figures") as temporary:
-                drawn.savefig(temporary, format=one.suffix[1:], dpi=style.DPI, metadata=metadata)
+            metadata = {"CreationDate": None} if path.suffix == ".pdf" else None
+            with replacing(path, "--figures") as temporary:
+                sheet.savefig(
+                    temporary, format=path.suffix[1:], dpi=paper.DPI, metadata=metadata
+                )
     return paths
 
 
-def _float(study: str, name: str, caption: str) -> str:
-    """Return a figure as LaTeX, which is to find its file by name."""
+def _float(study: str, figure: Drawing) -> str:
+    """Return a figure as LaTeX: its file by name, its caption, and its note below."""
+    note = [f"  \\par\\smallskip{{\\footnotesize {escape(figure.note)}}}"] if figure.note else []
     lines = (
         "\\begin{figure}",
         "  \\centering",
-        f"  \\includegraphics[width=\\linewidth]{{{name}}}",
-        f"  \\caption{{{escape(caption)}}}",
-        f"  \\label{{fig:{safe_label(f'{study}-{name}')}}}",
+        f"  \\includegraphics[width=\\linewidth]{{{figure.name}}}",
+        f"  \\caption{{{escape(figure.caption)}}}",
+        f"  \\label{{fig:{safe_label(f'{study}-{figure.name}')}}}",
+        *note,
         "\\end{figure}",
     )
     return "\n".join(lines) + "\n"
-
-
-def _write_floats(floats: Sequence[str], directory: Path) -> Path:
-    path = directory / "figures.tex"
-    needed = "% \\usepackage{graphicx} \\graphicspath{{the folder of this file/}}\n"
-    with replacing(path, "--figures") as temporary:
-        temporary.write_text("\n".join([needed, *floats]), encoding="utf-8", newline="")
-    return path
-
-
-def interactive(material: Material) -> dict[str, Interactive]:
-    """Draw every figure that a study has something to show for with plotly.
-
-    Args:
-        material: What :func:`~explorer.report.figures.gather` returns.
-
-    Returns:
-        The figures by name, in the order of a report.
-    """
-    found = {}
-    images = strips(material)
-    for name, kind, data in _prepared(material):
-        found[name] = Interactive(kind.title, kind.caption(data), images, kind.on_page(data))
-    return found
-
-
-def _prepared(material: Material) -> Iterator[tuple[str, Kind[Any], Any]]:
-    for name, kind in FIGURES.items():
-        data = kind.prepare(material)
-        if data is not None:
-            yield name, kind, data
