@@ -4,6 +4,30 @@ A figure of ours is a :class:`~explorer.report.figures.description.Figure`, from
 drawn. All others are Optuna's own, of the Optuna study whose trials are arms.
 """
 
-from explorer.report.figures.drawing import Drawing, Material, draw, draw_fidelity, drawings, gather
+from explorer.report.figures.drawing import (
+    Drawing,
+    Material,
+    draw,
+    draw_fidelity,
+    drawings,
+    gather,
+    learning_of,
+    ours,
+)
+from explorer.report.figures.strips import Images, dataset_of, first_row, images, sheet
 
-__all__ = ["Drawing", "Material", "draw", "draw_fidelity", "drawings", "gather"]
+__all__ = [
+    "Drawing",
+    "Images",
+    "Material",
+    "dataset_of",
+    "draw",
+    "draw_fidelity",
+    "drawings",
+    "first_row",
+    "gather",
+    "images",
+    "learning_of",
+    "ours",
+    "sheet",
+]

@@ -68,7 +68,9 @@ def accuracy(report: StudyReport) -> Figure:
             values = tuple(100 * replicate.accuracy for replicate in arm.replicates)
             heights = (row + 0.22,) * average.n
             hover = tuple(f"{arm.name}, replicate {r.replicate}" for r in arm.replicates)
-            series.append(Series(values, heights, COLORS[marked], "ring", hover=hover, strong=False))
+            series.append(
+                Series(values, heights, COLORS[marked], "ring", hover=hover, strong=False)
+            )
         series.append(
             Series(
                 (average.value,),
@@ -135,9 +137,7 @@ def ranges(report: StudyReport) -> Figure | None:
         "Accuracy against each range",
         read,
         _joined(notes),
-        tuple(
-            Panel(p.x, p.y, p.series, y_limits=shared) for p in panels
-        ),
+        tuple(Panel(p.x, p.y, p.series, y_limits=shared) for p in panels),
         columns=min(len(panels), 3),
         same_y=True,
     )

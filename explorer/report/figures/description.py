@@ -1,16 +1,23 @@
 """A figure before it is drawn: panels, series and labels, the same for print and for a page."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from matplotlib.figure import Figure as Sheet
 
 Role = Literal["best", "worst", "baseline", "other"]
 Marker = Literal["", "circle", "ring", "square", "diamond", "triangle"]
 Dash = Literal["", "solid", "dash", "dot", "dashdot", "longdash", "longdashdot"]
 Interval = tuple[float, float]
+
+MOST_ARMS = 1000
+"""Arms that a browser can draw; of more a part is shown, and it is said which."""
 
 # The palette of Okabe and Ito (2008), which works with every kind of colour vision.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -142,9 +149,30 @@ class Figure:
     same_y: bool = False
     strips: tuple[Strip, ...] = ()
 
-    def with_strips(self, strips: tuple[Strip, ...]) -> "Figure":
-        """Return the figure with images below it."""
-        return replace(self, strips=strips)
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure that can be drawn for print and for a page.
+
+    Attributes:
+        name: Name of its files.
+        title: Its heading on a page.
+        caption: How it is read, in at most two sentences.
+        note: What else there is to know; may be empty.
+        on_paper: Draws it with matplotlib.
+        on_page: Draws it with plotly, as wide as its container.
+        narrow: Draws it with its panels one below the other; ``None`` where it cannot.
+        columns: Panels side by side that need room, where it has no narrow form.
+    """
+
+    name: str
+    title: str
+    caption: str
+    note: str
+    on_paper: "Callable[[], Sheet]"
+    on_page: "Callable[[], go.Figure]"
+    narrow: "Callable[[], go.Figure] | None" = None
+    columns: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,55 +1,27 @@
 """All figures of a study: as files for print, and as plotly's for a page."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import optuna
 import pandas as pd
 
 from explorer import store
 from explorer.errors import InputError
-from explorer.report.epochs import load_epochs
 from explorer.report.fidelity import SEPARATOR, FidelityReport, members
 from explorer.report.fidelity import fidelity as compare_protocols
 from explorer.report.figures import arms, learning, paper, samplers, web
-from explorer.report.figures.description import Figure, Strip
+from explorer.report.figures.description import MOST_ARMS, Drawing, Figure, Strip
 from explorer.report.figures.strips import strips
 from explorer.report.files import replacing
-from explorer.report.frame import load
+from explorer.report.frame import load, load_epochs, load_rungs
 from explorer.report.latex import escape, safe_label
-from explorer.report.rungs import load_rungs
 from explorer.report.summary import StudyReport, summarise
 from explorer.report.variety import correlations
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-    from matplotlib.figure import Figure as Sheet
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """A figure that can be drawn for print and for a page.
-
-    Attributes:
-        name: Name of its files.
-        title: Its heading on a page.
-        caption: How it is read, in at most two sentences.
-        note: What else there is to know; may be empty.
-        on_paper: Draws it with matplotlib.
-        on_page: Draws it with plotly, as wide as its container.
-        narrow: Draws it with its panels one below the other; ``None`` where it has only one.
-    """
-
-    name: str
-    title: str
-    caption: str
-    note: str
-    on_paper: "Callable[[], Sheet]"
-    on_page: "Callable[[], go.Figure]"
-    narrow: "Callable[[], go.Figure] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +47,7 @@ class Material:
     fidelity: FidelityReport | None
 
 
-def gather(
-    database: store.Database, name: str, *, report: StudyReport | None = None
-) -> Material:
+def gather(database: store.Database, name: str, *, report: StudyReport | None = None) -> Material:
     """Read what the figures of a study are drawn from.
 
     Args:
@@ -109,24 +79,58 @@ def _fidelity(database: store.Database, name: str) -> FidelityReport | None:
 
 
 def drawings(material: Material, images: Sequence[Strip] = ()) -> list[Drawing]:
-    """Return the figures that a study has something to show for, in the order of a report.
+    """Return the figures that a study has something to show for: ours, then Optuna's.
 
     Args:
         material: What they are drawn from.
         images: Images of arms that stand below our figures in print.
     """
-    report = material.report
+    return [*ours(material, images), *samplers.drawings(material.study, material.definition)]
+
+
+def ours(material: Material, images: Sequence[Strip] = ()) -> list[Drawing]:
+    """Return our own figures, as :func:`drawings` does."""
+    report, left_out = _thinned(material.report)
     described = [
         arms.accuracy(report),
         arms.ranges(report),
         arms.variety(report, correlations(report)),
         learning.learning(report, material.rungs, material.epochs),
     ]
-    ours = [_ours(figure.with_strips(tuple(images))) for figure in described if figure]
+    shown = [
+        _ours(replace(figure, strips=tuple(images), note=f"{figure.note} {left_out}".strip()))
+        for figure in described
+        if figure
+    ]
     if material.fidelity is not None:
-        ours.append(_ours(learning.protocols(material.fidelity)))
-    study, plots, note = samplers.plots(material.study, material.definition)
-    return [*ours, *(_optunas(study, plot, note) for plot in plots)]
+        shown.append(_ours(learning.protocols(material.fidelity)))
+    return shown
+
+
+def _thinned(report: StudyReport) -> tuple[StudyReport, str]:
+    """Leave out sampled arms so that a browser can draw the others, and say so.
+
+    All named arms stay, the best, the worst, and a seeded draw of the others.
+    """
+    if len(report.arms) <= MOST_ARMS:
+        return report, ""
+    kept = {arm.name for arm in (*report.ranked[:1], *report.ranked[-1:])}
+    kept |= {arm.name for arm in report.arms if not arm.sampled}
+    others = sorted({arm.name for arm in report.arms} - kept)
+    room = max(0, MOST_ARMS - len(kept))
+    kept |= set(np.random.default_rng(0).choice(others, room, replace=False).tolist())
+    shown = tuple(arm for arm in report.arms if arm.name in kept)
+    note = (
+        f"Drawn are {len(shown)} of {len(report.arms)} arms: the named ones, the best, the worst "
+        "and a random draw of the others."
+    )
+    return replace(report, arms=shown), note
+
+
+def learning_of(arm: str, rungs: pd.DataFrame, epochs: pd.DataFrame) -> Drawing | None:
+    """Return the learning curves of the replicates of one arm, if there are any."""
+    figure = learning.learning_of(arm, rungs, epochs)
+    return _ours(figure) if figure else None
 
 
 def _ours(figure: Figure) -> Drawing:
@@ -138,17 +142,6 @@ def _ours(figure: Figure) -> Drawing:
         partial(paper.draw, figure),
         partial(web.draw, figure),
         partial(web.draw, figure, columns=1) if figure.columns > 1 else None,
-    )
-
-
-def _optunas(study: optuna.Study, plot: samplers.Plot, note: str) -> Drawing:
-    return Drawing(
-        plot.name,
-        plot.title,
-        plot.caption,
-        note,
-        partial(samplers.on_paper, study, plot),
-        partial(samplers.on_page, study, plot),
     )
 
 
@@ -209,9 +202,7 @@ def _write(figure: Drawing, folder: Path) -> list[Path]:
             # No dates inside: the same numbers give the same file.
             metadata = {"CreationDate": None} if path.suffix == ".pdf" else None
             with replacing(path, "--figures") as temporary:
-                sheet.savefig(
-                    temporary, format=path.suffix[1:], dpi=paper.DPI, metadata=metadata
-                )
+                sheet.savefig(temporary, format=path.suffix[1:], dpi=paper.DPI, metadata=metadata)
     return paths
 
 

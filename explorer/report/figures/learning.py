@@ -1,6 +1,7 @@
 """Learning curves, and what the shorter protocols and rungs of a study are worth."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from explorer.report.figures.description import (
     Figure,
     Marker,
     Panel,
+    Role,
     Series,
     mean,
     percent_limits,
@@ -33,7 +35,7 @@ _RHO = "\N{GREEK SMALL LETTER RHO}"
 
 
 def learning(report: StudyReport, rungs: pd.DataFrame, epochs: pd.DataFrame) -> Figure | None:
-    """Describe learning curves: loss and probe of pre-training, loss of fine-tuning.
+    """Describe the learning curves of arms: loss and probe of pre-training, loss of fine-tuning.
 
     The latest attempt per arm and replicate counts, also of a replicate that was stopped.
 
@@ -45,37 +47,29 @@ def learning(report: StudyReport, rungs: pd.DataFrame, epochs: pd.DataFrame) -> 
     Returns:
         ``None`` where no arm has two measurements of a kind.
     """
-    rungs, epochs = _latest(rungs), _latest(epochs)
-    phase = epochs["phase"].astype("string")
-    pretraining, finetuning = (
-        epochs[phase.str.startswith(name).fillna(value=False)] for name in ("pretrain", "finetune")
-    )
-    losses = rungs.dropna(subset="loss")
-    # A rung's loss is the mean since the rung before, an epoch's over the epoch: the finer curve.
-    finer = pretraining if len(pretraining) > len(losses) else losses
-    probes = rungs.assign(percent=100 * rungs["probe"])
-    order = [arm.name for arm in report.arms]
-    shown = [name for name in order if name in set(rungs["arm"]) | set(epochs["arm"])]
-    seen = "pre-training images"
-    panels = []
-    for x, y, rows, value in (
-        (seen, "pre-training loss [nats]", finer, "loss"),
-        (seen, "probe accuracy [%]", probes, "percent"),
-        ("fine-tuning images", "fine-tuning loss [nats]", finetuning, "loss"),
-    ):
-        series = _curves(report, shown, rows, value)
-        if any(len(curve.x) > 1 for curve in series):
-            limits = None
-            if value == "percent":
-                ends = [end for curve in series for pair in curve.y_ends for end in pair]
-                limits = percent_limits([*ends, *(y for curve in series for y in curve.y)])
-            panels.append(Panel(x, y, series, y_limits=limits))
-    if not panels:
-        return None
+    known = set(rungs["arm"]) | set(epochs["arm"])
+    arms = [arm.name for arm in report.arms if arm.name in known]
+    panels = _panels(_latest(rungs), _latest(epochs), arms, partial(role, report))
     read = "Mean per arm over its replicates against images seen; bands are 95 % intervals."
-    if len(shown) > _FEW:
+    if len(arms) > _FEW:
         read += " In colour: the best, the worst and the baseline arm."
     note = "Intervals are Student's, over replicates."
+    return _figure(panels, read, note)
+
+
+def learning_of(arm: str, rungs: pd.DataFrame, epochs: pd.DataFrame) -> Figure | None:
+    """Describe the learning curves of the replicates of one arm, as :func:`learning` does."""
+    rungs, epochs = (
+        rows.assign(arm="replicate " + rows["replicate"].astype(str)) for rows in (rungs, epochs)
+    )
+    names = sorted(set(rungs["arm"]) | set(epochs["arm"]), key=lambda name: (len(name), name))
+    panels = _panels(rungs, epochs, names, lambda _: "other")
+    return _figure(panels, f"Replicates of {arm} against images seen.", "")
+
+
+def _figure(panels: Sequence[Panel], read: str, note: str) -> Figure | None:
+    if not panels:
+        return None
     return Figure("learning", "Learning curves", read, note, tuple(panels), len(panels), 2.1)
 
 
@@ -85,10 +79,42 @@ def _latest(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["attempt"] == attempts]
 
 
+def _panels(
+    rungs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    names: Sequence[str],
+    mark: Callable[[str], Role],
+) -> list[Panel]:
+    phase = epochs["phase"].astype("string")
+    pretraining, finetuning = (
+        epochs[phase.str.startswith(name).fillna(value=False)] for name in ("pretrain", "finetune")
+    )
+    losses = rungs.dropna(subset="loss")
+    # A rung's loss is the mean since the rung before, an epoch's over the epoch: the finer curve.
+    finer = pretraining if len(pretraining) > len(losses) else losses
+    probes = rungs.assign(percent=100 * rungs["accuracy"])
+    seen = "pre-training images"
+    panels = []
+    for x, y, rows, value in (
+        (seen, "pre-training loss [nats]", finer, "loss"),
+        (seen, "probe accuracy [%]", probes, "percent"),
+        ("fine-tuning images", "fine-tuning loss [nats]", finetuning, "loss"),
+    ):
+        series = _curves(rows, value, names, mark)
+        if any(len(curve.x) > 1 for curve in series):
+            limits = None
+            if value == "percent":
+                ends = [end for curve in series for pair in curve.y_ends for end in pair]
+                limits = percent_limits([*ends, *(y for curve in series for y in curve.y)])
+            panels.append(Panel(x, y, series, y_limits=limits))
+    return panels
+
+
 def _curves(
-    report: StudyReport, arms: Sequence[str], rows: pd.DataFrame, value: str
+    rows: pd.DataFrame, value: str, names: Sequence[str], mark: Callable[[str], Role]
 ) -> tuple[Series, ...]:
     curves = []
+    place = {name: i for i, name in enumerate(names)}
     # Several fine-tunings of the same weights are repeats, not replicates.
     per_replicate = (
         rows.dropna(subset=value).groupby(["arm", "images_seen", "replicate"])[value].mean()
@@ -96,10 +122,10 @@ def _curves(
     for arm, values in per_replicate.groupby(level="arm"):
         images = values.groupby(level="images_seen").agg(list)
         means = [mean(group) for group in images]
-        marked = role(report, str(arm))
+        marked = mark(str(arm))
         color, dash, strong = COLORS[marked], DASHES[0], marked != "other"
-        if len(arms) <= _FEW and arm in arms:
-            color, dash, strong = CYCLE[arms.index(arm)], DASHES[arms.index(arm)], True
+        if len(names) <= _FEW and arm in place:
+            color, dash, strong = CYCLE[place[arm]], DASHES[place[arm]], True
         spread = strong and any(average.n > 1 for average in means)
         curves.append(
             Series(
@@ -115,7 +141,6 @@ def _curves(
                 strong=strong,
             )
         )
-    place = {arm: i for i, arm in enumerate(arms)}
     return tuple(sorted(curves, key=lambda c: (c.strong, -place.get(c.label, 0))))
 
 

@@ -2,23 +2,22 @@
 
 import copy
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from explorer.report.figures.description import MOST_ARMS, Drawing
 from explorer.report.figures.web import template
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     from matplotlib.figure import Figure as Sheet
-
-MOST_ARMS = 1000
-"""Arms that are drawn; of more the best, the worst and a seeded draw of the others."""
 
 MOST_PAIRED = 3
 """Parameters that are drawn against each other, the most important ones."""
@@ -32,229 +31,184 @@ _ENDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Plot:
-    """One of Optuna's figures.
+class _Plot:
+    """Draws one of Optuna's figures: a function of its ``visualization`` and its ``matplotlib``."""
 
-    Attributes:
-        name: Name of its files.
-        title: Its heading on a page.
-        caption: How it is read, in at most two sentences.
-        function: Name of the function, both in ``optuna.visualization`` and in its ``matplotlib``.
-        arguments: What it is called with, besides the study.
-        size: Width and height in print in inches.
-        height: Height on a page in pixels; ``None`` for Optuna's.
-    """
-
-    name: str
-    title: str
-    caption: str
+    study: optuna.Study
     function: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    size: tuple[float, float] = (6.0, 3.6)
-    height: int | None = None
+    arguments: Mapping[str, Any]
+    size: tuple[float, float]
+    height: int
+
+    def on_page(self) -> "go.Figure":
+        """Draw it with plotly, without its title."""
+        figure = self._call(optuna.visualization)
+        margin = {"l": 60, "r": 16, "t": 30, "b": 48}
+        figure.update_layout(title=None, template=template(), margin=margin, width=None)
+        figure.update_layout(height=self.height, plot_bgcolor=None)
+        return figure
+
+    def on_paper(self) -> "Sheet":
+        """Draw it with matplotlib, without its title."""
+        from matplotlib import pyplot as plt
+        from optuna.visualization import matplotlib as functions
+
+        axes = np.ravel(self._call(functions))
+        sheet: Sheet = axes[0].figure
+        plt.close(sheet)  # it is ours from here on
+        sheet.suptitle("")
+        for each in axes:
+            for place in ("left", "center", "right"):
+                each.set_title("", loc=place)
+            legend = each.get_legend()
+            if legend and len(legend.get_texts()) > _MOST_NAMED:
+                legend.remove()
+        sheet.set_size_inches(*self.size)
+        if self.function == "plot_parallel_coordinate":  # its grid has a row without a height
+            sheet.subplots_adjust(left=0.1, right=0.86, bottom=0.25, top=0.97)
+        else:
+            sheet.set_layout_engine("constrained")
+        return sheet
+
+    def _call(self, module: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return getattr(module, self.function)(self.study, **self.arguments)
 
 
-def plots(
-    study: optuna.Study, definition: Mapping[str, Any]
-) -> tuple[optuna.Study, list[Plot], str]:
-    """Choose the figures that mean something for a study.
+def drawings(study: optuna.Study, definition: Mapping[str, Any]) -> list[Drawing]:
+    """Return those of Optuna's figures that mean something for a study.
+
+    They show one trial per arm, the latest, and at most :data:`MOST_ARMS`; accuracy is in percent.
 
     Args:
         study: The Optuna study; its trials are arms.
         definition: The definition of the study.
-
-    Returns:
-        What is to be drawn from: a copy in memory with one trial per arm; the figures; and a note
-        on what the copy leaves out, which may be empty.
     """
-    drawn, note = thinned(study)
-    scored = [trial for trial in drawn.trials if trial.state == TrialState.COMPLETE]
+    trials, note = _thinned(study.get_trials(deepcopy=False))
+    scored = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if len(scored) < 2:
-        return drawn, [], note
-    found = []
-    if definition.get("sampler"):
-        found = _of_search(drawn, scored, _objectives(definition))
-    if any(trial.intermediate_values for trial in drawn.trials):
-        caption = "Intermediate values per arm, in the order in which a pruner sees them."
-        title = "Intermediate values"
-        found.append(Plot("intermediate", title, caption, "plot_intermediate_values"))
+        return []
+    accuracy = _copy(trials, study.directions[:1])
+    chosen = partial(_drawing, accuracy, note)
+    drawn = _of_search(chosen, accuracy) if definition.get("sampler") else []
+    if len(study.directions) > 1:
+        both = _copy(trials, study.directions)
+        names = [name for entry in definition["objectives"] for name in entry]
+        drawn += _of_objectives(partial(_drawing, both, note), both, names)
+    if any(trial.intermediate_values for trial in trials):
+        read = "Intermediate values per arm in percent, in the order in which a pruner sees them."
+        drawn.append(chosen("intermediate_values", "Intermediate values", read))
     if any(trial.datetime_complete for trial in scored):
-        caption = "When each arm ran, from its first replicate on, and how it ended."
-        found.append(Plot("timeline", "Timeline of arms", caption, "plot_timeline"))
-    return drawn, found, note
+        read = "When each arm ran, from its first replicate on, and how it ended."
+        drawn.append(chosen("timeline", "Timeline of arms", read))
+    return drawn
 
 
-def _of_search(
-    study: optuna.Study, scored: Sequence[FrozenTrial], objectives: Sequence[str]
-) -> list[Plot]:
+def _drawing(
+    study: optuna.Study,
+    note: str,
+    name: str,
+    title: str,
+    caption: str,
+    *,
+    size: tuple[float, float] = (6.0, 3.6),
+    height: int = 380,
+    columns: int = 1,
+    **arguments: Any,
+) -> Drawing:
+    plot = _Plot(study, f"plot_{name}", arguments, size, height)
+    return Drawing(name, title, caption, note, plot.on_paper, plot.on_page, columns=columns)
+
+
+def _of_search(chosen: "partial[Drawing]", study: optuna.Study) -> list[Drawing]:
     """Return the figures of what a sampler proposed."""
-    target: dict[str, Any] = {"target": _accuracy, "target_name": "accuracy [%]"}
-    # Optuna asks what makes a target low.
-    error: dict[str, Any] = {"target": _error, "target_name": "accuracy"}
-    history = Plot(
-        "history",
-        "History of the search",
-        "Mean accuracy per arm in the order of the proposals, and the best one so far.",
-        "plot_optimization_history",
-        # Optuna draws the best value so far only of the study's own objective.
-        target if len(objectives) > 1 else {"target_name": "accuracy"},
+    chosen = partial(chosen, target_name="accuracy [%]")
+    history = "Mean accuracy per arm in the order of the proposals, and the best one so far."
+    share = "Share of the arms whose mean accuracy is at most a value."
+    drawn = [
+        chosen("optimization_history", "History of the search", history),
+        chosen("edf", "Distribution of accuracy", share),
+    ]
+    values = [trial.values[0] for trial in study.trials if trial.values]
+    if len(values) < _FEWEST or len(set(values)) == 1:
+        return drawn
+    names = list(optuna.importance.get_param_importances(study))
+    decides = (
+        "How much each end decides whether an arm is among the best (PED-ANOVA; Watanabe et al., "
+        f"2023). {_ENDS}"
     )
-    edf = Plot(
-        "edf",
-        "Distribution of accuracy",
-        "Share of the arms whose mean accuracy is at most a value.",
-        "plot_edf",
-        target,
-    )
-    chosen = [history, edf]
-    accuracies = {_accuracy(trial) for trial in scored}
-    names = _important(study) if len(scored) >= _FEWEST and len(accuracies) > 1 else []
-    if names:
-        paired: dict[str, Any] = {**target, "params": names[:MOST_PAIRED]}
-        side = 1.7 * len(names[:MOST_PAIRED]) + 0.8
-        square: dict[str, Any] = {"size": (max(6.0, side), max(4.0, side)), "height": 760}
-        wide = (max(6.0, 1.6 * len(names)), 2.8)
-        chosen.append(
-            Plot(
-                "importance",
-                "Importance of the ends of ranges",
-                "How much each end decides whether an arm is among the best (PED-ANOVA; Watanabe "
-                f"et al., 2023). {_ENDS}",
-                "plot_param_importances",
-                error,
-            )
-        )
-        chosen.append(
-            Plot("slice", "Accuracy against each end", _ENDS, "plot_slice", target, wide, 420)
-        )
-        caption = f"Accuracy per parallel coordinate: a line is an arm. {_ENDS}"
-        title = "Parallel coordinates"
-        chosen.append(Plot("parallel", title, caption, "plot_parallel_coordinate", target))
-    if len(names) > 1:
-        read = f"the {len(names[:MOST_PAIRED])} most important ends against each other"
-        contour = f"Accuracy over {read}, interpolated between the arms (dots)."
-        rank = f"Arms over {read}; the colour is the rank of their accuracy."
-        chosen.append(Plot("contour", "Contours", contour, "plot_contour", paired, **square))
-        chosen.append(Plot("rank", "Ranks", rank, "plot_rank", paired, **square))
-    if len(objectives) > 1:
-        front = "Arms by both objectives; those in red are on the Pareto front."
-        axes = {"target_names": list(objectives)}
-        volume = (
-            "Area that the Pareto front dominates, in the order of the proposals, over the worst "
-            "value of each objective."
-        )
-        worst = {"reference_point": _worst(study, scored)}
-        chosen.append(Plot("front", "Pareto front", front, "plot_pareto_front", axes, height=480))
-        title = "Hypervolume of the front"
-        chosen.append(Plot("hypervolume", title, volume, "plot_hypervolume_history", worst))
-    return chosen
+    wide: dict[str, Any] = {"size": (max(6.0, 1.6 * len(names)), 2.8), "columns": len(names)}
+    lines = f"A line is an arm. {_ENDS}"
+    half = 1 + len(names) // 2
+    drawn += [
+        chosen("param_importances", "Importance of ends", decides),
+        chosen("slice", "Accuracy against each end", _ENDS, **wide),
+        chosen("parallel_coordinate", "Parallel coordinates", lines, columns=half),
+    ]
+    paired = names[:MOST_PAIRED]
+    if len(paired) > 1:
+        square: dict[str, Any] = {"size": (6.0, 5.0), "height": 760, "columns": len(paired)}
+        over = f"over the {len(paired)} most important ends against each other"
+        contour = f"Accuracy {over}, interpolated between the arms (dots)."
+        rank = f"Arms {over}; the colour is the rank of their accuracy."
+        drawn += [
+            chosen("contour", "Contours", contour, params=paired, **square),
+            chosen("rank", "Ranks", rank, params=paired, **square),
+        ]
+    return drawn
 
 
-def _accuracy(trial: FrozenTrial) -> float:
-    """Return the accuracy of an arm in percent; it is always the first objective."""
-    return 100 * float(trial.values[0])
-
-
-def _objectives(definition: Mapping[str, Any]) -> list[str]:
-    objectives = definition.get("objectives") or [{"accuracy": "maximize"}]
-    return [name for entry in objectives for name in entry]
-
-
-def _error(trial: FrozenTrial) -> float:
-    return -_accuracy(trial)
-
-
-def _important(study: optuna.Study) -> list[str]:
-    """Return the parameters, the most important first."""
-    with _quiet():
-        importances = optuna.importance.get_param_importances(study, target=_error)
-    return list(importances)
-
-
-def _worst(study: optuna.Study, scored: Sequence[FrozenTrial]) -> list[float]:
-    """Return the worst value of each objective, which a hypervolume is measured from."""
-    columns = zip(*(trial.values for trial in scored), strict=True)
-    return [
-        max(column) if direction == optuna.study.StudyDirection.MINIMIZE else min(column)
+def _of_objectives(
+    chosen: "partial[Drawing]", study: optuna.Study, names: Sequence[str]
+) -> list[Drawing]:
+    """Return the figures of a study with two objectives."""
+    columns = zip(*(trial.values for trial in study.trials if trial.values), strict=True)
+    worst = [
+        max(column) if direction == StudyDirection.MINIMIZE else min(column)
         for column, direction in zip(columns, study.directions, strict=True)
+    ]
+    titles = [f"{name} [%]" if name == "accuracy" else name for name in names]
+    front = "Arms by both objectives; those in shades of red are on the Pareto front."
+    volume = (
+        "Area that the Pareto front dominates, in the order of the proposals, over the worst value "
+        "of each objective."
+    )
+    title = "Hypervolume of the front"
+    return [
+        chosen("pareto_front", "Pareto front", front, height=480, target_names=titles),
+        chosen("hypervolume_history", title, volume, reference_point=worst),
     ]
 
 
-def thinned(study: optuna.Study) -> tuple[optuna.Study, str]:
-    """Copy a study into memory, one trial per arm and at most :data:`MOST_ARMS`.
-
-    Of an arm that got more replicates later, its latest trial is kept.
-
-    Returns:
-        The copy, and a note on what it leaves out; empty where that is nothing.
-    """
-    trials = study.get_trials(deepcopy=False)
+def _thinned(trials: Sequence[FrozenTrial]) -> tuple[list[FrozenTrial], str]:
+    """Return the latest trial per arm, of many a part; and a note on what is left out."""
     latest = {trial.user_attrs.get("arm", trial.number): trial for trial in trials}
-    kept = list(latest.values())
+    kept, note = list(latest.values()), ""
     if len(kept) > MOST_ARMS:
         ranked = sorted(kept, key=lambda t: -t.values[0] if t.values else np.inf)
         others = np.random.default_rng(0).permutation(len(ranked) - 2)[: MOST_ARMS - 2] + 1
         kept = [ranked[0], *(ranked[i] for i in others), ranked[-1]]
-    copied = optuna.create_study(
-        study_name=study.study_name,
-        directions=study.directions,
-        storage=optuna.storages.InMemoryStorage(),
-    )
-    for trial in sorted(kept, key=lambda t: t.number):
-        own = copy.deepcopy(trial)
+        note = (
+            f"Drawn are {len(kept)} of {len(latest)} arms: the best, the worst and a random draw "
+            "of the others. "
+        )
+    if len(kept) < len(trials):
+        note += "Numbers of trials count the arms that are drawn."
+    return sorted(kept, key=lambda trial: trial.number), note
+
+
+def _copy(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> optuna.Study:
+    """Copy trials into a study in memory, as far as it has objectives, accuracy in percent."""
+    storage = optuna.storages.InMemoryStorage()
+    copied = optuna.create_study(directions=directions, storage=storage, study_name="arms")
+    for trial in trials:
+        changed = copy.deepcopy(trial)
         # Optuna writes all attributes of an arm beside its point.
-        own.user_attrs = {"arm": trial.user_attrs.get("arm", "")}
-        copied.add_trial(own)
-    if len(kept) == len(trials):
-        return copied, ""
-    left_out = len(latest) - len(kept)
-    note = "The numbers of Optuna's figures count the arms that are drawn."
-    more = f"Optuna's figures show {len(kept)} of {len(latest)} arms: the best, the worst and a "
-    return copied, f"{more}random draw of the others. {note}" if left_out else note
-
-
-class _quiet(warnings.catch_warnings):  # noqa: N801 - used as a function
-    """Hide Optuna's warnings that a figure is experimental."""
-
-    def __enter__(self) -> Any:
-        entered = super().__enter__()
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        warnings.filterwarnings("ignore", message="PedAnova")  # what is low is what is meant
-        return entered
-
-
-def on_page(study: optuna.Study, plot: Plot) -> "go.Figure":
-    """Draw one of Optuna's figures with plotly, without its title."""
-    function: Callable[..., go.Figure] = getattr(optuna.visualization, plot.function)
-    with _quiet():
-        figure = function(study, **plot.arguments)
-    margin = {"l": 60, "r": 16, "t": 30, "b": 48}
-    figure.update_layout(title=None, template=template(), margin=margin, width=None)
-    figure.update_layout(height=plot.height or 380)
-    return figure
-
-
-def on_paper(study: optuna.Study, plot: Plot) -> "Sheet":
-    """Draw one of Optuna's figures with matplotlib, without its title."""
-    from matplotlib import pyplot as plt
-    from optuna.visualization import matplotlib as functions
-
-    with _quiet():
-        axes = np.ravel(getattr(functions, plot.function)(study, **plot.arguments))
-    sheet: Sheet = axes[0].figure
-    plt.close(sheet)  # it is ours from here on
-    sheet.suptitle("")
-    for each in axes:
-        for place in ("left", "center", "right"):
-            each.set_title("", loc=place)
-        legend = each.get_legend()
-        if legend and len(legend.get_texts()) > _MOST_NAMED:
-            legend.remove()
-    sheet.set_size_inches(*plot.size)
-    if plot.function == "plot_parallel_coordinate":  # its grid has a row without a height
-        sheet.subplots_adjust(left=0.1, right=0.86, bottom=0.25, top=0.97)
-    else:
-        sheet.set_layout_engine("constrained")
-    return sheet
-
-
+        changed.user_attrs = {"arm": trial.user_attrs.get("arm", "")}
+        if trial.values:
+            changed.values = [100 * trial.values[0], *trial.values[1 : len(directions)]]
+        probes = {step: 100 * value for step, value in trial.intermediate_values.items()}
+        changed.intermediate_values = probes
+        copied.add_trial(changed)
+    return copied

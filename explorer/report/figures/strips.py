@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,10 @@ from explorer.formulas import BrokenFormula, RangeError, UnknownFormula
 from explorer.images import render_dataset
 from explorer.report.figures.arms import extremes
 from explorer.report.figures.description import Role, Strip
-from explorer.report.summary import Arm, StudyReport
+from explorer.report.summary import StudyReport
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 TILES, SIDE = 6, 64
 """Images of a strip, and their side in pixels."""
@@ -81,9 +84,9 @@ def images(
     except (UnknownFormula, BrokenFormula, RangeError) as error:
         return Images(empty, f"{row['formula']} cannot be drawn here ({error})")
     pixels = drawn.reshape(tried, each, *drawn.shape[-2:])
-    full = np.array([all(map(_shows_something, category)) for category in pixels])
-    chosen = np.sort(np.argsort(~full, kind="stable")[:shown])
-    return Images(pixels[chosen], left_out=int((~full[: chosen[-1] + 1]).sum() - (~full[chosen]).sum()))
+    empty_ones = np.array([not all(map(_shows_something, category)) for category in pixels])
+    chosen = np.sort(np.argsort(empty_ones, kind="stable")[:shown])
+    return Images(pixels[chosen], left_out=int(chosen[-1]) + 1 - len(chosen))
 
 
 def _shows_something(image: npt.NDArray[np.uint8]) -> bool:
@@ -111,11 +114,29 @@ def first_row(trials: pd.DataFrame, arm: str) -> dict[str, Any] | None:
     }
 
 
-def dataset_of(definition: Mapping[str, Any], arm: Arm) -> dict[str, Any]:
+def dataset_of(definition: Mapping[str, Any], arm: str) -> dict[str, Any]:
     """Return the entries ``dataset`` of the protocol under which an arm runs."""
-    entries = dict((definition.get("protocol") or {}).get("dataset") or {})
-    changes = {key.partition(".")[::2]: value for key, value in arm.changes.items()}
-    return entries | {key: value for (part, key), value in changes.items() if part == "dataset"}
+    changes = (definition.get("arm_changes") or {}).get(arm) or {}
+    entries = (definition.get("protocol") or {}).get("dataset") or {}
+    return {**entries, **(changes.get("dataset") or {})}
+
+
+def sheet(pixels: npt.NDArray[np.uint8], gap: int = 6) -> "Image.Image":
+    """Put images on one picture, a row per category; it is clear between them.
+
+    Args:
+        pixels: uint8 [categories, instances, side, side].
+        gap: Pixels between two images.
+    """
+    from PIL import Image
+
+    categories, instances, side, _ = pixels.shape
+    pitch = side + gap
+    picture = Image.new("RGBA", (instances * pitch - gap, categories * pitch - gap))
+    for row, column in np.ndindex(categories, instances):
+        image = Image.fromarray(pixels[row, column]).convert("RGBA")
+        picture.paste(image, (column * pitch, row * pitch))
+    return picture
 
 
 def strips(
@@ -140,10 +161,9 @@ def strips(
         titles[report.baseline] = (marked, f"{title} and baseline")
     elif report.baseline is not None:
         titles[report.baseline] = ("baseline", "baseline")
-    arms = {arm.name: arm for arm in report.arms}
     drawn = []
     for name, (marked, title) in titles.items():
-        dataset = dataset_of(definition, arms[name])
+        dataset = dataset_of(definition, name)
         row = first_row(trials, name)
         shown = images(row, dataset, categories=TILES, instances=1, side=SIDE)
         pixels = shown.pixels.reshape(-1, *shown.pixels.shape[-2:])

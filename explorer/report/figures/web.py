@@ -1,10 +1,10 @@
 """Figures for a page and for the dashboard, drawn with plotly."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from explorer.report.figures.description import CYCLE, GREY, Figure, Panel, Series
+from explorer.report.figures.description import BLACK, BLUE, CYCLE, GREY, Figure, Panel, Series
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -13,6 +13,9 @@ _PIXELS = 110  # of an inch in print
 _ROW = 34  # pixels of a row with a name
 _TOP, _BOTTOM, _BETWEEN = 30, 48, 76
 _LEGEND = 22  # pixels of a line of the legend
+_COLORS = {BLACK: GREY, BLUE: "#3D8EC9"}
+"""Colours that a dark page would not show, and others that it and a light one do."""
+
 _SYMBOLS = {
     "": "circle",
     "circle": "circle",
@@ -79,12 +82,13 @@ def _heading(figure: Figure, panel: Panel) -> str:
 
 
 def _panel(sheet: "go.Figure", panel: Panel, where: dict[str, int], named: set[str]) -> None:
-    if panel.reference:
-        value, low, high = panel.reference
-        sheet.add_vrect(low, high, fillcolor=GREY, opacity=0.14, line_width=0, **where)
-        sheet.add_vline(value, line={"color": GREY, "dash": "dash", "width": 1}, **where)
     for series in panel.series:
         _series(sheet, series, where, named)
+    if panel.reference:  # after the series: plotly puts nothing into empty panels
+        value, low, high = panel.reference
+        look: dict[str, Any] = {"line_width": 0, "layer": "below", **where}
+        sheet.add_vrect(low, high, fillcolor=GREY, opacity=0.2, **look)
+        sheet.add_vline(value, line={"color": GREY, "dash": "dash", "width": 1}, **where)
     if panel.log:
         sheet.update_xaxes(type="log", dtick="D2", **where)
     if panel.x_limits:
@@ -103,14 +107,15 @@ def _panel(sheet: "go.Figure", panel: Panel, where: dict[str, int], named: set[s
 
 def _series(sheet: "go.Figure", series: Series, where: dict[str, int], named: set[str]) -> None:
     group = series.label or series.color
+    color = _COLORS.get(series.color, series.color)
     if series.band:
         low, high = zip(*series.y_ends, strict=True)
         sheet.add_scatter(
             x=[*series.x, *series.x[::-1]],
             y=[*high, *low[::-1]],
             fill="toself",
-            fillcolor=series.color,
-            opacity=0.15,
+            fillcolor=color,
+            opacity=0.18,
             line_width=0,
             mode="lines",
             hoverinfo="skip",
@@ -119,18 +124,17 @@ def _series(sheet: "go.Figure", series: Series, where: dict[str, int], named: se
             **where,
         )
     size = {True: 10, False: 6}[series.strong]
+    look = {"color": color, "thickness": 2 if series.strong else 1}
     parts = ("lines" if series.dash else "", "markers" if series.marker else "")
-    # A black curve takes the colour of the text, so that a dark page shows it.
-    color = GREY if series.color == "#000000" else series.color
     sheet.add_scatter(
         x=series.x,
         y=series.y,
-        error_x=_bars(series.x, series.x_ends, series),
-        error_y=None if series.band else _bars(series.y, series.y_ends, series),
+        error_x=_bars(series.x, series.x_ends, look),
+        error_y=None if series.band else _bars(series.y, series.y_ends, look),
         mode="+".join(filter(None, parts)),
         line={"color": color, "dash": series.dash or "solid", "width": 2 if series.strong else 1},
         marker={"symbol": _SYMBOLS[series.marker], "size": size, "color": color},
-        opacity=1 if series.strong else 0.6,
+        opacity=1 if series.strong else 0.7,
         name=escape(series.label, quote=False),
         legendgroup=group,
         showlegend=bool(series.label) and series.label not in named,
@@ -144,7 +148,7 @@ def _series(sheet: "go.Figure", series: Series, where: dict[str, int], named: se
 
 
 def _bars(
-    values: Sequence[float], ends: Sequence[tuple[float, float]], series: Series
+    values: Sequence[float], ends: Sequence[tuple[float, float]], look: Mapping[str, Any]
 ) -> dict[str, Any] | None:
     if not ends:
         return None
@@ -152,8 +156,7 @@ def _bars(
         "array": [high - value for value, (_, high) in zip(values, ends, strict=True)],
         "arrayminus": [value - low for value, (low, _) in zip(values, ends, strict=True)],
         "width": 0,
-        "thickness": 2 if series.strong else 1,
-        "color": series.color,
+        **look,
     }
 
 
