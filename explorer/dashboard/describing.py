@@ -95,7 +95,7 @@ def note(database: Database, study_name: str) -> None:
     except InputError:  # no score yet
         return
     save_note(study, f"## {_plain(study_name)}\n\n{render(report, 'markdown')}")
-    for drawing in figures.ours(figures.gather(database, study_name, report=report)):
+    for drawing in figures.ours(figures.gather(database, report)):
         figure = drawing.on_page()
         figure.update_layout(title=escape(drawing.title), margin_t=90)
         save_plotly_graph_object(study, figure, graph_object_id=f"explorer-{drawing.name}")

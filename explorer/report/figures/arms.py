@@ -1,6 +1,7 @@
 """The accuracy of arms: one by one, against their ranges, and against the variety of images."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,9 @@ SHOWN_SAMPLES = 10
 MANY = 12
 """Of more arms the intervals lie over one another; only those of the marked ones are drawn."""
 
+_Point = tuple[str, float, float, Interval | None, Interval | None, str]
+"""An arm's name, its place, its bars across and upwards, and what is shown when pointed at."""
+
 _ROLES: tuple[Role, ...] = ("other", "baseline", "worst", "best")
 _FEWEST = 3  # arms whose mean has an interval that says something
 _PLACES = 60  # values of a parameter at which the arms around it are averaged
@@ -42,14 +46,13 @@ def extremes(report: StudyReport) -> tuple[Arm, Arm | None]:
     return ranked[0], pretrained[-1] if pretrained else None
 
 
-def role(report: StudyReport, arm: str) -> Role:
-    """Return what an arm is marked as; a baseline that is best or worst is marked as that."""
+def roles(report: StudyReport) -> dict[str, Role]:
+    """Return what arms are marked as; a baseline that is best or worst is marked as that."""
     best, worst = extremes(report)
-    if arm == best.name:
-        return "best"
-    if worst is not None and arm == worst.name:
-        return "worst"
-    return "baseline" if arm == report.baseline else "other"
+    marked: dict[str, Role] = {report.baseline: "baseline"} if report.baseline else {}
+    if worst is not None:
+        marked[worst.name] = "worst"
+    return {**marked, best.name: "best"}
 
 
 def accuracy(report: StudyReport) -> Figure:
@@ -61,9 +64,10 @@ def accuracy(report: StudyReport) -> Figure:
     hidden = set(sampled[SHOWN_SAMPLES:]) - {arm.name for arm in extremes(report) if arm}
     arms = [arm for arm in report.arms if arm.accuracy and arm.name not in hidden]
     means = [_mean(arm) for arm in arms]
+    marks = roles(report)
     series: list[Series] = []
     for row, (arm, average) in enumerate(zip(arms, means, strict=True)):
-        marked = role(report, arm.name)
+        marked = marks.get(arm.name, "other")
         if average.n > 1:
             values = tuple(100 * replicate.accuracy for replicate in arm.replicates)
             heights = (row + 0.22,) * average.n
@@ -78,7 +82,7 @@ def accuracy(report: StudyReport) -> Figure:
                 COLORS[marked],
                 MARKERS[marked],
                 x_ends=(average.ends,) if average.n > 1 else (),
-                hover=(_hover(arm, average),),
+                hover=(_hover(arm),),
             )
         )
     by_name = dict(zip((arm.name for arm in arms), means, strict=True))
@@ -144,16 +148,16 @@ def ranges(report: StudyReport) -> Figure | None:
 
 
 def _range_panel(report: StudyReport, parameter: str, arms: Sequence[Arm]) -> Panel:
-    series = list(
-        _by_role(
-            report,
-            arms,
-            lambda arm: sum(arm.ranges[parameter]) / 2,
-            lambda arm: arm.ranges[parameter],
-        )
-    )
+    few = len(arms) <= MANY
+    points, marks = [], roles(report)
+    for arm in arms:
+        average, ends = _mean(arm), arm.ranges[parameter]
+        shown = few or arm.name in marks
+        interval = average.ends if shown else None
+        points.append((arm.name, sum(ends) / 2, average.value, ends, interval, _hover(arm)))
+    series = _by_role(report, points, strong=few)
     heights = [y for s in series for y in (*s.y, *(end for ends in s.y_ends for end in ends))]
-    if len(arms) > MANY:
+    if not few:
         lows, highs = np.array([arm.ranges[parameter] for arm in arms]).T
         accuracies = np.array([_mean(arm).value for arm in arms])
         curve: dict[float, Mean] = {}
@@ -161,17 +165,10 @@ def _range_panel(report: StudyReport, parameter: str, arms: Sequence[Arm]) -> Pa
             inside = accuracies[(lows <= value) & (value <= highs)]
             if len(inside) >= _FEWEST:
                 curve[value] = mean(inside.tolist())
-        series.append(
-            Series(
-                tuple(curve),
-                tuple(average.value for average in curve.values()),
-                BLACK,
-                dash="solid",
-                y_ends=tuple(average.ends for average in curve.values()),
-                band=True,
-                hover=tuple(f"mean of {average.n} arms" for average in curve.values()),
-            )
-        )
+        y, ends = (tuple(getattr(m, key) for m in curve.values()) for key in ("value", "ends"))
+        hover = tuple(f"mean of {average.n} arms" for average in curve.values())
+        look: dict[str, Any] = {"dash": "solid", "band": True}
+        series.append(Series(tuple(curve), y, BLACK, y_ends=ends, hover=hover, **look))
     return Panel(parameter, axis_title(report), tuple(series), y_limits=percent_limits(heights))
 
 
@@ -187,21 +184,13 @@ def variety(report: StudyReport, correlations: Mapping[str, Estimate]) -> Figure
     """
     panels = []
     for measure, rho in sorted(correlations.items(), key=lambda item: -abs(item[1].value)):
-        series = []
-        for marked in _ROLES:
-            points = [
-                (replicate.variety[measure], 100 * replicate.accuracy, arm.name)
-                for arm in report.arms
-                if role(report, arm.name) == marked
-                for replicate in arm.replicates
-                if measure in replicate.variety
-            ]
-            if points:
-                x, y, names = zip(*points, strict=True)
-                strong = marked != "other"
-                label = _label(marked, names[0])
-                look = (COLORS[marked], MARKERS[marked])
-                series.append(Series(x, y, *look, label=label, hover=names, strong=strong))
+        points: list[_Point] = [
+            (arm.name, replicate.variety[measure], 100 * replicate.accuracy, None, None, arm.name)
+            for arm in report.arms
+            for replicate in arm.replicates
+            if measure in replicate.variety
+        ]
+        series = _by_role(report, points, strong=False)
         text = numerals.with_interval(_signed, rho.value, rho.low, rho.high)
         heading = f"{_RHO} = {text}"
         panels.append(Panel(measure_title(measure), axis_title(report), tuple(series), heading))
@@ -224,45 +213,35 @@ def axis_title(report: StudyReport) -> str:
     return f"accuracy on {', '.join(report.tasks)} [%]" if report.tasks else "accuracy [%]"
 
 
-def _by_role(
-    report: StudyReport,
-    arms: Sequence[Arm],
-    x: Callable[[Arm], float],
-    x_ends: Callable[[Arm], Interval],
-) -> "Sequence[Series]":
-    """Return the mean accuracies of arms as points, a series per role."""
-    series = []
+def _by_role(report: StudyReport, points: Sequence[_Point], *, strong: bool) -> list[Series]:
+    """Return points as a series per role; ``strong``: also those of no role are to look at."""
+    series, marks = [], roles(report)
     for marked in _ROLES:
-        group = [arm for arm in arms if role(report, arm.name) == marked]
-        if not group:
-            continue
-        strong = marked != "other" or len(arms) <= MANY
-        means = [_mean(arm) for arm in group]
-        series.append(
-            Series(
-                tuple(map(x, group)),
-                tuple(average.value for average in means),
-                COLORS[marked],
-                MARKERS[marked],
-                x_ends=tuple(map(x_ends, group)),
-                y_ends=tuple(average.ends for average in means) if strong else (),
-                label=_label(marked, group[0].name),
-                hover=tuple(map(_hover, group, means)),
-                strong=strong,
+        group = [point for point in points if marks.get(point[0], "other") == marked]
+        if group:
+            arms, x, y, x_ends, y_ends, hover = zip(*group, strict=True)
+            series.append(
+                Series(
+                    x,
+                    y,
+                    COLORS[marked],
+                    MARKERS[marked],
+                    x_ends=x_ends if x_ends[0] else (),
+                    y_ends=y_ends if y_ends[0] else (),
+                    label="other arms" if marked == "other" else f"{marked}: {arms[0]}",
+                    hover=hover,
+                    strong=strong or marked != "other",
+                )
             )
-        )
     return series
-
-
-def _label(marked: Role, arm: str) -> str:
-    return "other arms" if marked == "other" else f"{marked}: {arm}"
 
 
 def _mean(arm: Arm) -> Mean:
     return mean([100 * replicate.accuracy for replicate in arm.replicates])
 
 
-def _hover(arm: Arm, average: Mean) -> str:
+def _hover(arm: Arm) -> str:
+    average = _mean(arm)
     interval = f" [{average.low:.1f}, {average.high:.1f}]" if average.n > 1 else ""
     value = f"{average.value:.1f} %{interval}, n = {average.n}"
     return "\n".join(filter(None, (arm.name, numerals.ranges(arm.ranges), value)))

@@ -47,19 +47,20 @@ class Material:
     fidelity: FidelityReport | None
 
 
-def gather(database: store.Database, name: str, *, report: StudyReport | None = None) -> Material:
+def gather(database: store.Database, study: str | StudyReport) -> Material:
     """Read what the figures of a study are drawn from.
 
     Args:
         database: Where the study is.
-        name: Its name.
-        report: What it has found, where that is known already.
+        study: Its name, or what it has found.
 
     Raises:
         InputError: As :func:`explorer.report.summarise` does.
     """
+    report = summarise(database, study) if isinstance(study, str) else study
+    name = report.study
     return Material(
-        report=report or summarise(database, name),
+        report=report,
         trials=load(database, name),
         rungs=load_rungs(database, name),
         epochs=load_epochs(database, name),
@@ -146,11 +147,7 @@ def _ours(figure: Figure) -> Drawing:
 
 
 def draw(
-    database: store.Database,
-    name: str,
-    folder: Path,
-    *,
-    report: StudyReport | None = None,
+    database: store.Database, study: str | StudyReport | FidelityReport, folder: Path
 ) -> list[Path]:
     """Draw every figure that a study has something to show for, each as PDF and PNG.
 
@@ -158,9 +155,8 @@ def draw(
 
     Args:
         database: Where the study is.
-        name: Its name.
+        study: Its name, or what it has found; of the fidelity of its protocols that one figure.
         folder: Where the files go; it is made where it is missing.
-        report: What the study has found, where that is known already.
 
     Returns:
         The files, each written whole or not at all. The same numbers give the same bytes.
@@ -168,26 +164,18 @@ def draw(
     Raises:
         InputError: As :func:`explorer.report.summarise` does, or if the folder cannot be written.
     """
-    material = gather(database, name, report=report)
-    images = strips(material.report, material.trials, material.definition)
-    return _write_all(name, drawings(material, images), folder)
-
-
-def draw_fidelity(report: FidelityReport, folder: Path) -> list[Path]:
-    """Draw what the protocols of a study are worth, as :func:`draw` does.
-
-    Raises:
-        InputError: If the folder cannot be written.
-    """
-    return _write_all(report.study, [_ours(learning.protocols(report))], folder)
-
-
-def _write_all(study: str, figures: Sequence[Drawing], folder: Path) -> list[Path]:
+    if isinstance(study, FidelityReport):
+        name, figures = study.study, [_ours(learning.protocols(study))]
+    else:
+        material = gather(database, study)
+        name = material.report.study
+        images = strips(material.report, material.trials, material.definition)
+        figures = drawings(material, images)
     written = [path for figure in figures for path in _write(figure, folder)]
     tex = folder / "figures.tex"
     needed = "% \\usepackage{graphicx} \\graphicspath{{the folder of this file/}}\n"
     with replacing(tex, "--figures") as temporary:
-        text = "\n".join([needed, *(_float(study, figure) for figure in figures)])
+        text = "\n".join([needed, *(_float(name, figure) for figure in figures)])
         temporary.write_text(text, encoding="utf-8", newline="")
     return [*written, tex]
 

@@ -1,12 +1,11 @@
 """Learning curves, and what the shorter protocols and rungs of a study are worth."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from explorer.report.fidelity import FidelityReport
-from explorer.report.figures.arms import role
+from explorer.report.figures.arms import roles
 from explorer.report.figures.description import (
     COLORS,
     CYCLE,
@@ -49,7 +48,7 @@ def learning(report: StudyReport, rungs: pd.DataFrame, epochs: pd.DataFrame) -> 
     """
     known = set(rungs["arm"]) | set(epochs["arm"])
     arms = [arm.name for arm in report.arms if arm.name in known]
-    panels = _panels(_latest(rungs), _latest(epochs), arms, partial(role, report))
+    panels = _panels(_latest(rungs), _latest(epochs), arms, roles(report))
     read = "Mean per arm over its replicates against images seen; bands are 95 % intervals."
     if len(arms) > _FEW:
         read += " In colour: the best, the worst and the baseline arm."
@@ -63,7 +62,7 @@ def learning_of(arm: str, rungs: pd.DataFrame, epochs: pd.DataFrame) -> Figure |
         rows.assign(arm="replicate " + rows["replicate"].astype(str)) for rows in (rungs, epochs)
     )
     names = sorted(set(rungs["arm"]) | set(epochs["arm"]), key=lambda name: (len(name), name))
-    panels = _panels(rungs, epochs, names, lambda _: "other")
+    panels = _panels(rungs, epochs, names, {})
     return _figure(panels, f"Replicates of {arm} against images seen.", "")
 
 
@@ -83,7 +82,7 @@ def _panels(
     rungs: pd.DataFrame,
     epochs: pd.DataFrame,
     names: Sequence[str],
-    mark: Callable[[str], Role],
+    marks: Mapping[str, Role],
 ) -> list[Panel]:
     phase = epochs["phase"].astype("string")
     pretraining, finetuning = (
@@ -100,7 +99,7 @@ def _panels(
         (seen, "probe accuracy [%]", probes, "percent"),
         ("fine-tuning images", "fine-tuning loss [nats]", finetuning, "loss"),
     ):
-        series = _curves(rows, value, names, mark)
+        series = _curves(rows, value, names, marks)
         if any(len(curve.x) > 1 for curve in series):
             limits = None
             if value == "percent":
@@ -111,7 +110,7 @@ def _panels(
 
 
 def _curves(
-    rows: pd.DataFrame, value: str, names: Sequence[str], mark: Callable[[str], Role]
+    rows: pd.DataFrame, value: str, names: Sequence[str], marks: Mapping[str, Role]
 ) -> tuple[Series, ...]:
     curves = []
     place = {name: i for i, name in enumerate(names)}
@@ -122,7 +121,7 @@ def _curves(
     for arm, values in per_replicate.groupby(level="arm"):
         images = values.groupby(level="images_seen").agg(list)
         means = [mean(group) for group in images]
-        marked = mark(str(arm))
+        marked = marks.get(str(arm), "other")
         color, dash, strong = COLORS[marked], DASHES[0], marked != "other"
         if len(names) <= _FEW and arm in place:
             color, dash, strong = CYCLE[place[arm]], DASHES[place[arm]], True

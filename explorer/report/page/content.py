@@ -66,20 +66,20 @@ class Content:
     version: str
 
 
-def content(database: store.Database, name: str, *, report: StudyReport | None = None) -> Content:
+def content(database: store.Database, study: str | StudyReport) -> Content:
     """Gather what the page of a study shows.
 
     Args:
         database: Where the study is.
-        name: Its name.
-        report: What it has found; default what :func:`explorer.report.summarise` returns.
+        study: Its name, or what it has found.
 
     Raises:
         InputError: As :func:`explorer.report.summarise` does.
     """
     from explorer import __version__
 
-    material = gather(database, name, report=report)
+    material = gather(database, study)
+    name = material.report.study
     report, trials, definition = material.report, material.trials, material.definition
     runs = store.load_runs(database, name)
     latest = runs[-1] if runs else {}

@@ -17,21 +17,20 @@ _NO_BREAK, _JOINER = "\N{NO-BREAK SPACE}", "\N{WORD JOINER}"
 _PANEL = 13  # rem that a panel of Optuna's needs
 
 
-def html(database: store.Database, name: str, *, report: StudyReport | None = None) -> str:
+def html(database: store.Database, study: str | StudyReport) -> str:
     """Return the page of a study: one self-contained file of HTML.
 
     The same study gives the same text.
 
     Args:
         database: Where the study is.
-        name: Its name.
-        report: What it has found, where that is to be tested or arranged otherwise than
-            :func:`explorer.report.summarise` does by itself.
+        study: Its name, or what it has found, where that is to be tested or arranged otherwise
+            than :func:`explorer.report.summarise` does by itself.
 
     Raises:
         InputError: As :func:`explorer.report.summarise` does.
     """
-    return lay_out(content(database, name, report=report))
+    return lay_out(content(database, study))
 
 
 def lay_out(page: Content) -> str:
