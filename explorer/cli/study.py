@@ -161,7 +161,12 @@ def run_study(
     help="Job server of the cluster, http://HOST:8265; default $RAY_API_SERVER_ADDRESS.",
 )
 def submit(
-    study: str, storage: str | None, protocols: tuple[str, ...], address: str, **options: Any
+    study: str,
+    storage: str | None,
+    protocols: tuple[str, ...],
+    settings: tuple[str, ...],
+    address: str,
+    **options: Any,
 ) -> int:
     """Hand STUDY to a Ray cluster and return at once; the driver then runs there.
 
@@ -169,21 +174,19 @@ def submit(
     the cluster reaches.
     """
     from explorer import runner, store
+    from explorer.study import load_studies
 
+    changes = {name: options[name] for name in ("replicates", "samples", "seed")}
+    studies = load_studies(study, protocols=protocols, settings=settings, **changes)
     url = storage or store.default_url()  # with a password in it, it is refused
-    flags = []
+    flags = [text for setting in settings for text in ("--set", setting)]
     for name, value in options.items():
-        option = "--set" if name == "settings" else f"--{name.replace('_', '-')}"
-        if value is True:
-            flags.append(option)
-        elif isinstance(value, tuple):
-            flags += [text for setting in value for text in (option, setting)]
-        elif value is not None and value is not False:
-            flags += [option, str(value)]
+        if value is not None and value is not False:
+            flags += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     job = runner.submit(study, address=address, url=url, protocols=protocols, options=flags)
     click.echo(job.name)
     for what, command in (
-        *(("status", f"explorer status {name} --storage {url}") for name in job.studies),
+        *(("status", f"explorer status {each.name} --storage {url}") for each in studies),
         ("follow", f"ray job logs --follow --address {address} {job.name}"),
         ("stop", f"ray job stop --address {address} {job.name}"),
     ):

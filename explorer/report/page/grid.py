@@ -17,16 +17,16 @@ class GridCell:
     """A cell.
 
     Attributes:
-        text: What it says, in a column of numbers padded to the width of its column.
+        text: Its text, in a column of numbers padded to the width of its column.
         mark: A dagger that follows it without moving the number, else empty.
         emphasis: As in :class:`~explorer.report.layout.Cell`.
         value: What a column of numbers is sorted by; ``None`` where the cell has no number.
     """
 
     text: str
-    mark: str
-    emphasis: Emphasis
-    value: float | None
+    mark: str = ""
+    emphasis: Emphasis = ""
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Grid:
         title: Its heading.
         headings: The heading of each column, and whether it is text.
         rows: Its cells.
-        first_sample: As in :class:`~explorer.report.layout.Layout`.
+        first_sample: Index of the first row that a rule stands above.
         caption: What is needed to read it.
     """
 
@@ -51,16 +51,14 @@ class Grid:
 
 
 def grid(name: str, title: str, layout: Layout) -> Grid:
-    """Arrange a table for a page."""
+    """Arrange a table of the report for a page."""
     columns = []
     for index, column in enumerate(layout.columns):
         cells = [row[index] for row in layout.rows]
         texts = [cell.text.removesuffix(UNRESOLVED) for cell in cells]
         marks = [cell.text[len(text) :] for cell, text in zip(cells, texts, strict=True)]
-        shown = texts if column.text else aligned(texts)
-        values = [None if column.text else number(text) for text in texts]
-        parts = zip(shown, marks, cells, values, strict=True)
-        columns.append([GridCell(t, mark, cell.emphasis, v) for t, mark, cell, v in parts])
+        emphasis = [cell.emphasis for cell in cells]
+        columns.append(_column(texts, marks, emphasis, is_text=column.text))
     return Grid(
         name,
         title,
@@ -71,10 +69,44 @@ def grid(name: str, title: str, layout: Layout) -> Grid:
     )
 
 
+def plain_grid(
+    name: str,
+    title: str,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    caption: str,
+    numbers: Sequence[str] = (),
+) -> Grid:
+    """Arrange texts for a page.
+
+    Args:
+        name: As in :class:`Grid`, like ``title`` and ``caption``.
+        title: Its heading.
+        headings: A heading per column.
+        rows: At least one.
+        caption: What is needed to read it.
+        numbers: The headings of the columns of numbers.
+    """
+    columns = [
+        _column(texts, [""] * len(rows), [""] * len(rows), is_text=heading not in numbers)
+        for heading, texts in zip(headings, zip(*rows, strict=True), strict=True)
+    ]
+    kinds = tuple((heading, heading not in numbers) for heading in headings)
+    return Grid(name, title, kinds, tuple(zip(*columns, strict=True)), len(rows), caption)
+
+
+def _column(
+    texts: Sequence[str], marks: Sequence[str], emphasis: Sequence[Emphasis], *, is_text: bool
+) -> list[GridCell]:
+    shown = texts if is_text else aligned(texts)
+    values = [None if is_text else number(text) for text in texts]
+    return [GridCell(*parts) for parts in zip(shown, marks, emphasis, values, strict=True)]
+
+
 def number(text: str) -> float | None:
     """Return the first number in a text: 80.2 of ``80.2 ± 6.2``."""
-    found = _NUMBER.search(text)
-    return float(found[0].replace(MINUS, "-")) if found else None
+    match = _NUMBER.search(text)
+    return float(match[0].replace(MINUS, "-")) if match else None
 
 
 def aligned(texts: Sequence[str]) -> list[str]:
@@ -89,17 +121,11 @@ def aligned(texts: Sequence[str]) -> list[str]:
         alike.setdefault(len(split), []).append(split)
     for length, group in alike.items():
         for place in range(1, length, 2):
-            wholes, parts = zip(*(_halves(split[place]) for split in group), strict=True)
+            wholes, _, parts = zip(*(split[place].partition(".") for split in group), strict=True)
             before, after = max(map(len, wholes)), max(map(len, parts))
             for split, whole, part in zip(group, wholes, parts, strict=True):
-                rest = part.ljust(after, FIGURE_SPACE)
-                if after and not part:
-                    rest = _POINT_SPACE + rest[1:]
-                split[place] = whole.rjust(before, FIGURE_SPACE) + rest
+                point = ("." if part else _POINT_SPACE) if after else ""
+                split[place] = (
+                    whole.rjust(before, FIGURE_SPACE) + point + part.ljust(after, FIGURE_SPACE)
+                )
     return ["".join(split) for split in pieces]
-
-
-def _halves(text: str) -> tuple[str, str]:
-    """Split a number into what is before its point, and the point with what is behind."""
-    whole, point, part = text.partition(".")
-    return whole, point + part
