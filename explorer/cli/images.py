@@ -58,10 +58,10 @@ from explorer.errors import InputError, nearest
 def render(formula: str | None, verify: Path | None, **options: Any) -> int:
     """Render a dataset of FORMULA.
 
-    The counter stream draws --categories times --instances images from the ranges of --set, as PNG
-    files with a folder per category, as webdataset's tar shards, or as one file of NumPy arrays.
-    The official stream draws the authors' images: their arguments by name in --set, or a --preset; all
-    numof_thread processes side by side, with seeds 1, 2, ..., or the one of --seed.
+    The counter stream draws --categories times --instances images from the ranges of --set, as
+    PNG files with a folder per category, as webdataset's tar shards, or as one file of NumPy
+    arrays. The official stream draws the authors' images: their arguments by name in --set, or a
+    --preset; all numof_thread processes side by side, with seeds 1, 2, ..., or the one of --seed.
 
     With --verify DIR nothing is written: every file of DIR that is missing or not as its
     dataset.json says is named.

@@ -130,7 +130,7 @@ _TITLES: "Mapping[Kind, str]" = {
 @click.argument("name", metavar="[STUDY|FORMULA]", required=False)
 @json_option
 def list_(name: str | None, form: str) -> int:
-    """List studies, search spaces, protocols, formulas; arms of a STUDY, parameters of a FORMULA."""
+    """List what there is; of a STUDY its arms, of a FORMULA its parameters."""
     from explorer import files, formulas
     from explorer.cli.tables import table
 

@@ -64,7 +64,7 @@ def _frame(option: str, what: str) -> Callable[[Any], Any]:
 )
 @click.option(
     "--test",
-    type=click.Choice(["welch", "permutation"]),
+    type=click.Choice(["welch", "permutation", "dunnett"]),
     default="welch",
     show_default=True,
     help="Of the difference to the baseline.",
@@ -112,7 +112,9 @@ def report_(
             report.export(loaders[option](database, study), path, f"--{option}")
             paths.append(path)
         if figures is not None:
-            paths += report.draw(database, found, figures)
+            from explorer.report.figures import draw
+
+            paths += draw(database, found, figures)
         prints = form != "html" and (form is not None or not paths)
         if prints:
             click.echo(report.render(found, form or "markdown"), nl=False)
@@ -152,5 +154,7 @@ def _rendered(
     if isinstance(found, report.FidelityReport):
         raise InputError("--output", None, kind, "there is none of the fidelity; write another")
     if kind == "html":
-        return report.html(database, found)
-    return bytes(report.to_frame(found).to_parquet())
+        from explorer.report.page import html
+
+        return html(database, found)
+    return bytes(report.to_frame(found).to_parquet(index=False))
