@@ -9,9 +9,12 @@ import sys
 import pytest
 from PIL import Image
 
+from explorer import store
 from explorer.cli.options import read_ranges
 from explorer.errors import InputError
+from explorer.study import load_study
 from tests.conftest import STUDY
+from tests.report import rows
 
 PROGRAM = [sys.executable, "-c", "from explorer.cli import main; main()"]
 
@@ -96,6 +99,28 @@ def test_check_and_estimate_say_trials_and_hours_and_write_nothing(explorer, wri
     assert re.search(r"mine +smoke +12 +12 +0 min +2 +3 s per trial from", out)
     assert "Starting" not in out
     assert [path.name for path in folder.iterdir()] == ["studies"]
+
+
+def test_an_estimate_goes_by_what_trials_of_its_protocol_have_taken(explorer, write_study):
+    write_study()
+    protocol = load_study("mine").definition()["protocol"]
+    circles = {"ranges": {"frequency": [0, 0]}}
+    with store.connect("sqlite:///explorer.db", create=True) as database:
+        earlier = [
+            rows.row("scratch", 0, 0.5, seconds=10.0),
+            rows.row("circles", 0, 0.5, **circles, seconds=100.0),
+            rows.row("circles", 1, 0.5, **circles, seconds=200.0),
+            rows.row("circles", 2, 0.5, **circles, seconds=0.0, cached_from="other/circles#2"),
+        ]
+        rows.make_study(database, "earlier", earlier, protocol=protocol)
+        rows.make_study(database, "mine", earlier[:2], protocol=protocol)
+        rows.make_study(database, "other", [rows.row("none", 0, 0.5, **circles, seconds=9e9)])
+    options = ("--format", "json", "--storage", "sqlite:///explorer.db")
+    (estimate,) = json.loads(explorer("check", "mine", *options)[1])
+    assert (estimate["trials"], estimate["left"]) == (6, 4)
+    pretrained, scratch = (100 + 200 + 100) / 3, 10
+    seconds = 3600 * estimate["hours"] * estimate["workers"]
+    assert seconds == pytest.approx(3 * pretrained + 1 * scratch)
 
 
 def test_list_shows_what_there_is_in_text_and_json(explorer, write_study):
