@@ -112,12 +112,14 @@ def terminal(table: Table, *, width: int) -> RenderableType:
     while len(kept) > 1 and sum(widths[i] for i in kept) + 2 * (len(kept) - 1) > width:
         kept.remove(max(kept[1:], key=lambda i: (table.columns[i].priority, i)))
     screen = Screen(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    tall = any(" " in table.columns[index].heading for index in kept)
     for index in kept:
         column = table.columns[index]
+        first, _, second = column.heading.partition(" ")
+        lines = (first, second) if second else ("", first)
         screen.add_column(
-            Text(column.heading.replace(" ", "\n", 1)),
+            Text("\n".join(lines if tall else lines[1:])),
             justify="left" if column.text else "right",
-            vertical="bottom" if column.text else "top",
             no_wrap=index == 0 or not column.text,
             overflow="ellipsis",
             min_width=min(widths[index], width),
@@ -128,9 +130,10 @@ def terminal(table: Table, *, width: int) -> RenderableType:
         screen.add_row(*[Text(row[i].text, style=_STYLES[row[i].emphasis]) for i in kept])
     hidden = [column.heading for i, column in enumerate(table.columns) if i not in kept]
     more = [f"Left out for want of width: {listed(hidden, 20)}."] if hidden else []
-    said = Text(" ".join((*table.caption, *table.notes, *more)), style="dim")
+    said = " ".join((*table.caption, *table.notes, *more))
     above = [Text(table.warning, style="bold red"), Text()] if table.warning else []
-    return Group(*above, *((screen, Text()) if table.rows else ()), said)
+    parts = [*above, *([screen] if table.rows else []), *([Text()] if table.rows and said else [])]
+    return Group(*parts, *([Text(said, style="dim")] if said else []))
 
 
 def _width(table: Table, index: int) -> int:
