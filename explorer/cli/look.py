@@ -45,45 +45,38 @@ def status(study: str | None, storage: str | None, watch: bool, interval: float,
     """
     from explorer import report, store
 
-    url = storage or store.default_url()
-    if watch and study is not None:
-        with _begun(url, study, interval) as database, report.watching(database, study, console()):
-            while not report.status(database, study).finished:
-                time.sleep(interval)
+    url, screen = storage or store.default_url(), console()
+    if watch:
+        with _awaited(url, interval) as database:
+            with report.watching(database, study, screen, interval=interval) as view:
+                view.wait()
         return OK
     with store.connect(url) as database:
-        names = store.study_names(database) if study is None else [study]
-        while True:
-            states = [report.status(database, name) for name in names]
-            if form == "json":
-                content = [dataclasses.asdict(state) for state in states]
-                echo_json(content if study is None else content[0])
-            else:
-                console().print(
-                    report.overview(states) if study is None else report.screen(states[0])
-                )
-            if not watch or all(state.finished for state in states):
-                return OK
-            time.sleep(interval)
+        if study is None:
+            states = report.overview(database)
+            shown = report.overview_screen(states, screen.width)
+        else:
+            states = [report.status(database, study)]
+            shown = report.status_screen(states[0], screen.width)
+    if form == "json":
+        content = [state.to_dict() for state in states]
+        echo_json(content if study is None else content[0])
+    else:
+        screen.print(shown)
+    return OK
 
 
-def _begun(url: str, name: str, interval: float) -> "Database":
-    """Return the database of a study as soon as there is one."""
+def _awaited(url: str, interval: float) -> "Database":
+    """Return a database as soon as a study has made it."""
     from explorer import store
 
-    waits = False
-    while True:
-        database = existing(url)
-        if database is not None:
-            if name in store.study_names(database):
-                if waits:
-                    time.sleep(interval)  # its definition is written last
-                return database
-            database.__exit__()
-        if not waits:
-            click.echo(f"Waiting for {name} to begin in {store.masked(url)} ...", err=True)
-            waits = True
+    database = existing(url)
+    if database is None:
+        click.echo(f"Waiting for {store.masked(url)} to be made ...", err=True)
+    while database is None:
         time.sleep(interval)
+        database = existing(url)
+    return database
 
 
 @click.command()

@@ -302,20 +302,21 @@ def _run(planned: "Study", database: "Database", *, artifacts: str | None, **opt
         report.watching(database, planned.name, screen),
     ):
         interrupted = runner.run_study(planned, database, describe=describe, **options)
-    state = report.status(database, planned.name)
+    state = report.status(database, planned.name).progress
     if state.complete:
         found = report.summarise(database, planned.name)
-        screen.print(report.terminal(found, width=screen.width))
+        for table in report.study_tables(found).values():
+            screen.print(report.terminal(table, width=screen.width))
         _write_page(files.plain_name(planned.name), report.render(found, "markdown"), "report")
     screen.print(f"log       {log}", soft_wrap=True, highlight=False)
     if interrupted:
-        left = state.total - state.done - state.failed
+        left = state.waiting + state.running
         click.echo(f"Interrupted with {left} trials to go; the same command goes on.", err=True)
         return INTERRUPTED
     if state.failed:
         click.echo(
-            f"{state.failed} trials failed: explorer status {planned.name} says why; "
-            "--retry-failed tries them again.",
+            f"{state.failed} {'trial' if state.failed == 1 else 'trials'} failed: explorer status "
+            f"{planned.name} says why; --retry-failed tries again.",
             err=True,
         )
         return SOMETHING_FAILED
