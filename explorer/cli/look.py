@@ -17,6 +17,7 @@ from explorer.cli.options import (
     existing,
     json_option,
     storage_option,
+    whole,
 )
 from explorer.errors import InputError, nearest, written
 
@@ -47,9 +48,11 @@ def status(study: str | None, storage: str | None, watch: bool, interval: float,
 
     url, screen = storage or store.default_url(), console()
     if watch:
-        with _awaited(url, interval) as database:
-            with report.watching(database, study, screen, interval=interval) as view:
-                view.wait()
+        with (
+            _awaited(url, interval) as database,
+            report.watching(database, study, screen, interval=interval) as view,
+        ):
+            view.wait()
         return OK
     with store.connect(url) as database:
         if study is None:
@@ -91,7 +94,7 @@ def _awaited(url: str, interval: float) -> "Database":
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="0.0.0.0 for all who reach this machine."
 )
-@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
+@whole("--port", 1, 65535, default=8080, show_default=True)
 def dashboard(
     study: str | None, storage: str | None, artifacts: str | None, host: str, port: int
 ) -> int:

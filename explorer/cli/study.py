@@ -21,7 +21,9 @@ from explorer.cli.options import (
     echo_json,
     existing,
     json_option,
+    set_option,
     storage_option,
+    whole,
 )
 from explorer.errors import InputError, OutageError
 
@@ -34,38 +36,16 @@ def _running(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the arguments that say what is run, and how."""
     for add in (
         click.option(
-            "--artifacts",
-            metavar="PLACE",
-            help="Where the dashboard's images go: a folder or s3://BUCKET/PREFIX; default beside "
-            "the database.",
+            "--artifacts", metavar="PLACE", help="Of the dashboard's images: a folder or s3://..."
         ),
-        click.option(
-            "--recompute",
-            is_flag=True,
-            help="Compute also what another study has computed in the same way (as --fresh does).",
-        ),
+        click.option("--recompute", is_flag=True, help="Compute also what another study has."),
         click.option("--retry-failed", is_flag=True, help="Try again the trials that failed."),
-        click.option(
-            "--fresh", is_flag=True, help="Archive the study of this name and start over."
-        ),
-        click.option(
-            "--workers", type=click.IntRange(1), help="Trials at a time; default all that fit."
-        ),
-        click.option(
-            "--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of the first replicate."
-        ),
-        click.option(
-            "--samples", type=click.IntRange(1), help="Arms that the sampler proposes, in all."
-        ),
-        click.option("--replicates", type=click.IntRange(1), help="Seeds per arm."),
-        click.option(
-            "--set",
-            "settings",
-            metavar="KEY=VALUE",
-            multiple=True,
-            help="Another entry of the study or its protocol for this run (pretrain.epochs=3), as "
-            "a study of its own; may be repeated.",
-        ),
+        click.option("--fresh", is_flag=True, help="Archive the study of this name; start over."),
+        whole("--workers", 1, None, "Trials at a time; default all that fit."),
+        whole("--seed", 0, 2**31 - 1, "Seed of the first replicate."),
+        whole("--samples", 1, None, "Arms that the sampler proposes, in all."),
+        whole("--replicates", 1, None, "Seeds per arm."),
+        set_option("KEY=VALUE", "Change an entry of study or protocol (pretrain.epochs=3)"),
         click.option(
             "--protocol",
             "protocols",
