@@ -6,6 +6,7 @@ from ours.
 """
 
 from explorer.errors import masked
+from explorer.store.arms import Describe
 from explorer.store.connection import Database, connect, default_url
 from explorer.store.queue import Queue, Replicate
 from explorer.store.retry import patient
@@ -14,6 +15,7 @@ from explorer.store.studies import definition, open_study, optuna_study, study_n
 
 __all__ = [
     "Database",
+    "Describe",
     "Queue",
     "Replicate",
     "Run",

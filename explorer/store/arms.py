@@ -248,7 +248,7 @@ class Arms:
             return
         try:
             self._describe(self._database, self._study.name, arm, number)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a picture is not worth a run
             _log.exception("arm %s could not be described", arm)
 
     def _id(self, number: int) -> int:

@@ -1,10 +1,10 @@
 """Which arms are stopped early: Optuna's pruners, and the steps at which they see an arm.
 
-An arm's replicates are run one after the other as far as there are workers for. They are laid end to
-end: with T the images of one pre-training, the rung at share s of replicate r is step r*T + s*T, and
-its value is the mean of the probe at that rung over the replicates 0 to r. So halving acts at the
-rungs of the first replicate, then at the end of the second, of the fourth, and so on. Under
-``wilcoxon`` a step is a replicate, which all arms share by its seed, and its value is its score.
+The replicates of an arm are laid end to end: with T the images of one pre-training, the rung at
+share s of replicate r is step r*T + s*T, and its value is the mean of the probe at that rung over
+the replicates 0 to r. So halving acts at the rungs of the first replicate, then at the end of the
+second, of the fourth, and so on. Under ``wilcoxon`` a step is a replicate, which all arms share by
+its seed, and its value is its score. With two objectives Optuna has no intermediate values.
 """
 
 from collections.abc import Mapping

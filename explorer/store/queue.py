@@ -118,7 +118,7 @@ class Queue:
         return lost
 
     def take(self) -> Replicate | None:
-        """Take the next replicate: one that waits, or of a new sample; ``None`` if there is none."""
+        """Take the next replicate, one that waits or of a new sample; ``None`` if there is none."""
         row = self._take()
         if row is None and self._sample():
             row = self._take()
@@ -298,16 +298,16 @@ class Queue:
                 if changes:
                     connection.execute(sa.update(replicates).where(mine).values(changes))
                 for table, content in (rows or {}).items():
-                    content = [{**one, "replicate_id": replicate.id} for one in content]
-                    insert_missing(connection, table, content)
+                    ours = [{**one, "replicate_id": replicate.id} for one in content]
+                    insert_missing(connection, table, ours)
                 if again:
                     _put_back(connection, row)
                 return True
 
         if write():
             return True
-        _log.warning(
-            "arm %s, replicate %d: another run has taken it back or stopped its arm; "
+        _log.info(
+            "arm %s, replicate %d: its arm was stopped, or another run has taken it back; "
             "what it reports here is dropped",
             replicate.arm,
             replicate.replicate,
