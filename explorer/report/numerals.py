@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
+from typing import Any
 
 EN_DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -57,6 +58,12 @@ def p_value(p: float) -> str:
     if p < 0.001:
         return "<0.001"
     return f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
+
+
+def equals(p: float) -> str:
+    """Write what follows ``p``: ``= 0.05``, ``< 0.001``."""
+    text = p_value(p)
+    return text.replace("<", "< ") if text.startswith("<") else f"= {text}"
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -124,3 +131,16 @@ def listed(parts: Sequence[str], most: int = 6) -> str:
     if len(parts) > most:
         parts = [*parts[:most], f"{len(parts) - most} more"]
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+
+
+def plain(value: Any) -> str:
+    """Write a value of a protocol without a programmer's syntax: ``none``, ``yes``, ``2, 3``."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return " ".join(f"{key} {plain(entry)}" for key, entry in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)

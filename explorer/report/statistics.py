@@ -5,7 +5,6 @@ import warnings
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,17 +187,13 @@ def least_p(n: int, other: int) -> float:
 def _dunnett(
     samples: Mapping[str, Sequence[float]], control: Sequence[float]
 ) -> dict[str, Difference]:
-    from scipy.optimize import brentq
-
     gains = {name: spread(values).mean - spread(control).mean for name, values in samples.items()}
     error, freedom = pooled([control, *samples.values()])
     if not freedom or not error:
         lack = "no spread" if freedom else "one replicate"
         return {name: Difference(gain, untested=lack) for name, gain in gains.items()}
     sizes = tuple(len(values) for values in samples.values())
-    half = brentq(
-        lambda t: dunnett_p(t, sizes, len(control), freedom) - LEVEL, 0.0, 1e4, xtol=1e-6
-    )
+    half = dunnett_critical(sizes, len(control), freedom)
     found = {}
     for name, gain in gains.items():
         scale = error * math.sqrt(1 / len(samples[name]) + 1 / len(control))
@@ -214,7 +209,18 @@ def pooled(samples: Sequence[Sequence[float]]) -> tuple[float, int]:
     return math.sqrt(squares / freedom) if freedom else 0.0, freedom
 
 
-@lru_cache(maxsize=4096)
+def dunnett_critical(
+    sizes: Sequence[int], control: int, freedom: int, *, two_sided: bool = True
+) -> float:
+    """Return the t above which :func:`dunnett_p` is below 5 %."""
+    from scipy.optimize import brentq
+
+    def excess(t: float) -> float:
+        return dunnett_p(t, sizes, control, freedom, two_sided=two_sided) - LEVEL
+
+    return float(brentq(excess, 0.0, 1e4, xtol=1e-6))
+
+
 def dunnett_p(
     t: float, sizes: Sequence[int], control: int, freedom: int, *, two_sided: bool = True
 ) -> float:
