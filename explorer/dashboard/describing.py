@@ -17,8 +17,9 @@ from explorer import store
 from explorer.dashboard.artifacts import default_place, open_artifacts
 from explorer.errors import InputError
 from explorer.report import figures, numerals
+from explorer.report.layout import arms_table
 from explorer.report.summary import summarise
-from explorer.report.tables import render
+from explorer.report.tables import markdown
 from explorer.store import Database, tables
 from explorer.variety import MEASURES
 
@@ -94,7 +95,10 @@ def note(database: Database, study_name: str) -> None:
         report = summarise(database, study_name)
     except InputError:  # no score yet
         return
-    save_note(study, f"## {_plain(study_name)}\n\n{render(report, 'markdown')}")
+    save_note(
+        study,
+        f"## {_plain(study_name)}\n\n{markdown(arms_table(report, samples=len(report.arms)))}",
+    )
     for drawing in figures.ours(figures.gather(database, report)):
         figure = drawing.on_page()
         figure.update_layout(title=escape(drawing.title), margin_t=90)

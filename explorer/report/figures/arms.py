@@ -7,6 +7,7 @@ import numpy as np
 
 from explorer.report import numerals
 from explorer.report.agreement import Estimate
+from explorer.report.analysis import measure_title
 from explorer.report.figures.description import (
     BLACK,
     COLORS,
@@ -21,7 +22,6 @@ from explorer.report.figures.description import (
     mean,
     percent_limits,
 )
-from explorer.report.layout import measure_title
 from explorer.report.summary import Arm, StudyReport
 
 SHOWN_SAMPLES = 10
@@ -183,7 +183,9 @@ def variety(report: StudyReport, correlations: Mapping[str, Estimate]) -> Figure
         ``None`` where there is no measure.
     """
     panels = []
-    for measure, rho in sorted(correlations.items(), key=lambda item: -abs(item[1].value)):
+    for measure, rho in sorted(
+        correlations.items(), key=lambda item: -abs(np.nan_to_num(item[1].value))
+    ):
         points: list[_Point] = [
             (arm.name, replicate.variety[measure], 100 * replicate.accuracy, None, None, arm.name)
             for arm in report.arms
@@ -191,7 +193,9 @@ def variety(report: StudyReport, correlations: Mapping[str, Estimate]) -> Figure
             if measure in replicate.variety
         ]
         series = _by_role(report, points, strong=False)
-        text = numerals.with_interval(_signed, rho.value, rho.low, rho.high)
+        text = numerals.MISSING
+        if not np.isnan(rho.value):
+            text = numerals.with_interval(_signed, rho.value, rho.low, rho.high)
         heading = f"{_RHO} = {text}"
         panels.append(Panel(measure_title(measure), axis_title(report), tuple(series), heading))
     if not panels:

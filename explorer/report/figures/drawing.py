@@ -12,6 +12,7 @@ import pandas as pd
 
 from explorer import store
 from explorer.errors import InputError
+from explorer.report.analysis import correlations
 from explorer.report.fidelity import SEPARATOR, FidelityReport, members
 from explorer.report.fidelity import fidelity as compare_protocols
 from explorer.report.figures import arms, learning, paper, samplers, web
@@ -19,9 +20,8 @@ from explorer.report.figures.description import MOST_ARMS, Drawing, Figure, Stri
 from explorer.report.figures.strips import strips
 from explorer.report.files import replacing
 from explorer.report.frame import load, load_epochs, load_rungs
-from explorer.report.latex import escape, safe_label
 from explorer.report.summary import StudyReport, summarise
-from explorer.report.variety import correlations
+from explorer.report.tables import escape, safe_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def _fidelity(database: store.Database, name: str) -> FidelityReport | None:
     if len(members(name, database)) < 2:
         return None
     try:
-        return compare_protocols(name, database)
+        return compare_protocols(database, name)
     except InputError:  # the others have not come as far
         return None
 

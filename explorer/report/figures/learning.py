@@ -1,9 +1,11 @@
 """Learning curves, and what the shorter protocols and rungs of a study are worth."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from explorer.report.agreement import Agreement
 from explorer.report.fidelity import FidelityReport
 from explorer.report.figures.arms import roles
 from explorer.report.figures.description import (
@@ -13,6 +15,7 @@ from explorer.report.figures.description import (
     PALE,
     Dash,
     Figure,
+    Interval,
     Marker,
     Panel,
     Role,
@@ -118,10 +121,11 @@ def _curves(
     per_replicate = (
         rows.dropna(subset=value).groupby(["arm", "images_seen", "replicate"])[value].mean()
     )
-    for arm, values in per_replicate.groupby(level="arm"):
+    for key, values in per_replicate.groupby(level="arm"):
+        arm = str(key)
         images = values.groupby(level="images_seen").agg(list)
         means = [mean(group) for group in images]
-        marked = marks.get(str(arm), "other")
+        marked = marks.get(arm, "other")
         color, dash, strong = COLORS[marked], DASHES[0], marked != "other"
         if len(names) <= _FEW and arm in place:
             color, dash, strong = CYCLE[place[arm]], DASHES[place[arm]], True
@@ -135,7 +139,7 @@ def _curves(
                 dash,
                 y_ends=tuple(average.ends for average in means) if spread else (),
                 band=spread,
-                label=str(arm) if strong else "",
+                label=arm if strong else "",
                 hover=tuple(f"{arm}, n = {average.n}" for average in means),
                 strong=strong,
             )
@@ -159,16 +163,14 @@ def protocols(report: FidelityReport) -> Figure:
                 if (row.protocol, row.measurement) == (protocol, measurement) and row.seconds
             ]
             look: tuple[str, Marker, Dash] = (color, marker, dash)
-            known = [(row.seconds, row.spearman.estimate) for row in rows if row.spearman]
+            known = [
+                (float(row.seconds or 0), *_estimate(row.spearman))
+                for row in rows
+                if row.spearman and not math.isnan(row.spearman.observed)
+            ]
             if known:
-                agreement.append(
-                    Series(
-                        tuple(float(seconds or 0) for seconds, _ in known),
-                        tuple(rho.value for _, rho in known),
-                        *look,
-                        y_ends=tuple(rho.ends for _, rho in known),
-                    )
-                )
+                x, y, ends = zip(*known, strict=True)
+                agreement.append(Series(x, y, *look, y_ends=ends))
             lost = [(row.seconds, 100 * row.loss) for row in rows if row.loss is not None]
             if lost:
                 x, y = zip(*lost, strict=True)
@@ -189,3 +191,11 @@ def protocols(report: FidelityReport) -> Figure:
     )
     title = "Protocols against each other"
     return Figure("fidelity", title, read, note, panels, columns=2, height=2.5)
+
+
+def _estimate(found: Agreement) -> tuple[float, Interval]:
+    """Return the agreement of true means and its interval, without one that of observed means."""
+    true = found.true
+    if true is None or true.low is None or true.high is None:
+        return found.observed, (found.observed, found.observed)
+    return true.value, (true.low, true.high)

@@ -7,17 +7,16 @@ import pandas as pd
 
 from explorer import store
 from explorer.report import numerals
-from explorer.report.best_layout import lay_out_best
-from explorer.report.fidelity import SEPARATOR
-from explorer.report.fidelity_layout import lay_out_fidelity
+from explorer.report.analysis import best_table, correlations, variety_table
+from explorer.report.fidelity import SEPARATOR, fidelity_table
 from explorer.report.figures import Drawing, drawings, gather
-from explorer.report.layout import Layout, lay_out
-from explorer.report.page import details, words
-from explorer.report.page.grid import Grid, grid, plain_grid
+from explorer.report.layout import arms_table, front_table
+from explorer.report.page import details
+from explorer.report.page.grid import Grid, grid
 from explorer.report.page.sheets import Sheet, sheets
-from explorer.report.pareto_layout import lay_out_front
+from explorer.report.sentences import sentences
 from explorer.report.summary import StudyReport
-from explorer.report.variety import correlations, lay_out_variety
+from explorer.report.tables import Column, Table
 
 SHOWN_BEST, SHOWN_WORST = 40, 10
 """Sampled arms in the tables of a page, from above and from below."""
@@ -32,7 +31,7 @@ class Content:
         description: What it asks.
         finished: Whether it is finished.
         facts: What there is to know at a glance; its state comes first.
-        summary: What it has found, in paragraphs.
+        summary: What it has found, in sentences.
         results: The main table, and what belongs to it.
         figures: Its figures.
         sheets: Images of the arms.
@@ -83,7 +82,6 @@ def content(database: store.Database, study: str | StudyReport) -> Content:
     report, trials, definition = material.report, material.trials, material.definition
     runs = store.load_runs(database, name)
     latest = runs[-1] if runs else {}
-    known = correlations(report)
     pictures, note = sheets(report, trials, definition)
     protocol = definition.get("protocol") or {}
     fidelity = material.fidelity
@@ -92,28 +90,29 @@ def content(database: store.Database, study: str | StudyReport) -> Content:
         description=str(definition.get("description") or "").strip(),
         finished=report.progress.finished,
         facts=_facts(report, trials, int(definition.get("replicates") or 1)),
-        summary=words.summary(report, known, fidelity, details.failures(trials)),
-        results=_present(
-            grid("arms", "Arms", lay_out(report, samples=SHOWN_BEST)),
-            _lowest(report),
-            _of("best", "Best ranges", lay_out_best(report)),
-            _of("front", "Pareto front", lay_out_front(report)),
+        summary=sentences(report),
+        results=_grids(
+            ("arms", "Arms", arms_table(report, samples=SHOWN_BEST)),
+            ("lowest", "The lowest sampled arms", _lowest(report)),
+            ("best", "Best ranges", best_table(report)),
+            ("front", "Pareto front", front_table(report)),
         ),
         figures=tuple(drawings(material)),
         sheets=tuple(pictures),
         sheets_note=note,
-        analyses=_present(
-            _of("variety", "Variety and accuracy", lay_out_variety(report, known)),
-            _of("protocols", "Protocols against each other", lay_out_fidelity(fidelity))
-            if fidelity
-            else None,
+        analyses=_grids(
+            ("variety", "Variety and accuracy", variety_table(report, correlations(report))),
+            ("protocols", "Protocols against each other", fidelity and fidelity_table(fidelity)),
         ),
-        failures=details.failures_table(trials),
-        protocol=_present(details.protocol_table(protocol), details.space_table(definition)),
-        provenance=_present(
-            details.runs_table(runs),
-            details.machines_table(trials),
-            details.versions_table(runs),
+        failures=grid("failed", "Failures", details.failures_table(trials)),
+        protocol=_grids(
+            ("entries", "Entries of the protocol", details.protocol_table(protocol)),
+            ("space", "Search space", details.space_table(definition)),
+        ),
+        provenance=_grids(
+            ("runs", "Runs", details.runs_table(runs)),
+            ("machines", "Machines", details.machines_table(trials)),
+            ("versions", "Versions", details.versions_table(runs)),
         ),
         command=latest.get("command", ""),
         study_file=latest.get("study_file") or "",
@@ -122,12 +121,8 @@ def content(database: store.Database, study: str | StudyReport) -> Content:
     )
 
 
-def _present(*grids: Grid | None) -> tuple[Grid, ...]:
-    return tuple(filter(None, grids))
-
-
-def _of(name: str, title: str, layout: Layout | None) -> Grid | None:
-    return grid(name, title, layout) if layout else None
+def _grids(*tables: tuple[str, str, Table | None]) -> tuple[Grid, ...]:
+    return tuple(filter(None, (grid(*parts) for parts in tables)))
 
 
 def _facts(
@@ -154,7 +149,7 @@ def _joined(parts: Iterable[str]) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _lowest(report: StudyReport) -> Grid | None:
+def _lowest(report: StudyReport) -> Table | None:
     """Return the lowest of the sampled arms that the main table leaves out."""
     left_out = [arm for arm in report.arms if arm.sampled][SHOWN_BEST:]
     if not left_out or report.shown:
@@ -172,6 +167,6 @@ def _lowest(report: StudyReport) -> Grid | None:
     caption = f"The lowest {len(shown)} sampled arms."
     if between := len(left_out) - len(shown):
         caption += f" {between} between these and the table above are in csv and json only."
-    headings = ("Arm", "Ranges", "Accuracy [%]", "n")
-    title = "The lowest sampled arms"
-    return plain_grid("lowest", title, headings, rows, caption, headings[2:])
+    texts = (Column("Arm", text=True), Column("Ranges", text=True))
+    columns = (*texts, Column("Accuracy [%]"), Column("n"))
+    return Table.of(columns, rows, caption=(caption,))

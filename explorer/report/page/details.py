@@ -9,23 +9,22 @@ import pandas as pd
 
 from explorer.report import numerals
 from explorer.report.frame import counted
-from explorer.report.page.grid import Grid, plain_grid
+from explorer.report.tables import Column, Table
 
 MOST_REASONS, MOST_RUNS = 20, 10
 _LONG = 300  # characters of a reason
 _PROSE = ("name", "digest", "description", "expect")
 
 
-def protocol_table(protocol: Mapping[str, Any]) -> Grid | None:
+def protocol_table(protocol: Mapping[str, Any]) -> Table | None:
     """Return the entries of a protocol, a row each; ``None`` where a study has none."""
     rows = list(_flat({key: value for key, value in protocol.items() if key not in _PROSE}))
     text = " ".join(str(protocol.get("description", "")).split())
     caption = f"Protocol {protocol.get('name', '')}: {text}"
-    title = "Entries of the protocol"
-    return plain_grid("entries", title, ("Entry", "Value"), rows, caption) if rows else None
+    return _table(("Entry", "Value"), rows, caption)
 
 
-def space_table(definition: Mapping[str, Any]) -> Grid | None:
+def space_table(definition: Mapping[str, Any]) -> Table | None:
     """Return the search spaces of a study, a row per parameter; ``None`` where it has none."""
     spaces = [definition.get("search_space") or {}, *(definition.get("arm_spaces") or {}).values()]
     sampled = set(definition.get("vary") or ())
@@ -49,7 +48,7 @@ def space_table(definition: Mapping[str, Any]) -> Grid | None:
         "Every parameter of the search space: its range where nothing sets it, and how far the low "
         "and the high end of its range may move."
     )
-    return plain_grid("space", "Search space", headings, rows, caption) if rows else None
+    return _table(headings, rows, caption)
 
 
 def _flat(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
@@ -77,42 +76,27 @@ def _range(ends: Any) -> str:
     return numerals.span(float(ends[0]), float(ends[1])) if ends else numerals.MISSING
 
 
-def failures(trials: pd.DataFrame) -> Counter[str]:
-    """Count why replicates failed, attempts at the same replicate once.
-
-    Args:
-        trials: What :func:`explorer.report.load` returns.
-    """
-    return Counter(_failed(trials)["reason"])
-
-
-def _failed(trials: pd.DataFrame) -> pd.DataFrame:
+def failures_table(trials: pd.DataFrame) -> Table | None:
+    """Return the failures by their reason, the most frequent first; ``None`` without any."""
     rows = counted(trials)
     failed = rows[rows["state"] == "FAIL"]
-    return failed.assign(reason=failed["reason"].fillna("no reason recorded"))
-
-
-def failures_table(trials: pd.DataFrame) -> Grid | None:
-    """Return the failures by their reason, the most frequent first; ``None`` without any."""
-    failed = _failed(trials)
-    reasons = failures(trials).most_common()
-    rows = []
+    failed = failed.assign(reason=failed["reason"].fillna("no reason recorded"))
+    reasons = Counter(failed["reason"]).most_common()
+    lines = []
     for reason, times in reasons[:MOST_REASONS]:
         arms = failed.loc[failed["reason"] == reason, "arm"].unique().tolist()
         more = f" and {len(arms) - 6} more" if len(arms) > 6 else ""
         short = reason if len(reason) <= _LONG else f"{reason[:_LONG]} ..."
-        rows.append((short, str(times), ", ".join(arms[:6]) + more))
+        lines.append((short, str(times), ", ".join(arms[:6]) + more))
     hidden = len(reasons) - MOST_REASONS
     caption = "Replicates that failed, counted by the last line of the error."
     if hidden > 0:
         caption += f" {numerals.count(hidden, 'further reason')} not shown."
     headings = ("Reason", "Replicates", "Arms")
-    return (
-        plain_grid("failed", "Failures", headings, rows, caption, headings[1:2]) if rows else None
-    )
+    return _table(headings, lines, caption, numbers=headings[1:2])
 
 
-def machines_table(trials: pd.DataFrame) -> Grid | None:
+def machines_table(trials: pd.DataFrame) -> Table | None:
     """Return the hosts and devices that attempts ran on; ``None`` where none says."""
     ran = trials[trials["host"].notna() & trials["cached_from"].isna()]
     if ran.empty:
@@ -132,10 +116,10 @@ def machines_table(trials: pd.DataFrame) -> Grid | None:
     if len(where) > MOST_RUNS:
         caption += f" {len(where) - MOST_RUNS} further machines are not shown."
     headings = ("Host", "Device", "Replicates", "Hours")
-    return plain_grid("machines", "Machines", headings, rows, caption, headings[2:])
+    return _table(headings, rows, caption, numbers=headings[2:])
 
 
-def versions_table(runs: Sequence[Mapping[str, Any]]) -> Grid | None:
+def versions_table(runs: Sequence[Mapping[str, Any]]) -> Table | None:
     """Return the versions that the runs of a study used."""
     versions: dict[str, list[str]] = {}
     for run in runs:
@@ -145,10 +129,10 @@ def versions_table(runs: Sequence[Mapping[str, Any]]) -> Grid | None:
                 values.append(str(value))
     rows = [(name, ", then ".join(values)) for name, values in versions.items() if values]
     caption = "Versions in the driver."
-    return plain_grid("versions", "Versions", ("What", "Version"), rows, caption) if rows else None
+    return _table(("What", "Version"), rows, caption)
 
 
-def runs_table(runs: Sequence[Mapping[str, Any]]) -> Grid | None:
+def runs_table(runs: Sequence[Mapping[str, Any]]) -> Table | None:
     """Return the runs of a study, the latest last; ``None`` where none is recorded."""
     rows = [
         (_moment(run["started_at"]), _moment(run["ended_at"]), run["host"], run["command"])
@@ -158,8 +142,21 @@ def runs_table(runs: Sequence[Mapping[str, Any]]) -> Grid | None:
     caption = "Runs of the study; one without an end is at work, or was killed."
     caption += f" The first {hidden} are not shown." if hidden > 0 else ""
     headings = ("Start (UTC)", "End (UTC)", "Host", "Command")
-    return plain_grid("runs", "Runs", headings, rows, caption) if rows else None
+    return _table(headings, rows, caption)
 
 
 def _moment(when: datetime | None) -> str:
     return numerals.MISSING if when is None else f"{when:%Y-%m-%d %H:%M}"
+
+
+def _table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    caption: str,
+    *,
+    numbers: Sequence[str] = (),
+) -> Table | None:
+    if not rows:
+        return None
+    columns = [Column(heading, text=heading not in numbers) for heading in headings]
+    return Table.of(columns, rows, caption=(caption,))

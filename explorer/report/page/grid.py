@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from explorer.report.layout import UNRESOLVED, Emphasis, Layout
+from explorer.report.layout import UNRESOLVED
 from explorer.report.numerals import MINUS
+from explorer.report.tables import Emphasis, Table
 
 FIGURE_SPACE = "\N{FIGURE SPACE}"  # as wide as a digit where all digits are equally wide
 _POINT_SPACE = "\N{PUNCTUATION SPACE}"
@@ -19,7 +20,7 @@ class GridCell:
     Attributes:
         text: Its text, in a column of numbers padded to the width of its column.
         mark: A dagger that follows it without moving the number, else empty.
-        emphasis: As in :class:`~explorer.report.layout.Cell`.
+        emphasis: As in :class:`~explorer.report.tables.Cell`.
         value: What a column of numbers is sorted by; ``None`` where the cell has no number.
     """
 
@@ -31,76 +32,36 @@ class GridCell:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table.
+    """A table with its heading.
 
     Attributes:
         name: What it is referred to by; letters, digits and hyphens.
         title: Its heading.
-        headings: The heading of each column, and whether it is text.
-        rows: Its cells.
-        first_sample: Index of the first row that a rule stands above.
-        caption: What is needed to read it.
+        table: The table.
+        rows: Its cells, as they stand on a page.
     """
 
     name: str
     title: str
-    headings: tuple[tuple[str, bool], ...]
+    table: Table
     rows: tuple[tuple[GridCell, ...], ...]
-    first_sample: int
-    caption: str
 
 
-def grid(name: str, title: str, layout: Layout) -> Grid:
-    """Arrange a table of the report for a page."""
+def grid(name: str, title: str, table: Table | None) -> Grid | None:
+    """Arrange a table for a page, if there is one."""
+    if table is None:
+        return None
     columns = []
-    for index, column in enumerate(layout.columns):
-        cells = [row[index] for row in layout.rows]
+    for index, column in enumerate(table.columns):
+        cells = [row[index] for row in table.rows]
         texts = [cell.text.removesuffix(UNRESOLVED) for cell in cells]
         marks = [cell.text[len(text) :] for cell, text in zip(cells, texts, strict=True)]
+        shown = texts if column.text else aligned(texts)
+        values = [None if column.text else number(text) for text in texts]
         emphasis = [cell.emphasis for cell in cells]
-        columns.append(_column(texts, marks, emphasis, is_text=column.text))
-    return Grid(
-        name,
-        title,
-        tuple((column.heading, column.text) for column in layout.columns),
-        tuple(zip(*columns, strict=True)),
-        layout.first_sample,
-        " ".join(layout.caption),
-    )
-
-
-def plain_grid(
-    name: str,
-    title: str,
-    headings: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    caption: str,
-    numbers: Sequence[str] = (),
-) -> Grid:
-    """Arrange texts for a page.
-
-    Args:
-        name: As in :class:`Grid`, like ``title`` and ``caption``.
-        title: Its heading.
-        headings: A heading per column.
-        rows: At least one.
-        caption: What is needed to read it.
-        numbers: The headings of the columns of numbers.
-    """
-    columns = [
-        _column(texts, [""] * len(rows), [""] * len(rows), is_text=heading not in numbers)
-        for heading, texts in zip(headings, zip(*rows, strict=True), strict=True)
-    ]
-    kinds = tuple((heading, heading not in numbers) for heading in headings)
-    return Grid(name, title, kinds, tuple(zip(*columns, strict=True)), len(rows), caption)
-
-
-def _column(
-    texts: Sequence[str], marks: Sequence[str], emphasis: Sequence[Emphasis], *, is_text: bool
-) -> list[GridCell]:
-    shown = texts if is_text else aligned(texts)
-    values = [None if is_text else number(text) for text in texts]
-    return [GridCell(*parts) for parts in zip(shown, marks, emphasis, values, strict=True)]
+        parts = zip(shown, marks, emphasis, values, strict=True)
+        columns.append([GridCell(*each) for each in parts])
+    return Grid(name, title, table, tuple(zip(*columns, strict=True)))
 
 
 def number(text: str) -> float | None:

@@ -96,5 +96,5 @@ def test_of_thousands_of_arms_a_part_is_drawn(sampled):
 
 def test_a_folder_that_cannot_be_written(ablation, database, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="--figures: .*cannot be written"):
+    with pytest.raises(InputError, match=r"--figures: .*cannot be written"):
         draw(database, ablation.report, tmp_path / "file")

@@ -57,7 +57,7 @@ def test_accuracy_is_in_percent_and_high_is_good(sampled, drawn):
     assert front.layout.xaxis.title.text == "accuracy [%]"
 
 
-def test_what_decides_is_found(database):
+def test_what_decides_is_found():
     study = optuna.create_study(direction="maximize")
     random = np.random.default_rng(0)
     unit = optuna.distributions.FloatDistribution(0, 1)
