@@ -270,6 +270,8 @@ def _archive(planned: "Study", database: "Database") -> None:
 def _run(planned: "Study", database: "Database", *, artifacts: str | None, **options: Any) -> int:
     """Run what a study lacks and show its result; returns the exit code that is due."""
     from explorer import files, report, runner
+    from explorer.report.live import watching
+    from explorer.report.status import status
 
     describe = None
     if find_spec("optuna_dashboard"):
@@ -279,10 +281,10 @@ def _run(planned: "Study", database: "Database", *, artifacts: str | None, **opt
     screen = console()
     with (
         _logging(files.plain_name(planned.name)) as log,
-        report.watching(database, planned.name, screen),
+        watching(database, planned.name, screen),
     ):
         interrupted = runner.run_study(planned, database, describe=describe, **options)
-    state = report.status(database, planned.name).progress
+    state = status(database, planned.name).progress
     if state.complete:
         found = report.summarise(database, planned.name)
         for table in report.study_tables(found).values():

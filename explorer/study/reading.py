@@ -73,7 +73,7 @@ def validate(
     """
     try:
         # As JSON, since a strict tuple or path would not be read from a list or a text.
-        return model.model_validate_json(json.dumps(content), strict=True)
+        return model.model_validate_json(json.dumps(content, default=str), strict=True)
     except ValidationError as error:
         raised = error
     mistakes = raised.errors(include_url=False)
