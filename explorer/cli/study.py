@@ -287,8 +287,9 @@ def _run(planned: "Study", database: "Database", *, artifacts: str | None, **opt
     state = status(database, planned.name).progress
     if state.complete:
         found = report.summarise(database, planned.name)
-        for table in report.study_tables(found).values():
-            screen.print(report.terminal(table, width=screen.width))
+        for name, table in report.study_tables(found).items():
+            if name in {"arms", "best", "front"}:  # the others are in the report
+                screen.print(report.terminal(table, width=screen.width), "")
         _write_page(files.plain_name(planned.name), report.render(found, "markdown"), "report")
     screen.print(f"log       {log}", soft_wrap=True, highlight=False)
     if interrupted:
