@@ -119,7 +119,7 @@ def test_a_broken_family_is_one_line_and_in_no_other_s_way(install, module, reas
     assert "\n" not in said
     assert str(pickle.loads(pickle.dumps(caught.value))) == said  # noqa: S301
     with pytest.raises(InputError) as refused:
-        config.parse_ranges("grain", ())
+        config.find_formula("grain")
     assert str(refused.value).startswith(f"formula: 'grain': {GRAIN} {reason}")
     assert config.load_study("frequency_range").space.formula == "visual_atom"
 
