@@ -49,7 +49,7 @@ MAX_DEATHS = 3
 
 _log = logging.getLogger("explorer")
 _columns = replicates.c
-_Row = Mapping[str, Any]
+_Row = Mapping[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
