@@ -327,8 +327,7 @@ def importance_table(
     )
     notes = (
         "Width: share of the room above the low end that a range takes.",
-        "fANOVA: share of the variance of the score that an end explains alone; what is missing to "
-        "1 is explained by ends together.",
+        "fANOVA: share of the variance of the score that an end explains alone.",
         f"PED-ANOVA: share in what sets the best {usable[0].best} arms apart.",
         *lacks,
     )

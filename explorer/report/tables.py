@@ -131,6 +131,7 @@ def terminal(table: Table, *, width: int) -> RenderableType:
     hidden = [column.heading for i, column in enumerate(table.columns) if i not in kept]
     more = [f"Left out for want of width: {listed(hidden, 20)}."] if hidden else []
     said = " ".join((*table.caption, *table.notes, *more))
+    above: list[RenderableType]
     above = [Text(table.warning, style="bold red"), Text()] if table.warning else []
     parts = [*above, *([screen] if table.rows else []), *([Text()] if table.rows and said else [])]
     return Group(*parts, *([Text(said, style="dim")] if said else []))

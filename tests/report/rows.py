@@ -202,9 +202,7 @@ def quality(ranges: Mapping[str, Any]) -> float:
     """Return what ranges are worth: best around frequencies of 30 and little noise."""
     middle = sum(ranges["frequency"]) / 2
     peak = np.exp(-(((np.log(middle + 5) - np.log(30)) / 0.9) ** 2))
-    return float(
-        0.62 + 0.17 * peak + 0.03 * ranges["orbits"][1] / 200 - 0.004 * ranges["noise"][1]
-    )
+    return float(0.62 + 0.17 * peak + 0.03 * ranges["orbits"][1] / 200 - 0.004 * ranges["noise"][1])
 
 
 def sampled(
