@@ -7,7 +7,6 @@ Reads studies and nothing else; it needs neither Ray nor torch. Figures are in
 from explorer.report.analysis import best_ranges, correlations, importances
 from explorer.report.fidelity import FidelityReport, fidelity, members
 from explorer.report.frame import (
-    check_ending,
     export,
     load,
     load_epochs,
@@ -21,7 +20,7 @@ from explorer.report.sentences import sentences
 from explorer.report.statistics import TESTS
 from explorer.report.status import StudyStatus, Watcher, overview, status
 from explorer.report.summary import Arm, StudyReport, arrange, summarise
-from explorer.report.tables import Cell, Column, Table, csv_text, json_text, terminal, write
+from explorer.report.tables import Cell, Column, Table, csv_text, json_text, terminal
 
 __all__ = [
     "FORMATS",
@@ -37,7 +36,6 @@ __all__ = [
     "arms_table",
     "arrange",
     "best_ranges",
-    "check_ending",
     "correlations",
     "csv_text",
     "export",
@@ -61,5 +59,4 @@ __all__ = [
     "terminal",
     "to_frame",
     "watching",
-    "write",
 ]

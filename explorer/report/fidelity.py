@@ -21,6 +21,7 @@ from explorer.report.agreement import (
     intraclass,
     kendall,
     rank_agreement,
+    spearman,
 )
 from explorer.report.frame import (
     Definition,
@@ -53,6 +54,7 @@ class Fidelity:
         intraclass: Share of its variance that is between arms.
         kendall: Agreement in order with the reference by Kendall's tau; ``None`` for the reference
             itself.
+        spearman: The same by Spearman's coefficient.
         single: Kendall's tau with the reference that one trial per arm has in the mean. A trial of
             the reference's own protocol is compared with the means of the others there.
         loss: Accuracy that the arm which one trial per arm shows as the best lacks in the
@@ -67,6 +69,7 @@ class Fidelity:
     trials: int
     intraclass: Estimate | None
     kendall: Agreement | None
+    spearman: Agreement | None
     single: float | None
     loss: float | None
 
@@ -184,7 +187,10 @@ def _row(measured: _Measured, reference: _Measured) -> Fidelity:
     means = {arm: float(np.mean(values)) for arm, values in reference.samples.items()}
     paired = measured.protocol == reference.protocol
     pair = (measured.samples, reference.samples)
-    tau = None if measured is reference else rank_agreement(*pair, kendall, paired=paired)
+    tau, rho = (
+        None if measured is reference else rank_agreement(*pair, statistic, paired=paired)
+        for statistic in (kendall, spearman)
+    )
     lost = max((means[arm] for arm in picked), default=0.0)
     lost -= sum(chance * means[arm] for arm, chance in picked.items())
     return Fidelity(
@@ -196,6 +202,7 @@ def _row(measured: _Measured, reference: _Measured) -> Fidelity:
         trials=sum(map(len, measured.samples.values())),
         intraclass=intraclass(measured.samples),
         kendall=tau,
+        spearman=rho,
         single=agreement_of_one(*pair, paired=paired),
         loss=lost if picked else None,
     )
@@ -209,6 +216,7 @@ _COLUMNS = (
     Column("n", priority=3),
     Column("Intraclass correlation", priority=2),
     Column("Kendall's tau", priority=1),
+    Column("Spearman's rho", priority=4),
     Column("Tau of true means", priority=1),
     Column("Tau of one trial", priority=2),
     Column("Loss [points]", priority=2),
@@ -240,6 +248,7 @@ def fidelity_table(report: FidelityReport) -> Table:
                 str(row.trials),
                 estimate(row.intraclass),
                 "reference" if itself else tau,
+                number(row.spearman.observed if row.spearman else None),
                 estimate(row.kendall.true if row.kendall else None),
                 number(row.single),
                 MISSING if row.loss is None else numerals.percent(row.loss),
@@ -255,7 +264,7 @@ def fidelity_table(report: FidelityReport) -> Table:
         "In brackets: 95 % intervals.",
         "Seconds: mean wall-clock time of a trial up to there; n: trials measured.",
         "Intraclass correlation: share of the variance of single trials that is between arms.",
-        "Tau: rank correlation of the arms' observed means with those of the reference.",
+        "Tau, rho: rank correlation of the arms' observed means with those of the reference.",
         "Tau of true means: without the scatter of replicates, median under a normal model.",
         "Tau of one trial: in the mean over single trials, one per arm.",
         "Loss: what the arm that looks best by one trial per arm lacks, in the mean.",
@@ -277,7 +286,7 @@ def fidelity_frame(report: FidelityReport) -> pd.DataFrame:
     rows = []
     for entry in report.rows:
         row = {k: v for k, v in asdict(entry).items() if not isinstance(v, dict)}
-        for name in ("intraclass", "kendall"):
+        for name in ("intraclass", "kendall", "spearman"):
             value = getattr(entry, name)
             if name != "intraclass":
                 row[name] = value and value.observed

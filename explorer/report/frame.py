@@ -461,7 +461,9 @@ def export(frame: pd.DataFrame, path: Path, option: str = "--output") -> None:
     Raises:
         InputError: If the ending is another, or the path cannot be written to.
     """
-    check_ending(path, option)
+    if path.suffix not in ENDINGS:
+        remedy = f"ends in none of {', '.join(ENDINGS)}, which say how it is written"
+        raise InputError(option, None, str(path), remedy)
     with replacing(path, option) as temporary:
         if path.suffix == ".parquet":
             frame.to_parquet(temporary, index=False, engine="pyarrow")
@@ -473,17 +475,6 @@ def export(frame: pd.DataFrame, path: Path, option: str = "--output") -> None:
             rows = plain.where(frame.notna(), None).replace([np.inf, -np.inf], None)
             lines = [json.dumps(row, ensure_ascii=False) for row in rows.to_dict("records")]
             temporary.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
-
-
-def check_ending(path: Path, option: str, endings: Sequence[str] = ENDINGS) -> None:
-    """Refuse a file whose ending names no form.
-
-    Raises:
-        InputError: If the ending is none of ``endings``.
-    """
-    if path.suffix not in endings:
-        remedy = f"ends in none of {', '.join(endings)}, which say how it is written"
-        raise InputError(option, None, str(path), remedy)
 
 
 def read(path: Path | str) -> pd.DataFrame:

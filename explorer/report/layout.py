@@ -1,6 +1,6 @@
 """What a report says in which table, and the report in every format."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from statistics import stdev
 from typing import Any
@@ -331,6 +331,7 @@ def render(report: StudyReport | FidelityReport, format: str) -> str:  # noqa: A
         remedy = f"unknown; {nearest(format, FORMATS.values())}"
         raise InputError("--format", None, format, remedy)
     if isinstance(report, FidelityReport):
+        data: dict[str, Callable[[], Any]]
         data = {"json": lambda: asdict(report), "csv": lambda: fidelity_frame(report)}
         named = {"fidelity": fidelity_table(report)}
     else:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from explorer import store
 from explorer.errors import InputError
 from explorer.report import numerals
-from explorer.report.analysis import measure_title
+from explorer.report.analysis import objective_title
 from explorer.report.frame import Progress
 from explorer.report.numerals import MISSING, count
 from explorer.report.statistics import Spread
@@ -153,7 +153,7 @@ def _arms(status: StudyStatus) -> Table:
         Column("running", priority=3),
         Column("failed", priority=3),
         Column("accuracy [%]", priority=1),
-        *(Column(measure_title(name.removeprefix("variety.")), priority=2) for name in further),
+        *(Column(objective_title(name), priority=2) for name in further),
         *([Column("ranges", text=True, priority=4)] if sampled else []),
     ]
     ranked = sorted(status.arms, key=_by_accuracy)
