@@ -1,6 +1,5 @@
 """Studies as a whole: which there are, what they ask for, and opening one to go on with it."""
 
-import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,8 +16,8 @@ from explorer.store.retry import patient
 from explorer.store.tables import replicates
 from explorer.study import Study, protocol_digest
 
-SAMPLE = "sample-{:04d}"
-"""Name of the arm of a sample."""
+SAMPLE_PREFIX = "sample-"
+"""What the names of sampled arms begin with, and no others."""
 
 DEFINITION = "definition"
 """User attribute of the Optuna study: what it asks for. It is set last when a study is made."""
@@ -112,10 +111,15 @@ def _any_replicates(database: Database, name: str) -> bool:
         return connection.execute(query).first() is not None
 
 
+def sample_name(index: int) -> str:
+    """Return the name of the arm of a sample."""
+    return f"{SAMPLE_PREFIX}{index:04d}"
+
+
 def _check_names(study: Study) -> None:
     for arm in study.arms:
-        if re.fullmatch(r"sample-\d{4,}", arm):
-            remedy = "names of this form are those of samples; choose another"
+        if arm.startswith(SAMPLE_PREFIX):
+            remedy = f"{SAMPLE_PREFIX}... is what samples are named; choose another"
             raise InputError(study.path, f"arms.{arm}", None, remedy)
 
 
