@@ -346,16 +346,12 @@ def load_epochs(database: Database, name: str) -> pd.DataFrame:
         InputError: If there is no study of this name; the nearest name is offered.
     """
     frame = _details(database, name, tables.epochs)
-    names, parts = (frame["phase"].str.partition(".")[part] for part in (0, 2))
-    order = [
-        frame["id"],
-        names != "pretrain",
-        names,
-        pd.to_numeric(parts).fillna(1),
-        frame["epoch"],
+    names = [str(phase).partition(".") for phase in frame["phase"]]
+    keys = [
+        (name != "pretrain", name, int(part) if part.isdigit() else 1) for name, _, part in names
     ]
-    places = pd.concat(order, axis=1, keys=list("abcde")).sort_values(list("abcde")).index
-    return frame.loc[places].drop(columns="id").reset_index(drop=True)
+    order = sorted(range(len(keys)), key=lambda i: (frame["id"][i], *keys[i], frame["epoch"][i]))
+    return frame.loc[order].drop(columns="id").reset_index(drop=True)
 
 
 def _details(database: Database, name: str, table: sa.Table) -> pd.DataFrame:
