@@ -4,8 +4,8 @@ A figure of ours is a :class:`~explorer.report.figures.description.Figure`, from
 drawn. All others are Optuna's own, of the Optuna study whose trials are arms.
 """
 
+from explorer.report.figures.description import Drawing
 from explorer.report.figures.drawing import (
-    Drawing,
     Material,
     draw,
     drawings,

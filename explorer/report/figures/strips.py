@@ -104,8 +104,8 @@ def first_row(trials: pd.DataFrame, arm: str) -> dict[str, Any] | None:
     rows = trials[trials["arm"] == arm].sort_values(["replicate", "attempt"])
     if rows.empty:
         return None
-    row = rows.iloc[0].dropna().to_dict()
-    parameters = [column[:-4] for column in row if f"{column[:-4]}.low" == column]
+    row: dict[str, Any] = {str(key): value for key, value in rows.iloc[0].dropna().items()}
+    parameters = [column.removesuffix(".low") for column in row if column.endswith(".low")]
     ranges = {p: (row[f"{p}.low"], row[f"{p}.high"]) for p in parameters}
     return {
         "formula": row.get("formula"),
