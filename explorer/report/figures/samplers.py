@@ -4,6 +4,7 @@ import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -204,8 +205,8 @@ def _copy(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -
     copied = optuna.create_study(directions=directions, storage=storage, study_name="arms")
     for trial in trials:
         changed = copy.deepcopy(trial)
-        # Optuna writes all attributes of an arm beside its point.
-        changed.user_attrs = {"arm": trial.user_attrs.get("arm", "")}
+        # Optuna writes all attributes of an arm beside its point, as they are.
+        changed.user_attrs = {"arm": escape(str(trial.user_attrs.get("arm", "")), quote=False)}
         if trial.values:
             changed.values = [100 * trial.values[0], *trial.values[1 : len(directions)]]
         probes = {step: 100 * value for step, value in trial.intermediate_values.items()}
