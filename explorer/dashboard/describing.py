@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from statistics import fmean, stdev
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 import pandas as pd
@@ -23,6 +23,9 @@ from explorer.report.tables import markdown
 from explorer.store import Database, tables
 from explorer.variety import MEASURES
 
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
 MOST = 200
 """Arms of a study that get a note and curves, the first ones.
 
@@ -30,6 +33,7 @@ Both are attributes of the study, and whoever reads one attribute of a study rea
 """
 
 _CATEGORIES, _INSTANCES, _SIDE = 4, 6, 96
+_TITLE = 36  # pixels
 
 
 def describe(
@@ -73,8 +77,7 @@ def describe(
         arm, *(_curve(database, rows, table) for table in (tables.rungs, tables.epochs))
     )
     if curves is not None:
-        figure = curves.on_page()
-        figure.update_layout(title=escape(f"{arm}: {curves.title}"), margin_t=90)
+        figure = _titled(curves.on_page(), f"{arm}: {curves.title}")
         save_plotly_graph_object(study, figure, graph_object_id=f"explorer-arm-{trial_number}")
 
 
@@ -100,9 +103,16 @@ def note(database: Database, study_name: str) -> None:
         f"## {_plain(study_name)}\n\n{markdown(arms_table(report, samples=len(report.arms)))}",
     )
     for drawing in figures.ours(figures.gather(database, report)):
-        figure = drawing.on_page()
-        figure.update_layout(title=escape(drawing.title), margin_t=90)
+        figure = _titled(drawing.on_page(), drawing.title)
         save_plotly_graph_object(study, figure, graph_object_id=f"explorer-{drawing.name}")
+
+
+def _titled(figure: "go.Figure", title: str) -> "go.Figure":
+    """Put a title above a figure and its legend."""
+    height, room = figure.layout.height + _TITLE, figure.layout.margin.t + _TITLE
+    heading = {"text": escape(title), "yref": "container", "y": 1, "yanchor": "top"}
+    figure.update_layout(height=height, margin_t=room, legend_y=1 - _TITLE / height)
+    return figure.update_layout(title={**heading, "pad": {"t": 8}})
 
 
 def _replicates(database: Database, study: str, arm: str) -> list[dict[str, Any]]:

@@ -36,12 +36,12 @@ def address(tmp_path):
 def test_an_arm_and_its_study_are_shown(address, page):
     page.set_default_timeout(60_000)
     page.goto(address)
-    page.get_by_role("cell", name="scratch").first.wait_for()  # controls are in the study's note
+    page.get_by_text("best_practice: Learning curves").wait_for()
+    page.goto(f"{address}/note")
+    page.get_by_role("cell", name="scratch", exact=True).wait_for()  # a control
     page.goto(f"{address}/trials?numbers=0")
     page.get_by_role("heading", name="best_practice").wait_for()
     page.get_by_text(re.compile(r"81\.7 ± 1\.5 %")).first.wait_for()
     sheet = page.locator("img[src*='/artifacts/']").first
     sheet.wait_for()
     assert sheet.evaluate("image => image.decode().then(() => image.naturalWidth)") == 606
-    page.goto(f"{address}/graph")
-    page.get_by_text("best_practice: Learning curves").wait_for()
