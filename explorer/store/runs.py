@@ -182,7 +182,7 @@ def _acquire(database: Database, study: str, run_id: str, arm: str) -> bool:
         taken = mine.on_conflict_do_update(
             index_elements=["study", "arm"], set_={"run": run_id}, where=locks.c.run.in_(free)
         )
-        return connection.execute(taken).rowcount == 1
+        return connection.execute(taken.returning(locks.c.run)).first() is not None
 
 
 @patient

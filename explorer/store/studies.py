@@ -1,6 +1,5 @@
 """Studies as a whole: which there are, what they ask for, and opening one to go on with it."""
 
-import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,11 +16,17 @@ from explorer.store.retry import patient
 from explorer.store.tables import replicates
 from explorer.study import Study, protocol_digest
 
-SAMPLE = "sample-{:04d}"
-"""Name of the arm of a sample."""
+SAMPLE_PREFIX = "sample-"
+"""What the names of sampled arms begin with, and no others."""
 
 DEFINITION = "definition"
 """User attribute of the Optuna study: what it asks for. It is set last when a study is made."""
+
+COPYING = "copying"
+"""User attribute of a study that is a copy: whether it still is being made."""
+
+ARCHIVE = "archived_as"
+"""User attribute of a study that is being archived: the name that it gets."""
 
 _FRESH = "give the study another name, or start over with --fresh (nothing is deleted)"
 
@@ -53,9 +58,16 @@ def definition(database: Database, name: str) -> dict[str, Any]:
     """
     attrs = patient(lambda: optuna_study(database, name).user_attrs)()
     if DEFINITION not in attrs:
-        raise InputError("study", None, name, "was not made by explorer: it says no definition")
+        cut = "is a copy that was cut short; make it again"
+        remedy = cut if attrs.get(COPYING) else "was not made by explorer: it has no definition"
+        raise InputError("study", None, name, remedy)
     content: dict[str, Any] = attrs[DEFINITION]
     return content
+
+
+def is_whole(database: Database, name: str) -> bool:
+    """Say whether a study is no copy, or one that was not cut short."""
+    return not patient(lambda: optuna_study(database, name).user_attrs)().get(COPYING)
 
 
 def open_study(database: Database, study: Study) -> optuna.Study:
@@ -72,7 +84,13 @@ def open_study(database: Database, study: Study) -> optuna.Study:
     _check_names(study)
     now = study.definition()
     opened = _create(database, study)
-    earlier = opened.user_attrs.get(DEFINITION)
+    attrs = opened.user_attrs
+    earlier = attrs.get(DEFINITION)
+    if attrs.get(ARCHIVE) and not _any_replicates(database, study.name):
+        remedy = "was being archived when that was cut short; --fresh completes it"
+        raise InputError(study.path, None, study.name, remedy)
+    if attrs.get(ARCHIVE):  # it goes on instead
+        patient(opened.set_user_attr)(ARCHIVE, "")
     if earlier is not None:
         _check_same(earlier, now, study.path)
     elif opened.get_trials(deepcopy=False):
@@ -112,10 +130,15 @@ def _any_replicates(database: Database, name: str) -> bool:
         return connection.execute(query).first() is not None
 
 
+def sample_name(index: int) -> str:
+    """Return the name of the arm of a sample."""
+    return f"{SAMPLE_PREFIX}{index:04d}"
+
+
 def _check_names(study: Study) -> None:
     for arm in study.arms:
-        if re.fullmatch(r"sample-\d{4,}", arm):
-            remedy = "names of this form are those of samples; choose another"
+        if arm.startswith(SAMPLE_PREFIX):
+            remedy = f"{SAMPLE_PREFIX}... is what samples are named; choose another"
             raise InputError(study.path, f"arms.{arm}", None, remedy)
 
 

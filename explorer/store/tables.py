@@ -1,7 +1,8 @@
 """Our tables, beside Optuna's. They are public: reports read them with ``pandas.read_sql``.
 
-A *replicate* is one run of an arm with one seed, an *attempt* one try at it. The table of replicates
-is the queue of a study, its ledger and its tidy frame at once. All times are naive, and in UTC.
+A *replicate* is one run of an arm with one seed, an *attempt* one try at it. The table of
+replicates is the queue of a study, its ledger and its tidy frame at once. All times are naive, and
+in UTC.
 """
 
 from typing import Any
