@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+import sqlalchemy as sa
 
 from explorer import store
 from explorer.store import Database, tables
@@ -77,14 +78,20 @@ def make_study(
 
 
 def add_rows(database: Database, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Add rows to a study that is there."""
+    details: dict[str, list[dict[str, Any]]] = {"rungs": [], "epochs": []}
     with database.engine.begin() as connection:
-        for entry in rows:
-            plain = {k: v for k, v in entry.items() if k not in {"rungs", "epochs"}}
-            made = connection.execute(tables.replicates.insert().values(study=name, **plain))
-            (key,) = made.inserted_primary_key or (None,)
-            for table in (tables.rungs, tables.epochs):
-                for detail in entry.get(table.name.removeprefix("explorer_"), ()):
-                    connection.execute(table.insert().values(replicate_id=key, **detail))
+        last = connection.execute(sa.select(sa.func.max(tables.replicates.c.id))).scalar() or 0
+        plain = []
+        for key, entry in enumerate(rows, last + 1):
+            plain.append({k: v for k, v in entry.items() if k not in details})
+            plain[-1] |= {"id": key, "study": name}
+            for kind, found in details.items():
+                found += [{"replicate_id": key, **detail} for detail in entry.get(kind, ())]
+        for table, found in ((tables.replicates, plain), (tables.rungs, details["rungs"]),
+                             (tables.epochs, details["epochs"])):  # fmt: skip
+            if found:
+                connection.execute(table.insert(), found)
 
 
 def row(
@@ -202,9 +209,7 @@ def quality(ranges: Mapping[str, Any]) -> float:
     """Return what ranges are worth: best around frequencies of 30 and little noise."""
     middle = sum(ranges["frequency"]) / 2
     peak = np.exp(-(((np.log(middle + 5) - np.log(30)) / 0.9) ** 2))
-    return float(
-        0.62 + 0.17 * peak + 0.03 * ranges["orbits"][1] / 200 - 0.004 * ranges["noise"][1]
-    )
+    return float(0.62 + 0.17 * peak + 0.03 * ranges["orbits"][1] / 200 - 0.004 * ranges["noise"][1])
 
 
 def sampled(
