@@ -103,8 +103,8 @@ def test_an_arm_has_a_note_its_images_and_its_curves(database, tmp_path):
 def test_what_users_name_stays_text(database):
     describe(database, "mine", EVIL, 1)
     text = notes(database, 1)
-    assert "## a\\|b \\<script\\>\\`c\\`" in text
-    assert "| 1 | 1 | FAIL: OSError: \\<full\\> |" in text
+    assert "## a\\|b &lt;script&gt;\\`c\\`" in text
+    assert "| 1 | 1 | FAIL: OSError: &lt;full&gt; |" in text
     note(database, "mine")
     assert "<script>" not in notes(database)
 

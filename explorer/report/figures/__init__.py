@@ -13,11 +13,10 @@ from explorer.report.figures.drawing import (
     learning_of,
     ours,
 )
-from explorer.report.figures.strips import Images, dataset_of, first_row, images, sheet
+from explorer.report.figures.strips import dataset_of, first_row, images, sheet
 
 __all__ = [
     "Drawing",
-    "Images",
     "Material",
     "dataset_of",
     "draw",
