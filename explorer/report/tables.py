@@ -38,6 +38,7 @@ _SPECIAL = {
     "±": r"$\pm$",
     MINUS: r"$-$",
     EN_DASH: "--",
+    "≥": r"$\geq$",
     "\N{DAGGER}": r"$^{\dagger}$",
     "\N{GREEK SMALL LETTER RHO}": r"$\rho$",
 }

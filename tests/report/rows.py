@@ -84,8 +84,8 @@ def add_rows(database: Database, name: str, rows: Iterable[Mapping[str, Any]]) -
         last = connection.execute(sa.select(sa.func.max(tables.replicates.c.id))).scalar() or 0
         plain = []
         for key, entry in enumerate(rows, last + 1):
-            plain.append({k: v for k, v in entry.items() if k not in details})
-            plain[-1] |= {"id": key, "study": name}
+            columns = {column.name: entry.get(column.name) for column in tables.replicates.c}
+            plain.append(columns | {"id": key, "study": name})
             for kind, found in details.items():
                 found += [{"replicate_id": key, **detail} for detail in entry.get(kind, ())]
         for table, found in ((tables.replicates, plain), (tables.rungs, details["rungs"]),
