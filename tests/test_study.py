@@ -91,9 +91,7 @@ def test_names_beside_the_study_file_may_be_paths(write_study, folder):
 
 
 def test_the_search_space_of_an_arm_may_be_a_path_too(write_study, folder):
-    (folder / "studies" / "noise.yaml").write_text(
-        dict(files.available("search_spaces"))["perlin"].read_text()
-    )
+    (folder / "studies" / "noise.yaml").write_text("formula: perlin\n")
     write_study(STUDY.replace("{frequency: [0, 0]}", "{search_space: ./noise.yaml}"))
     assert load_study("mine").space_of("circles") == load_search_space("perlin")
 
@@ -628,7 +626,7 @@ def test_images_of_a_folder_count_themselves(write_study, folder):
     assert (dataset.categories, dataset.instances, dataset.lack()) == (3, 2, None)
     write_study(STUDY.replace("{frequency: [0, 0]}", arm.replace("photos", "photos, instances: 3")))
     lack = load_study("mine").protocol_of("circles").dataset.lack()
-    assert lack.startswith("has 2 classes of 3 images (dataset.instances); 3 are needed")
+    assert lack.startswith("has 2 classes of so many images; wanted are 3 of 3")
     write_study(STUDY.replace("{frequency: [0, 0]}", arm.replace("photos", "nosuch")))
     with pytest.raises(InputError, match=r"arms\.circles\.protocol\.dataset: images: nosuch: no f"):
         load_study("mine")

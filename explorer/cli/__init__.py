@@ -52,24 +52,26 @@ def main() -> None:
     try:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()
-    except InputError as error:
-        for line in str(error).splitlines():
+    except (InputError, OutageError) as error:
+        for line in visible(masked(str(error))).splitlines():
             click.echo(f"explorer: {line}", err=True)
-        code = WRONG_INPUT
-    except OutageError as error:
-        click.echo(f"explorer: {visible(masked(str(error)))}", err=True)
-        code = SOMETHING_FAILED
+        code = WRONG_INPUT if isinstance(error, InputError) else SOMETHING_FAILED
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = INTERRUPTED
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EIO, errno.EPIPE} or error.filename:
-            raise
-        if error.errno != errno.EPIPE:
-            click.echo(f"explorer: the output cannot be written ({error.strerror})", err=True)
-        # What is still held back would fail again when the program ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = SOMETHING_FAILED
+        code = _cannot_print(error)
     sys.exit(code)
+
+
+def _cannot_print(error: OSError) -> int:
+    """Say that the device behind standard output is full; where its reader is gone, nothing."""
+    if error.errno not in {errno.ENOSPC, errno.EIO, errno.EPIPE} or error.filename:
+        raise error
+    if error.errno != errno.EPIPE:
+        click.echo(f"explorer: the output cannot be written ({error.strerror})", err=True)
+    # What is still held back would fail again when the program ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return SOMETHING_FAILED

@@ -138,7 +138,7 @@ def estimate(study: Study, database: "Database | None", workers: int | None = No
     samples = study.file.sampler.samples if study.file.sampler else 0
     wanted |= {f"sample-{n:04d}": study.file.replicates for n in range(samples)}
     left = {arm: max(0, n - complete.get(arm, 0)) for arm, n in wanted.items()}
-    seconds, sources = 0.0, set()
+    seconds, sources, unknown = 0.0, set(), False
     for arm, count in left.items():
         protocol = study.protocol_of(arm)
         pretrained = arm not in study.arms or study.arms[arm] is not None
@@ -147,13 +147,13 @@ def estimate(study: Study, database: "Database | None", workers: int | None = No
         )
         each = measured[0] if measured else protocol.expected_seconds
         if each is None:
-            sources.add(f"unknown: {study.protocol_name} says no seconds and none has run")
+            unknown = True
+            sources.add(f"{study.protocol_name} says no seconds, and none has run")
         else:
-            here = f"{measured[1]} trials in the database" if measured else "the protocol"
-            sources.add(f"{each:.3g} s per trial from {here}")
+            what = f"{measured[1]} trials have taken" if measured else "the protocol says"
+            sources.add(f"{what} {each:.3g} s")
             seconds += count * each
     workers = workers or _at_a_time(study.protocol)
-    unknown = any(source.startswith("unknown") for source in sources)
     return Estimate(
         study=study.name,
         protocol=study.protocol_name,

@@ -18,7 +18,8 @@ from explorer.cli.options import (
     ranges_option,
     read_ranges,
     refusals,
-    seed_option,
+    set_option,
+    whole,
 )
 from explorer.errors import InputError, nearest
 
@@ -26,42 +27,24 @@ from explorer.errors import InputError, nearest
 @click.command()
 @click.argument("formula", required=False)
 @click.option("--output", type=click.Path(path_type=Path), help="New directory.")
-@click.option("--categories", type=click.IntRange(1))
-@click.option("--instances", type=click.IntRange(1), help="Images per category.")
-@click.option(
-    "--canvas",
-    type=click.IntRange(16, 4096),
-    help="Side that the formula draws on, in pixels; default 512.",
-)
-@click.option(
-    "--size",
-    type=click.IntRange(1, 4096),
-    help="Side of the images after area averaging; default the canvas.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    help="Default 0. Official stream: the number given to random.seed, one process only.",
-)
-@click.option(
-    "--set",
-    "settings",
-    metavar="KEY=LOW..HIGH",
-    multiple=True,
-    help="Range of a parameter, or in the official stream NAME=VALUE; may be repeated.",
-)
+@whole("--categories", 1)
+@whole("--instances", 1, None, "Images per category.")
+@whole("--canvas", 16, 4096, "Side that the formula draws on, in pixels; default 512.")
+@whole("--size", 1, 4096, "Side of the images after area averaging; default the canvas.")
+@whole("--seed", 0, None, "Default 0. Official stream: the number given to random.seed.")
+@set_option("KEY=LOW..HIGH", "Range of a parameter, or in the official stream NAME=VALUE")
 @click.option("--layout", metavar="NAME", help="imagefolder (default), webdataset or npz.")
 @click.option("--stream", metavar="NAME", help="counter (default), or official: the authors'.")
 @click.option("--preset", metavar="NAME", help="Official: visualatom-1k or visualatom-21k.")
 @click.option("--verify", metavar="DIR", type=click.Path(path_type=Path), help="Only compare DIR.")
-@click.option("--workers", type=click.IntRange(1), help="Threads; default one per core.")
+@whole("--workers", 1, None, "Threads; default one per core.")
 def render(formula: str | None, verify: Path | None, **options: Any) -> int:
     """Render a dataset of FORMULA.
 
-    The counter stream draws --categories times --instances images from the ranges of --set, as PNG
-    files with a folder per category, as webdataset's tar shards, or as one file of NumPy arrays. The
-    official stream draws the authors' images: their arguments by name in --set, or a --preset; all
-    numof_thread processes side by side, with seeds 1, 2, ..., or the one of --seed.
+    The counter stream draws --categories times --instances images from the ranges of --set, as
+    PNG files with a folder per category, as webdataset's tar shards, or as one file of NumPy
+    arrays. The official stream draws the authors' images: their arguments by name in --set, or a
+    --preset; all numof_thread processes side by side, with seeds 1, 2, ..., or the one of --seed.
 
     With --verify DIR nothing is written: every file of DIR that is missing or not as its
     dataset.json says is named.
@@ -205,21 +188,11 @@ def _verify(directory: Path, workers: int | None) -> int:
 @click.option(
     "--output", type=click.Path(path_type=Path), default=Path("sheet.png"), show_default=True
 )
-@click.option("--categories", type=click.IntRange(1, 100), help="Default 6; 4 of several formulas.")
-@click.option("--instances", type=click.IntRange(1, 100), help="Default 8; 4 of several formulas.")
-@click.option(
-    "--canvas",
-    type=click.IntRange(16, 4096),
-    default=512,
-    show_default=True,
-    help="Side that the formula draws on, in pixels.",
-)
-@click.option(
-    "--size",
-    type=click.IntRange(16, 1024),
-    help="Side of an image on the sheet; default 128, or the canvas where that is smaller.",
-)
-@seed_option
+@whole("--categories", 1, 100, "Default 6; 4 of several formulas.")
+@whole("--instances", 1, 100, "Default 8; 4 of several formulas.")
+@whole("--canvas", 16, 4096, "In pixels.", default=512, show_default=True)
+@whole("--size", 16, 1024, "Side of an image on the sheet; default 128, or a smaller canvas.")
+@whole("--seed", 0, default=0, show_default=True)
 @ranges_option
 def preview(
     formulas: tuple[str, ...], output: Path, settings: tuple[str, ...], **options: Any
@@ -254,24 +227,12 @@ def preview(
 
 @click.command()
 @click.argument("images", metavar="DIR|FORMULA")
-@click.option("--categories", type=click.IntRange(2), help="Of a formula; default 32.")
-@click.option("--instances", type=click.IntRange(2), help="Images per category; default 32.")
-@click.option("--canvas", type=click.IntRange(16, 4096), help="Default 512.")
-@click.option("--seed", type=click.IntRange(0), help="Default 0.")
-@click.option(
-    "--size",
-    type=click.IntRange(8, 4096),
-    default=64,
-    show_default=True,
-    help="Side that images are reduced to before they are measured, in pixels.",
-)
-@click.option(
-    "--sample",
-    type=click.IntRange(2),
-    default=512,
-    show_default=True,
-    help="Images to measure, spread over the categories.",
-)
+@whole("--categories", 2, None, "Of a formula; default 32.")
+@whole("--instances", 2, None, "Images per category; default 32.")
+@whole("--canvas", 16, 4096, "Default 512.")
+@whole("--seed", 0, None, "Default 0.")
+@whole("--size", 8, 4096, "Images are reduced to it, in pixels.", default=64, show_default=True)
+@whole("--sample", 2, None, "Images to measure, over all categories.", default=512)
 @ranges_option
 @json_option
 def variety(

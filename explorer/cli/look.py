@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,10 @@ from explorer.cli.options import (
     SOMETHING_FAILED,
     console,
     echo_json,
+    existing,
     json_option,
     storage_option,
+    whole,
 )
 from explorer.errors import InputError, nearest, written
 
@@ -42,46 +44,45 @@ def status(study: str | None, storage: str | None, watch: bool, interval: float,
 
     With --watch it also waits for a study that has not begun.
     """
-    from explorer import report, store
+    from explorer import store
+    from explorer.report.live import overview_screen, status_screen, watching
+    from explorer.report.status import overview
+    from explorer.report.status import status as status_of
 
-    url = storage or store.default_url()
-    if watch and study is not None:
-        with _begun(url, study, interval) as database:
-            with report.watching(database, study, console()):
-                while not report.status(database, study).finished:
-                    time.sleep(interval)
+    url, screen = storage or store.default_url(), console()
+    if watch:
+        with (
+            _awaited(url, interval) as database,
+            watching(database, study, screen, interval=interval) as view,
+        ):
+            view.wait()
         return OK
     with store.connect(url) as database:
-        names = store.study_names(database) if study is None else [study]
-        while True:
-            states = [report.status(database, name) for name in names]
-            if form == "json":
-                content = [dataclasses.asdict(state) for state in states]
-                echo_json(content if study is None else content[0])
-            else:
-                console().print(
-                    report.overview(states) if study is None else report.screen(states[0])
-                )
-            if not watch or all(state.finished for state in states):
-                return OK
-            time.sleep(interval)
+        if study is None:
+            states = overview(database)
+            shown = overview_screen(states, screen.width)
+        else:
+            states = [status_of(database, study)]
+            shown = status_screen(states[0], screen.width)
+    if form == "json":
+        content = [state.to_dict() for state in states]
+        echo_json(content if study is None else content[0])
+    else:
+        screen.print(shown)
+    return OK
 
 
-def _begun(url: str, name: str, interval: float) -> "Database":
-    """Return the database of a study as soon as there is one."""
+def _awaited(url: str, interval: float) -> "Database":
+    """Return a database as soon as a study has made it."""
     from explorer import store
 
-    told = False
-    while True:
-        with ExitStack() as stack, suppress(InputError):
-            database = stack.enter_context(store.connect(url))
-            store.definition(database, name)
-            stack.pop_all()
-            return database
-        if not told:
-            click.echo(f"Waiting for {name} to begin in {store.masked(url)} ...", err=True)
-            told = True
+    database = existing(url)
+    if database is None:
+        click.echo(f"Waiting for {store.masked(url)} to be made ...", err=True)
+    while database is None:
         time.sleep(interval)
+        database = existing(url)
+    return database
 
 
 @click.command()
@@ -96,7 +97,7 @@ def _begun(url: str, name: str, interval: float) -> "Database":
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="0.0.0.0 for all who reach this machine."
 )
-@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
+@whole("--port", 1, 65535, default=8080, show_default=True)
 def dashboard(
     study: str | None, storage: str | None, artifacts: str | None, host: str, port: int
 ) -> int:
@@ -128,9 +129,7 @@ _TITLES: "Mapping[Kind, str]" = {
 @click.argument("name", metavar="[STUDY|FORMULA]", required=False)
 @json_option
 def list_(name: str | None, form: str) -> int:
-    """List the studies, search spaces, protocols and formulas; the arms of a STUDY, the parameters
-    of a FORMULA.
-    """
+    """List what there is; of a STUDY its arms, of a FORMULA its parameters."""
     from explorer import files, formulas
     from explorer.cli.tables import table
 
@@ -144,25 +143,22 @@ def list_(name: str | None, form: str) -> int:
         known = [*formulas.names(), *dict(files.available("studies"))]
         raise InputError("list", None, name, f"no study and no formula; {nearest(name, known)}")
     if form == "json":
-        echo_json(
-            {
-                title.lower().replace(" ", "_"): [
-                    dict(zip(headings, row, strict=True)) for row in rows
-                ]
-                for title, headings, rows in parts
-            }
-        )
+        echo_json({key: _named(headings, rows) for key, _, headings, rows in parts})
         return OK
     screen = console()
-    for title, headings, rows in parts:
+    for _, title, headings, rows in parts:
         screen.print(table(title, headings, rows))
         if name is None:
             screen.print()
     return OK
 
 
-_Part = tuple[str, tuple[str, ...], list[tuple[Any, ...]]]
-"""A table: title, headings, rows."""
+_Part = tuple[str, str, tuple[str, ...], list[tuple[Any, ...]]]
+"""A table: its key in JSON, title, headings, rows."""
+
+
+def _named(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    return [dict(zip(headings, row, strict=True)) for row in rows]
 
 
 def _all() -> list[_Part]:
@@ -176,7 +172,7 @@ def _all() -> list[_Part]:
             (n, _description(kind, p), "(comes with explorer)" if p.is_absolute() else str(p))
             for n, p in files.available(kind)
         ]
-        parts.append((title, ("name", "what it is", "file"), rows))
+        parts.append((kind, title, ("name", "what it is", "file"), rows))
     found: list[tuple[Any, ...]] = []
     for name in formulas.names():
         try:
@@ -188,7 +184,7 @@ def _all() -> list[_Part]:
         source = f"{formula.source} (from {origin})" if origin else formula.source
         found.append((name, formula.title, source))
     found += [(e.name, f"broken: {e.remedy}", "") for e in formulas.collisions()]
-    return [*parts, ("Formulas", ("name", "what it is", "source"), found)]
+    return [*parts, ("formulas", "Formulas", ("name", "what it is", "source"), found)]
 
 
 def _description(kind: "Kind", path: Path) -> str:
@@ -222,7 +218,7 @@ def _formula(name: str) -> list[_Part]:
     ]
     rows += [(g, "", "", "", f"sets {' and '.join(m)}") for g, m in formula.groups.items()]
     headings = ("name", "default", "limits", "unit", "what it is")
-    return [(f"{formula.title}: parameters", headings, rows)]
+    return [("parameters", f"{formula.title}: parameters", headings, rows)]
 
 
 def _study(name: str) -> list[_Part]:
@@ -240,7 +236,7 @@ def _study(name: str) -> list[_Part]:
         what = "no pre-training" if ranges is None else ends or "defaults"
         rows.append((arm, "" if ranges is None else source, what, changes))
     parts: list[_Part] = [
-        (f"{study.path.stem}: arms", ("name", "formula", "ranges", "protocol"), rows)
+        ("arms", f"{study.path.stem}: arms", ("name", "formula", "ranges", "protocol"), rows)
     ]
     sampler = study.file.sampler
     if sampler is not None:
@@ -249,7 +245,7 @@ def _study(name: str) -> list[_Part]:
             for p in study.file.vary
         ]
         title = f"{sampler.samples} arms of the sampler {sampler.name}"
-        parts.append((title, ("parameter", "low end", "high end"), bounds))
+        parts.append(("varied", title, ("parameter", "low end", "high end"), bounds))
     return parts
 
 

@@ -15,25 +15,26 @@ if TYPE_CHECKING:
 OK, SOMETHING_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 storage_option = click.option(
-    "--storage",
-    metavar="URL",
-    help="Database; default $EXPLORER_STORAGE or sqlite:///explorer.db.",
+    "--storage", metavar="URL", help="Database; default $EXPLORER_STORAGE or sqlite:///explorer.db."
 )
-seed_option = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-ranges_option = click.option(
-    "--set",
-    "settings",
-    metavar="KEY=LOW..HIGH",
-    multiple=True,
-    help="Range of a parameter (frequency=0..20) or one value (orbits=1); may be repeated.",
+
+
+def whole(name: str, low: int, high: int | None = None, text: str = "", **more: Any) -> Any:
+    """Make an option that takes a whole number; bounds are inclusive."""
+    return click.option(name, type=click.IntRange(low, high), help=text or None, **more)
+
+
+def set_option(metavar: str, text: str) -> Any:
+    """Make the option ``--set``."""
+    more = f"{text}; may be repeated."
+    return click.option("--set", "settings", metavar=metavar, multiple=True, help=more)
+
+
+ranges_option = set_option(
+    "KEY=LOW..HIGH", "Range of a parameter (frequency=0..20) or one value (orbits=1)"
 )
 json_option = click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="What is printed.",
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
 
 

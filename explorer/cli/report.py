@@ -10,6 +10,7 @@ from explorer.cli.options import OK, storage_option
 from explorer.errors import InputError
 
 if TYPE_CHECKING:
+    from explorer.report import FidelityReport, StudyReport
     from explorer.store import Database
 
 TABLES = {".md": "markdown", ".csv": "csv", ".tex": "latex", ".json": "json", ".parquet": "parquet"}
@@ -63,7 +64,7 @@ def _frame(option: str, what: str) -> Callable[[Any], Any]:
 )
 @click.option(
     "--test",
-    type=click.Choice(["welch", "permutation"]),
+    type=click.Choice(["welch", "permutation", "dunnett"]),
     default="welch",
     show_default=True,
     help="Of the difference to the baseline.",
@@ -90,7 +91,7 @@ def report_(
     Of a study that has run under several protocols it is the table of its fidelity; its results
     under one of them are STUDY@PROTOCOL.
     """
-    from explorer import files, report, store
+    from explorer import files
 
     formats = {path: _format(path) for path in outputs}  # before anything is read
     wanted = {option: path for option, path in frames.items() if path is not None}
@@ -98,19 +99,25 @@ def report_(
         files.ending(path, FRAMES, f"--{option}")
     if form == "html" and "html" not in formats.values():
         formats[Path("reports") / f"{files.plain_name(study)}.html"] = "html"
+    from explorer import report, store
+
     loaders = {"trials": report.load, "rungs": report.load_rungs, "epochs": report.load_epochs}
     with store.connect(storage or store.default_url()) as database:
-        result = _result(database, study, fidelity=fidelity, arms=arms, order=order, test=test)
-        paths: list[Path] = []
-        for path, kind in formats.items():
-            paths.append(files.write(path, _rendered(database, study, result, kind)))
+        found = _read(database, study, test, fidelity=fidelity)
+        if isinstance(found, report.StudyReport):
+            names = [name for name in (arms or "").split(",") if name]
+            found = report.arrange(found, arms=names, order=order or "file")
+        paths = [files.write(p, _rendered(database, found, kind)) for p, kind in formats.items()]
         for option, path in wanted.items():
-            paths.append(report.export(loaders[option](database, study), path))
+            report.export(loaders[option](database, study), path, f"--{option}")
+            paths.append(path)
         if figures is not None:
-            paths += report.draw(database, result, figures)
-    prints = form != "html" and (form is not None or not paths)
-    if prints:
-        click.echo(report.render(result, form or "markdown"), nl=False)
+            from explorer.report.figures import draw
+
+            paths += draw(database, found, figures)
+        prints = form != "html" and (form is not None or not paths)
+        if prints:
+            click.echo(report.render(found, form or "markdown"), nl=False)
     for path in paths:
         click.echo(path, err=prints)  # not into the table
     return OK
@@ -122,5 +129,32 @@ def _format(path: Path) -> str:
 
     if not path.suffix and path.exists() and not path.is_file():
         return "markdown"
-    ending = files.ending(path, (*TABLES, ".html"), "--output")
-    return TABLES.get(ending, "html")
+    return TABLES.get(files.ending(path, (*TABLES, ".html"), "--output"), "html")
+
+
+def _read(
+    database: "Database", study: str, test: str, *, fidelity: bool
+) -> "StudyReport | FidelityReport":
+    from explorer import report, store
+
+    several = study not in store.study_names(database) and report.members(database, study)
+    if fidelity or several:
+        return report.fidelity(database, study)
+    return report.summarise(database, study, test=test)
+
+
+def _rendered(
+    database: "Database", found: "StudyReport | FidelityReport", kind: str
+) -> str | bytes:
+    """Return the content of a file."""
+    from explorer import report
+
+    if kind not in {"html", "parquet"}:
+        return report.render(found, kind)
+    if isinstance(found, report.FidelityReport):
+        raise InputError("--output", None, kind, "there is none of the fidelity; write another")
+    if kind == "html":
+        from explorer.report.page import html
+
+        return html(database, found)
+    return bytes(report.to_frame(found).to_parquet(index=False))

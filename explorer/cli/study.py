@@ -5,7 +5,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,9 +21,11 @@ from explorer.cli.options import (
     echo_json,
     existing,
     json_option,
+    set_option,
     storage_option,
+    whole,
 )
-from explorer.errors import InputError
+from explorer.errors import InputError, OutageError
 
 if TYPE_CHECKING:
     from explorer.store import Database
@@ -34,38 +36,16 @@ def _running(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the arguments that say what is run, and how."""
     for add in (
         click.option(
-            "--artifacts",
-            metavar="PLACE",
-            help="Where the dashboard's images go: a folder or s3://BUCKET/PREFIX; default beside "
-            "the database.",
+            "--artifacts", metavar="PLACE", help="Of the dashboard's images: a folder or s3://..."
         ),
-        click.option(
-            "--recompute",
-            is_flag=True,
-            help="Compute also what another study has computed in the same way (as --fresh does).",
-        ),
+        click.option("--recompute", is_flag=True, help="Compute also what another study has."),
         click.option("--retry-failed", is_flag=True, help="Try again the trials that failed."),
-        click.option(
-            "--fresh", is_flag=True, help="Archive the study of this name and start over."
-        ),
-        click.option(
-            "--workers", type=click.IntRange(1), help="Trials at a time; default all that fit."
-        ),
-        click.option(
-            "--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of the first replicate."
-        ),
-        click.option(
-            "--samples", type=click.IntRange(1), help="Arms that the sampler proposes, in all."
-        ),
-        click.option("--replicates", type=click.IntRange(1), help="Seeds per arm."),
-        click.option(
-            "--set",
-            "settings",
-            metavar="KEY=VALUE",
-            multiple=True,
-            help="Another entry of the study or its protocol for this run (pretrain.epochs=3), as "
-            "a study of its own; may be repeated.",
-        ),
+        click.option("--fresh", is_flag=True, help="Archive the study of this name; start over."),
+        whole("--workers", 1, None, "Trials at a time; default all that fit."),
+        whole("--seed", 0, 2**31 - 1, "Seed of the first replicate."),
+        whole("--samples", 1, None, "Arms that the sampler proposes, in all."),
+        whole("--replicates", 1, None, "Seeds per arm."),
+        set_option("KEY=VALUE", "Change an entry of study or protocol (pretrain.epochs=3)"),
         click.option(
             "--protocol",
             "protocols",
@@ -161,7 +141,12 @@ def run_study(
     help="Job server of the cluster, http://HOST:8265; default $RAY_API_SERVER_ADDRESS.",
 )
 def submit(
-    study: str, storage: str | None, protocols: tuple[str, ...], address: str, **options: Any
+    study: str,
+    storage: str | None,
+    protocols: tuple[str, ...],
+    settings: tuple[str, ...],
+    address: str,
+    **options: Any,
 ) -> int:
     """Hand STUDY to a Ray cluster and return at once; the driver then runs there.
 
@@ -169,21 +154,19 @@ def submit(
     the cluster reaches.
     """
     from explorer import runner, store
+    from explorer.study import load_studies
 
+    changes = {name: options[name] for name in ("replicates", "samples", "seed")}
+    studies = load_studies(study, protocols=protocols, settings=settings, **changes)
     url = storage or store.default_url()  # with a password in it, it is refused
-    flags = []
+    flags = [text for setting in settings for text in ("--set", setting)]
     for name, value in options.items():
-        option = "--set" if name == "settings" else f"--{name.replace('_', '-')}"
-        if value is True:
-            flags.append(option)
-        elif isinstance(value, tuple):
-            flags += [text for setting in value for text in (option, setting)]
-        elif value is not None and value is not False:
-            flags += [option, str(value)]
+        if value is not None and value is not False:
+            flags += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     job = runner.submit(study, address=address, url=url, protocols=protocols, options=flags)
     click.echo(job.name)
     for what, command in (
-        *(("status", f"explorer status {name} --storage {url}") for name in job.studies),
+        *(("status", f"explorer status {each.name} --storage {url}") for each in studies),
         ("follow", f"ray job logs --follow --address {address} {job.name}"),
         ("stop", f"ray job stop --address {address} {job.name}"),
     ):
@@ -246,7 +229,9 @@ def _print_estimates(
 
 
 def _duration(hours: float) -> str:
-    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"
+    if hours >= 1:
+        return f"{hours:.1f} h"
+    return f"{60 * hours:.0f} min" if hours >= 1 / 60 else f"{3600 * hours:.0f} s"
 
 
 def _report_fidelity(studies: "list[Study]", database: "Database") -> None:
@@ -254,14 +239,25 @@ def _report_fidelity(studies: "list[Study]", database: "Database") -> None:
     from explorer import files, report
 
     name = studies[0].name.rpartition("@")[0]
-    page = Path("reports") / f"{files.plain_name(name)}-fidelity.md"
     try:
         text = report.render(report.fidelity(database, name), "markdown")
     except InputError as error:
         click.echo(f"no fidelity to report: {error.remedy}", err=True)
-        return
-    files.write(page, text)
-    console().print(f"fidelity  {page}", soft_wrap=True, highlight=False)
+    else:
+        _write_page(f"{files.plain_name(name)}-fidelity", text, "fidelity")
+
+
+def _write_page(name: str, text: str, what: str) -> None:
+    """Write a page into reports/; where that cannot be, say so: the results are in the database."""
+    from explorer import files
+
+    path = Path("reports") / f"{name}.md"
+    try:
+        files.write(path, text)
+    except (InputError, OutageError) as error:
+        click.echo(f"explorer: {error}; explorer report --output writes it elsewhere", err=True)
+    else:
+        console().print(f"{what:<9} {path}", soft_wrap=True, highlight=False)
 
 
 def _archive(planned: "Study", database: "Database") -> None:
@@ -276,6 +272,8 @@ def _archive(planned: "Study", database: "Database") -> None:
 def _run(planned: "Study", database: "Database", *, artifacts: str | None, **options: Any) -> int:
     """Run what a study lacks and show its result; returns the exit code that is due."""
     from explorer import files, report, runner
+    from explorer.report.live import watching
+    from explorer.report.status import status
 
     describe = None
     if find_spec("optuna_dashboard"):
@@ -285,25 +283,25 @@ def _run(planned: "Study", database: "Database", *, artifacts: str | None, **opt
     screen = console()
     with (
         _logging(files.plain_name(planned.name)) as log,
-        report.watching(database, planned.name, screen),
+        watching(database, planned.name, screen),
     ):
         interrupted = runner.run_study(planned, database, describe=describe, **options)
-    state = report.status(database, planned.name)
+    state = status(database, planned.name).progress
     if state.complete:
         found = report.summarise(database, planned.name)
-        screen.print(report.terminal(found, width=screen.width))
-        page = Path("reports") / f"{files.plain_name(planned.name)}.md"
-        files.write(page, report.render(found, "markdown"))
-        screen.print(f"report    {page}", soft_wrap=True, highlight=False)
+        for name, table in report.study_tables(found).items():
+            if name in {"arms", "best", "front"}:  # the others are in the report
+                screen.print(report.terminal(table, width=screen.width), "")
+        _write_page(files.plain_name(planned.name), report.render(found, "markdown"), "report")
     screen.print(f"log       {log}", soft_wrap=True, highlight=False)
     if interrupted:
-        left = state.total - state.done - state.failed
+        left = state.waiting + state.running
         click.echo(f"Interrupted with {left} trials to go; the same command goes on.", err=True)
         return INTERRUPTED
     if state.failed:
         click.echo(
-            f"{state.failed} trials failed: explorer status {planned.name} says why; "
-            "--retry-failed tries them again.",
+            f"{state.failed} {'trial' if state.failed == 1 else 'trials'} failed: explorer status "
+            f"{planned.name} says why; --retry-failed tries again.",
             err=True,
         )
         return SOMETHING_FAILED
@@ -328,12 +326,10 @@ def _logging(name: str) -> Iterator[Path]:
 
 def _log_file(name: str) -> tuple[Path, logging.FileHandler]:
     """Open the log of a study: here, or where a program may write if it may not here."""
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    for folder in (Path(".explorer"), Path(caches) / "explorer", Path(tempfile.gettempdir())):
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111
+    for folder in (Path(".explorer"), caches / "explorer", Path(tempfile.gettempdir())):
         path = folder / "logs" / f"{name}.log"
-        try:
+        with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             return path, logging.FileHandler(path, encoding="utf-8")
-        except OSError:
-            continue
     raise InputError(".explorer/logs", None, None, "cannot be written, nor can any other folder")

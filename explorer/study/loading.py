@@ -206,6 +206,13 @@ def _problems(
             yield _unknown(parameter, space, path, f"vary.{position}")
         elif parameter in file.vary[:position]:
             yield InputError(path, f"vary.{position}", parameter, "stands there twice; drop one")
+    yield from _problems_of_search(path, file, protocol)
+
+
+def _problems_of_search(
+    path: Path, file: StudyFile, protocol: Protocol | None
+) -> Iterator[InputError]:
+    """Yield where a sampler or a pruner does not go with the rest of a file."""
     pruner = file.pruner
     if len(file.objectives) > 1:
         if file.sampler is not None and file.sampler.name == "cmaes":

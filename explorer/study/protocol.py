@@ -32,8 +32,7 @@ class Dataset(File):
         ge=16, le=4096, description="pixels of the side that the formula is drawn on"
     )
     images: Path | None = Field(
-        default=None,
-        description="pre-train on the images of this folder, one folder per class",
+        default=None, description="pre-train on the images of this folder, one folder per class"
     )
 
     @model_validator(mode="before")

@@ -73,7 +73,7 @@ def validate(
     """
     try:
         # As JSON, since a strict tuple or path would not be read from a list or a text.
-        return model.model_validate_json(json.dumps(content), strict=True)
+        return model.model_validate_json(json.dumps(content, default=str), strict=True)
     except ValidationError as error:
         raised = error
     mistakes = raised.errors(include_url=False)
@@ -212,9 +212,10 @@ def override(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str
         if not (isinstance(change, Mapping) and isinstance(current, Mapping)):
             result[name] = change
             continue
-        if kind in change and change[kind] != current.get(kind):
+        was = current.get(kind, "adamw" if kind == "optimiser" else None)
+        if change.get(kind, was) != was:
             dropped = set(current) if entries is None else set(entries)
-            if {change[kind], current.get(kind, "adamw")} == {"adamw", "muon"}:
+            if {change[kind], was} == {"adamw", "muon"}:
                 dropped.discard("learning_rate")  # Muon's is beside AdamW's
             current = {k: v for k, v in current.items() if k not in dropped}
         result[name] = override(current, change)

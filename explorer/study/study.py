@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,14 +19,7 @@ from pydantic import (
 from explorer import files
 from explorer.study.protocol import Protocol
 from explorer.study.reading import File, Range
-from explorer.study.search import (
-    ACCURACY,
-    Objective,
-    Pruner,
-    Sampler,
-    Sought,
-    check_objectives,
-)
+from explorer.study.search import ACCURACY, Objective, Pruner, Sampler, Sought, check_objectives
 from explorer.study.space import SearchSpace
 
 SCRATCH = "scratch"
@@ -103,13 +97,9 @@ class StudyFile(File):
     @field_validator("protocol", mode="before")
     @classmethod
     def _one_protocol_needs_no_list(cls, value: Any) -> Any:
-        return (
-            (value,)
-            if isinstance(value, str)
-            else tuple(value)
-            if isinstance(value, list)
-            else value
-        )
+        if isinstance(value, str):
+            return (value,)
+        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("objectives")
     @classmethod
@@ -117,6 +107,7 @@ class StudyFile(File):
         return check_objectives(value)
 
 
+@dataclass(frozen=True, eq=False)
 class Study:
     """A study with every name looked up.
 
@@ -131,25 +122,14 @@ class Study:
         arm_protocols: The protocols of the arms that change it.
     """
 
-    def __init__(
-        self,
-        name: str,
-        path: Path,
-        file: StudyFile,
-        space: SearchSpace,
-        protocol: Protocol,
-        protocol_name: str,
-        arm_spaces: Mapping[str, SearchSpace],
-        arm_protocols: Mapping[str, Protocol],
-    ) -> None:
-        self.name = name
-        self.path = path
-        self.file = file
-        self.space = space
-        self.protocol = protocol
-        self.protocol_name = protocol_name
-        self.arm_spaces = dict(arm_spaces)
-        self.arm_protocols = dict(arm_protocols)
+    name: str
+    path: Path
+    file: StudyFile
+    space: SearchSpace
+    protocol: Protocol
+    protocol_name: str
+    arm_spaces: Mapping[str, SearchSpace]
+    arm_protocols: Mapping[str, Protocol]
 
     @property
     def arms(self) -> dict[str, dict[str, Range] | None]:
@@ -188,10 +168,7 @@ class Study:
             **self.file.model_dump(mode="json"),
             "name": self.name,
             "arms": {a: r and {p: list(v) for p, v in r.items()} for a, r in self.arms.items()},
-            "search_space": {
-                "name": self.file.search_space,
-                **self.space.model_dump(mode="json"),
-            },
+            "search_space": {"name": self.file.search_space, **self.space.model_dump(mode="json")},
             "arm_spaces": {
                 arm: {"name": self.file.arms[arm].search_space, **space.model_dump(mode="json")}
                 for arm, space in self.arm_spaces.items()
