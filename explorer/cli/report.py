@@ -137,7 +137,7 @@ def _read(
 ) -> "StudyReport | FidelityReport":
     from explorer import report, store
 
-    several = study not in store.study_names(database) and report.members(database, study)
+    several = study not in store.study_names(database) and report.members(study, database)
     if fidelity or several:
         return report.fidelity(database, study)
     return report.summarise(database, study, test=test)
