@@ -48,11 +48,11 @@ def status(study: str | None, storage: str | None, watch: bool, interval: float,
 
     url, screen = storage or store.default_url(), console()
     if watch:
-        with (
-            _awaited(url, interval) as database,
-            report.watching(database, study, screen, interval=interval) as view,
-        ):
-            view.wait()
+        with _awaited(url, interval) as database:
+            if study is not None and study not in store.study_names(database):
+                click.echo(f"Waiting for {study} to begin ...", err=True)
+            with report.watching(database, study, screen, interval=interval) as view:
+                view.wait()
         return OK
     with store.connect(url) as database:
         if study is None:
