@@ -18,7 +18,7 @@ STORAGE = "postgresql://user@127.0.0.1/database"
 
 def staged(name, *protocols):
     planned = studies.load_studies(name, protocols=protocols)
-    with _staged(name, studies, protocols) as folder:
+    with _staged(name, planned, protocols) as folder:
         return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
