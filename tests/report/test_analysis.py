@@ -1,5 +1,7 @@
 """Best ranges, importances and what goes with variety."""
 
+# ruff: noqa: RUF001 - the tables have typographic dashes
+
 import math
 from dataclasses import replace
 

@@ -1,5 +1,7 @@
 """How far a study is, and the one view that shows it."""
 
+# ruff: noqa: RUF001 - the tables have typographic dashes
+
 import io
 import json
 import threading
@@ -163,7 +165,7 @@ def test_a_look_reads_what_is_new(database):
     assert len(watcher.look()[1]) == 8
 
     @sa.event.listens_for(database.engine, "after_cursor_execute")
-    def _(connection, cursor, statement, parameters, context, many):
+    def _(_connection, _cursor, statement, *_):
         if "explorer_replicates.scores" in statement and "IN (" in statement:
             selected.append(statement)
 
@@ -206,7 +208,7 @@ def test_the_screen_shows_workers_arms_and_failures(database):
     add_run(database, name)
     shown = show(status_screen(Watcher(database, name).status(NOW), 90), 90)
     lines = [line.split() for line in shown.splitlines()]
-    assert ["3/12"] == lines[1][:1]
+    assert lines[1][:1] == ["3/12"]
     assert "3 complete, 2 running, 6 waiting, 1 failed" in shown
     assert "2 workers busy in 1 run\n" in shown
     assert "best so far: best_practice  80.0 %  (n = 1)" in shown
