@@ -103,7 +103,7 @@ def test_dunnett_of_two_arms_is_student_s():
     ours, theirs = [0.80, 0.82, 0.83], [0.70, 0.72, 0.78]
     expected = stats.ttest_ind(ours, theirs)
     found = compare(ours, theirs, "dunnett")
-    assert found.p == pytest.approx(expected.pvalue, abs=1e-4)
+    assert found.p == pytest.approx(expected.pvalue, abs=1e-5)
     assert found.low == pytest.approx(expected.confidence_interval(0.95).low, abs=1e-4)
 
 

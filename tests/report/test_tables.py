@@ -59,15 +59,21 @@ def test_the_table_of_a_finished_study(ablation):
     marks = {row[0].text: row[2].emphasis for row in table.rows}
     assert marks == {"scratch": "", "none": "", "best_practice": "best", "high": "second"}
     assert table.caption == (
-        "Study ablation under protocol laptop: top-1 accuracy on digits, mean ± standard "
-        "deviation, n = 3.",
-        "Gain over scratch in percentage points with its 95 % confidence interval; p: two-sided, "
-        "of Welch's t-test, Holm-corrected over 3 arms.",
+        (
+            "Study ablation under protocol laptop: top-1 accuracy on digits, mean ± standard "
+            "deviation, n = 3."
+        ),
+        (
+            "Gain over scratch in percentage points with its 95 % confidence interval; p: "
+            "two-sided, of Welch's t-test, Holm-corrected over 3 arms."
+        ),
     )
     assert table.notes == (
         f"{DAGGER} not significantly different from scratch (p ≥ 0.05).",
-        "Bold: the best mean; underlined: the second, not significantly different from it "
-        "(p = 0.18, uncorrected).",
+        (
+            "Bold: the best mean; underlined: the second, not significantly different from it "
+            "(p = 0.18, uncorrected)."
+        ),
         "Variety measures are means over replicates.",
     )
 
