@@ -94,20 +94,19 @@ def _client(url: str, path: str) -> None:
             queue.complete(replicate, filled.scores())
 
 
-def _evaluate(seconds: float, *_: object, **__: object) -> Generator[Any, None, Scores]:
-    yield from ()  # what a worker steps through is a generator
-    time.sleep(seconds)
-    return Scores(0.75, {"digits": 0.75})
-
-
 def ours(count: int, seconds: float) -> list[float]:
     """Run replicates by our driver; returns when they ended."""
     from explorer.runner import run_study
 
+    def evaluate(*_: object, **__: object) -> Generator[Any, None, Scores]:
+        yield from ()  # what a worker steps through is a generator
+        time.sleep(seconds)
+        return Scores(0.75, {"digits": 0.75})
+
     with tempfile.TemporaryDirectory() as folder:
         study = filled.plan(Path(folder), arms=9, replicates=-(-count // 10))
         with store.connect(f"sqlite:///{folder}/ours.db", create=True) as database:
-            run_study(study, database, workers=WORKERS, evaluate=partial(_evaluate, seconds))
+            run_study(study, database, workers=WORKERS, evaluate=evaluate)
             query = sa.select(tables.replicates.c.ended).order_by(tables.replicates.c.ended)
             with database.engine.connect() as connection:
                 return [ended.timestamp() for ended in connection.execute(query).scalars()]
