@@ -36,8 +36,8 @@ _STOCK = 20
 
 def growth(url: str, folder: Path, sampler: str, finished: int) -> list[float]:
     """Return milliseconds to start, to take first, to take (median) and to end (median)."""
-    sizes = {"samples": finished + _ASKED + 1, "sampler": sampler, "replicates": 1}
-    study, clock = filled.plan(folder, **sizes), time.perf_counter
+    clock, count = time.perf_counter, finished + _ASKED + 1
+    study = filled.plan(folder, samples=count, sampler=sampler, replicates=1)
     with store.connect(url, create=True) as database:
         filled.fill(database, study, samples=finished)
         with store.Run(database, study.name) as run:
