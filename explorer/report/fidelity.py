@@ -156,7 +156,9 @@ def fidelity(database: Database, name: str) -> FidelityReport:
     )
 
 
-def _measured(definition: Definition, frame: pd.DataFrame, rungs: pd.DataFrame) -> list[_Measured]:
+def _measured(
+    definition: Definition, frame: pd.DataFrame, rungs: pd.DataFrame
+) -> list[_Measured]:
     trained = frame[frame["formula"].notna()]
     key = ["arm", "replicate", "attempt"]
     rungs = rungs.merge(trained[key], on=key)

@@ -185,11 +185,7 @@ def _space(content: Mapping[str, Any]) -> Space:
     return Space(
         content.get("formula"),
         {p: _range(ends["default"]) for p, ends in parameters if "default" in ends},
-        {
-            p: (_range(e["low"]), _range(e["high"]))
-            for p, e in parameters
-            if {"low", "high"} <= {*e}
-        },
+        {p: (_range(e["low"]), _range(e["high"])) for p, e in parameters if {"low", "high"} <= {*e}},
     )
 
 
@@ -257,7 +253,9 @@ def read_attempts(database: Database, name: str) -> pd.DataFrame:
     query = (
         sa.select(tables.replicates, last.c.rung, g.accuracy.label("probe"))
         .outerjoin(last, last.c.replicate_id == r.id)
-        .outerjoin(tables.rungs, sa.and_(g.replicate_id == r.id, g.images_seen == last.c.rung))
+        .outerjoin(
+            tables.rungs, sa.and_(g.replicate_id == r.id, g.images_seen == last.c.rung)
+        )
         .where(r.study == name)
         .order_by(r.id)
     )
@@ -284,7 +282,9 @@ def read_attempts(database: Database, name: str) -> pd.DataFrame:
     ]
     flat = [{key: v for group in row[:5] for key, v in group.items()} | row[5] for row in parts]
     data = {
-        column: rows[column].tolist() if column in rows else [row.get(column) for row in flat]
+        column: rows[column].tolist()
+        if column in rows
+        else [row.get(column) for row in flat]
         for column in (*_BEFORE, *columns, *_AFTER, "failure_kind")
     }
     return pd.DataFrame({column: _typed(column, values) for column, values in data.items()})
@@ -312,11 +312,7 @@ def _scores(ranges: str | None, text: str | None, seconds: float | None) -> Any:
     }
     return (
         {f"accuracy.{task}": value for task, value in (scores.get("accuracies") or {}).items()},
-        {
-            f"{p}.{end}": v
-            for p, pair in ends.items()
-            for end, v in zip(("low", "high"), pair, strict=True)
-        },
+        {f"{p}.{end}": v for p, pair in ends.items() for end, v in zip(("low", "high"), pair, strict=True)},
         {f"variety.{measure}": value for measure, value in (scores.get("variety") or {}).items()},
         {f"companions.{key}": value for key, value in (scores.get("companions") or {}).items()},
         spent,
@@ -352,13 +348,7 @@ def load_epochs(database: Database, name: str) -> pd.DataFrame:
     """
     frame = _details(database, name, tables.epochs)
     names, parts = (frame["phase"].str.partition(".")[part] for part in (0, 2))
-    order = [
-        frame["id"],
-        names != "pretrain",
-        names,
-        pd.to_numeric(parts).fillna(1),
-        frame["epoch"],
-    ]
+    order = [frame["id"], names != "pretrain", names, pd.to_numeric(parts).fillna(1), frame["epoch"]]
     places = pd.concat(order, axis=1, ignore_index=True).sort_values(list(range(5))).index
     return frame.loc[places].drop(columns="id").reset_index(drop=True)
 

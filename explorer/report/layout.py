@@ -91,7 +91,9 @@ def arms_table(
         row = [Cell(f"{arm.name} {ON_FRONT}" if arm.name in on_front else arm.name)]
         row += [Cell(arm.formula or "no pre-training")] if several_formulas else []
         row += [Cell(ranges(arm, several_formulas))] if with_ranges else []
-        row += [Cell(accuracy(arm, task, places), marks[task].get(arm.name, "")) for task in tasks]
+        row += [
+            Cell(accuracy(arm, task, places), marks[task].get(arm.name, "")) for task in tasks
+        ]
         row.append(Cell(str(len(arm.replicates))))
         row += _gain(arm, report.baseline, places) if with_gain else []
         row += [Cell(variety(arm, m, variety_places(shown, m))) for m in kept]
@@ -267,11 +269,7 @@ def front_table(report: StudyReport) -> Table | None:
     measure, arms = sought(report), front(report)
     if measure is None or not arms:
         return None
-    title, fine, places = (
-        measure_title(measure),
-        variety_places(arms, measure),
-        accuracy_places(arms),
-    )
+    title, fine, places = measure_title(measure), variety_places(arms, measure), accuracy_places(arms)
     columns = (
         Column("Arm", text=True, priority=0),
         Column("Ranges", text=True, priority=2),

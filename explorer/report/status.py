@@ -269,9 +269,9 @@ def _status(
     running = [row for pair, row in latest.items() if states[pair] == "RUNNING"]
     failed = [row for pair, row in latest.items() if states[pair] == "FAIL"]
     failed.sort(key=lambda row: (row["ended"] or datetime.min, row["id"]), reverse=True)
-    timed = sorted((row for row in latest.values() if _timed(row)), key=lambda row: row["ended"])[
-        -RECENT:
-    ]
+    timed = sorted(
+        (row for row in latest.values() if _timed(row)), key=lambda row: row["ended"]
+    )[-RECENT:]
     durations = [(row["ended"] - row["started"]).total_seconds() for row in timed]
     spent = sum(durations)
     span = (timed[-1]["ended"] - min(r["started"] for r in timed)).total_seconds() if timed else 0
