@@ -10,8 +10,9 @@ import os
 import re
 import secrets
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from explorer.errors import InputError, OutageError, nearest
@@ -238,7 +239,21 @@ def ending(path: Path, known: Iterable[str], source: str) -> str:
     return suffix
 
 
-def write(path: Path, content: str | bytes) -> Path:
+@contextmanager
+def replacing(path: Path, option: str | None = None) -> Iterator[Path]:
+    """Yield a path to write to, whose content then becomes that of a file; see :func:`write`.
+
+    Args:
+        path: The file that is to be there in the end.
+        option: What named it, for the error line.
+    """
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        temporary = Path(folder) / f"new{path.suffix}"
+        yield temporary
+        write(path, temporary.read_bytes(), option)
+
+
+def write(path: Path, content: str | bytes, option: str | None = None) -> Path:
     """Write a file, all of it or nothing.
 
     A regular file is written beside its name and renamed, so that readers see the old one or the
@@ -248,6 +263,7 @@ def write(path: Path, content: str | bytes) -> Path:
     Args:
         path: The file.
         content: Text (as UTF-8) or bytes.
+        option: What named the file, for the error line.
 
     Returns:
         The path as it was given.
@@ -276,7 +292,7 @@ def write(path: Path, content: str | bytes) -> Path:
                 temporary.unlink()
             raise
     except (OSError, ValueError) as error:
-        raise unwritable(path, error) from error
+        raise _unwritable(path, error, option) from error
     return path
 
 
@@ -295,12 +311,12 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def unwritable(path: Path, error: Exception) -> InputError | OutageError:
-    """Return what to raise where a file cannot be written."""
+def _unwritable(path: Path, error: Exception, option: str | None) -> InputError | OutageError:
     reason = getattr(error, "strerror", None) or str(error)
     if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE}:
-        return OutageError(f"{path}: cannot be written ({reason})")
-    return InputError(path, None, None, f"cannot be written ({reason})")
+        return OutageError(f"{path}: cannot be written: {reason}")
+    source, value = (option, str(path)) if option else (str(path), None)
+    return InputError(source, None, value, f"cannot be written: {reason}")
 
 
 def _is_stream(path: Path) -> bool:

@@ -168,7 +168,7 @@ def test_fresh_archives_and_the_same_seed_gives_the_same_score(done, tmp_path):
     folder = shutil.copytree(done[0], tmp_path / "copy")
     anew = ("--fresh", "--recompute", "--workers", "1", "--replicates", "1")
     printed = explorer(folder, "run-study", "mine", *anew)
-    archived = re.search(r"Archiving mine \(\d+ trials\) as (mine\.archived-\w+)\.", printed)
+    archived = re.search(r"Archiving mine as (mine\.archived-\S+)\.", printed)
     assert archived is not None
     first, again = rows(folder, archived[1]), rows(folder)
     assert pairs(first) == ALL

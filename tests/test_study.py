@@ -36,16 +36,6 @@ def test_frequency_range_asks_for_what_the_readme_says():
     assert study.space.complete({})["orbits"] == (1, 200)
 
 
-def test_contour_or_texture_compares_families_at_their_defaults():
-    study = load_study("contour_or_texture")
-    assert {arm: study.space_of(arm).formula for arm in study.file.arms} == {
-        name: name for name in ("visual_atom", "rcdb", "perlin", "fractal", "exfractal")
-    }
-    assert all(arm.ranges == {} for arm in study.file.arms.values())
-    assert study.varied == ()
-    assert study.planned == 6 * 3
-
-
 def test_an_arm_may_name_the_search_space_of_the_study(write_study):
     write_study(STUDY.replace("{frequency: [0, 0]}", "{search_space: visual_atom}"))
     study = load_study("mine")
@@ -82,123 +72,70 @@ def test_a_file_whose_name_others_cannot_take_is_refused(write_study, name):
         load_study(name)
 
 
-def test_names_beside_the_study_file_may_be_paths(write_study, folder):
-    (folder / "studies" / "quick.yaml").write_text(
-        dict(files.available("protocols"))["smoke"].read_text()
-    )
-    write_study(STUDY.replace("protocol: smoke", "protocol: ./quick.yaml"))
-    assert load_study("mine").protocol == load_protocol("smoke")
-
-
-def test_the_search_space_of_an_arm_may_be_a_path_too(write_study, folder):
+def test_names_in_a_study_file_may_be_paths_beside_it(write_study, folder):
     (folder / "studies" / "noise.yaml").write_text("formula: perlin\n")
-    write_study(STUDY.replace("{frequency: [0, 0]}", "{search_space: ./noise.yaml}"))
+    smoke = files.find("protocols", "smoke", source="test").read_text()
+    (folder / "studies" / "quick.yaml").write_text(smoke)
+    text = STUDY.replace("protocol: smoke", "protocol: ./quick.yaml")
+    write_study(text.replace("{frequency: [0, 0]}", "{search_space: ./noise.yaml}"))
+    assert load_study("mine").protocol == load_protocol("smoke")
     assert load_study("mine").space_of("circles") == load_search_space("perlin")
 
 
-# What is wrong -> what the line must say. The file is always named first.
-WRONG = {
-    "unknown key": (
-        "replicates: 2",
-        "replicas: 2",
-        "studies/mine.yaml: replicas: 2: unknown key; did you mean 'replicates'?",
-    ),
-    "low above high": (
-        "frequency: [0, 0]",
-        "frequency: [9, 3]",
-        "arms.circles.frequency: [9, 3]: low is above high; write [3, 9]",
-    ),
-    "outside the space": (
-        "frequency: [0, 0]",
-        "frequency: [0, 5000]",
+SAMPLER = "sampler: {name: tpe, samples: 3}"
+
+# What is right in a study, what is written instead, what the line must say.
+WRONG = [
+    ("replicates: 2", "replicas: 2", "replicas: 2: unknown key; did you mean 'replicates'?"),
+    ("[0, 0]", "[9, 3]", "arms.circles.frequency: [9, 3]: low is above high; write [3, 9]"),
+    (
+        "[0, 0]",
+        "[0, 5000]",
         "arms.circles.frequency: [0, 5000]: its high end must lie in [0, 1000]",
     ),
-    "fraction of a whole number": (
+    ("[0, 0]", "[0, 1.5]", "arms.circles.frequency: [0, 1.5]: must be an integer"),
+    ("frequency: [0, 0]", "freq: 0", "freq: no parameter of the search space of visual_atom; did"),
+    (
         "frequency: [0, 0]",
-        "frequency: [0, 1.5]",
-        "arms.circles.frequency: [0, 1.5]: must be an integer",
+        "search_space: perlim",
+        "'perlim': no search space of this name; did you",
     ),
-    "unknown parameter": (
-        "frequency: [0, 0]",
-        "frequencies: [0, 0]",
-        "arms.circles.frequencies: no parameter of the search space of visual_atom; did you mean",
+    ("[0, 0]}", "1, search_space: perlin, orbits: 5}", "arms.circles.orbits: no parameter of"),
+    ("[0, 0]}", "[0, 999], search_space: perlin}", "its high end must lie in [0, 256]"),
+    (
+        "visual_atom",
+        "visual_atoms",
+        "'visual_atoms': no search space of this name; did you mean 'v",
     ),
-    "unknown search space of an arm": (
-        "{frequency: [0, 0]}",
-        "{search_space: perlim}",
-        "arms.circles.search_space: 'perlim': no search space of this name; did you mean 'perlin'",
-    ),
-    "parameter of another search space": (
-        "{frequency: [0, 0]}",
-        "{search_space: perlin, orbits: [1, 5]}",
-        "arms.circles.orbits: no parameter of the search space of perlin; ",
-    ),
-    "outside the space of the arm": (
-        "{frequency: [0, 0]}",
-        "{search_space: perlin, frequency: [0, 999]}",
-        "arms.circles.frequency: [0, 999]: its high end must lie in [0, 256]",
-    ),
-    "a list for an arm": ("{frequency: [0, 0]}", "[1, 2]", "arms.circles: [1, 2]: "),
-    "no number": (
-        "frequency: [0, 0]",
-        "frequency: [0, true]",
-        "arms.circles.frequency: [0, true]: write two numbers, [low, high], or one for both",
-    ),
-    "unknown search space": (
-        "search_space: visual_atom",
-        "search_space: visual_atoms",
-        "search_space: 'visual_atoms': no search space of this name; did you mean 'visual_atom'?",
-    ),
-    "unknown protocol": (
+    (
         "protocol: smoke",
         "protocol: smok",
-        "protocol: 'smok': no protocol of this name; did you mean 'smoke'?",
+        "'smok': no protocol of this name; did you mean 'smoke'?",
     ),
-    "zero replicates": ("replicates: 2", "replicates: 0", "replicates: 0: must be at least 1"),
-    "missing key": ("search_space: visual_atom\n", "", "search_space: is missing"),
-    "unknown baseline": (
-        "replicates: 2",
-        "baseline: wave",
-        "baseline: 'wave': no arm of this name; did you mean 'waves'?",
-    ),
-    "reserved arm": ("circles:", "scratch:", "arms.scratch: 'scratch': this name is taken"),
-    "bad arm name": (
-        "circles:",
-        "../circles:",
-        "arms.../circles: '../circles': a name has letters",
-    ),
-    "repeated key": (
-        "replicates: 2",
-        "replicates: 2\nreplicates: 3",
-        "line 5, column 1: duplicate",
-    ),
-    "not yaml": ("replicates: 2", "replicates: [2", "is not valid YAML"),
-    "tab": ("  circles", "\tcircles", "is not valid YAML"),
-    "unknown sampler": (
+    ("search_space: visual_atom\n", "", "search_space: is missing"),
+    ("replicates: 2", "baseline: wave", "baseline: 'wave': no arm of this name; did you mean 'wav"),
+    ("circles:", "scratch:", "arms.scratch: 'scratch': this name is taken"),
+    ("circles:", "../circles:", "arms.../circles: '../circles': a name has letters"),
+    ("replicates: 2", "replicates: 2\nreplicates: 3", "line 5, column 1: duplicate"),
+    ("  circles", "\tcircles", "is not valid YAML"),
+    (STUDY[STUDY.index("arms:") :], "", "varies nothing; give it arms, or a sampler and vary"),
+    (
         "arms:",
-        "sampler: {name: tpee, samples: 3}\nvary: [frequency]\narms:",
-        "sampler.name: 'tpee': unknown; did you mean 'tpe'?",
+        f"{SAMPLER.replace('tpe', 'tpee')}\nvary: [noise]\narms:",
+        "'tpee': unknown; did you",
     ),
-    "sampler without vary": (
+    ("arms:", f"{SAMPLER}\narms:", "vary: a sampler needs the parameters that it may vary"),
+    ("arms:", "vary: [frequency]\narms:", "vary: ['frequency']: needs"),
+    ("arms:", f"{SAMPLER}\nvary: [nois]\narms:", "vary.0: 'nois': no parameter of the search"),
+    (
         "arms:",
-        "sampler: {name: tpe, samples: 3}\narms:",
-        "vary: a sampler needs the parameters that it may vary",
+        f"{SAMPLER.replace('samples', 'n')}\nvary: [noise]\narms:",
+        "sampler.n: 3: unknown k",
     ),
-    "vary without sampler": ("arms:", "vary: [frequency]\narms:", "vary: ['frequency']: needs"),
-    "vary unknown": (
-        "arms:",
-        "sampler: {name: tpe, samples: 3}\nvary: [frequenzy]\narms:",
-        "vary.0: 'frequenzy': no parameter of the search space of visual_atom; did you mean 'freq",
-    ),
-    "nested unknown key": (
-        "arms:",
-        "sampler: {name: tpe, sample: 3}\nvary: [frequency]\narms:",
-        "sampler.sample: 3: unknown key; did you mean 'samples'?",
-    ),
-}
+]
 
 
-@pytest.mark.parametrize(("right", "wrong", "line"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize(("right", "wrong", "line"), WRONG, ids=[w for _, w, _ in WRONG])
 def test_a_wrong_study_is_one_clear_line(write_study, right, wrong, line):
     assert right in STUDY
     write_study(STUDY.replace(right, wrong))
@@ -209,42 +146,32 @@ def test_a_wrong_study_is_one_clear_line(write_study, right, wrong, line):
     assert "\n" not in str(caught.value)
 
 
-SEARCHED = STUDY.replace("arms:", "sampler: {name: tpe, samples: 3}\nvary: [frequency]\narms:")
+SEARCHED = STUDY.replace("arms:", f"{SAMPLER}\nvary: [frequency]\narms:")
 
 
-@pytest.mark.parametrize(
-    ("more", "line"),
-    [
-        ("pruner: {name: medium}", r"pruner\.name: 'medium': unknown; did you mean 'median'\?"),
-        (
-            "pruner: {name: median, reduction_factor: 3}",
-            "reduction_factor has no effect for median",
-        ),
-        ("pruner: {name: none, startup: 3}", "pruner: startup has no effect for none; remove it"),
-        ("pruner: {name: median, startup: 0}", r"pruner\.startup: 0: must be at least 1"),
-        ("pruner: {name: wilcoxon, threshold: 2}", r"pruner\.threshold: 2: must be less than 1"),
-        (
-            "pruner: {name: wilcoxon}",
-            r"replicates: 2: too few for the pruner wilcoxon: 4 pairs give p = 0\.062 at best",
-        ),
-        ("objectives: [variety.vendi_features]", "objectives: .*: the first is accuracy"),
-        ("objectives: [{accuracy: minimize}]", "objectives: .*: the first is accuracy"),
-        ("objectives: [accuracy, accuracy]", "accuracy stands there twice"),
-        (
-            "objectives: [accuracy, variety.vendi]",
-            r"objectives\.1: variety\.vendi: nothing that trials measure; did you mean",
-        ),
-        ("objectives: [accuracy, {variety.vendi_pixels: up}]", "'up': unknown; there is maximize"),
-        (
-            "objectives: [accuracy, variety.vendi_pixels]\npruner: {name: median}",
-            r"pruner\.name: 'median': an arm with two objectives cannot be stopped early",
-        ),
-    ],
-)
+TWO = "objectives: [accuracy, variety.vendi_pixels]"
+WRONG_SEARCH = [
+    ("pruner: {name: medium}", "pruner.name: 'medium': unknown; did you mean 'median'?"),
+    ("pruner: {name: median, reduction_factor: 3}", "reduction_factor has no effect for median"),
+    ("pruner: {name: none, startup: 3}", "pruner: startup has no effect for none; remove it"),
+    ("pruner: {name: median, startup: 0}", "pruner.startup: 0: must be at least 1"),
+    ("pruner: {name: wilcoxon, threshold: 2}", "pruner.threshold: 2: must be less than 1"),
+    ("pruner: wilcoxon", "replicates: 2: too few for the pruner wilcoxon: 4 pairs give p = 0.062"),
+    ("objectives: [variety.vendi_features]", "']: the first is accuracy"),
+    ("objectives: [{accuracy: minimize}]", "]: the first is accuracy"),
+    ("objectives: [accuracy, accuracy]", "accuracy stands there twice"),
+    ("objectives: [accuracy, variety.x]", "objectives.1: variety.x: nothing that trials measure"),
+    ("objectives: [accuracy, {variety.vendi_pixels: up}]", "'up': unknown; there is maximize"),
+    (f"{TWO}\npruner: median", "'median': an arm with two objectives cannot be stopped early"),
+]
+
+
+@pytest.mark.parametrize(("more", "line"), WRONG_SEARCH)
 def test_a_wrong_search_is_one_clear_line(write_study, more, line):
     write_study(f"{SEARCHED}{more}\n")
-    with pytest.raises(InputError, match=line) as caught:
+    with pytest.raises(InputError) as caught:
         load_study("mine")
+    assert line in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "studies/mine.yaml" in str(caught.value)
 
@@ -252,7 +179,7 @@ def test_a_wrong_search_is_one_clear_line(write_study, more, line):
 def test_cmaes_has_one_objective(write_study):
     write_study(SEARCHED.replace("tpe", "cmaes"))
     load_study("mine")
-    write_study(SEARCHED.replace("tpe", "cmaes") + "objectives: [accuracy, variety.vendi_pixels]\n")
+    write_study(SEARCHED.replace("tpe", "cmaes") + f"{TWO}\n")
     with pytest.raises(InputError, match=r"sampler\.name: 'cmaes': has one objective; for two"):
         load_study("mine")
 
@@ -268,36 +195,11 @@ def test_a_pruner_needs_rungs(write_study, folder):
     load_study("mine", protocol="bare")
 
 
-def test_the_objectives_of_a_definition_are_as_they_were_written(write_study):
-    write_study(f"{SEARCHED}objectives: [accuracy, {{variety.vendi_pixels: minimize}}]\n")
-    objectives = load_study("mine").definition()["objectives"]
-    assert objectives == [{"accuracy": "maximize"}, {"variety.vendi_pixels": "minimize"}]
-
-
 @pytest.mark.parametrize("content", ["", "- a\n- b\n", "just words\n"])
 def test_a_file_that_is_no_mapping(write_study, content):
     write_study(content)
     with pytest.raises(InputError, match="a mapping of keys to values is needed"):
         load_study("mine")
-
-
-def test_a_study_without_arms_or_sampler_varies_nothing(write_study):
-    write_study(STUDY[: STUDY.index("arms:")])
-    with pytest.raises(InputError, match="varies nothing"):
-        load_study("mine")
-
-
-def test_an_unknown_study_offers_the_nearest(folder):
-    del folder
-    with pytest.raises(InputError, match="did you mean 'frequency_range'"):
-        load_study("frequency_rnage")
-
-
-def test_python_objects_in_yaml_are_refused(write_study, tmp_path):
-    write_study(f"description: !!python/object/apply:os.mkdir ['{tmp_path}/owned']\n")
-    with pytest.raises(InputError, match="is not valid YAML"):
-        load_study("mine")
-    assert not (tmp_path / "owned").exists()
 
 
 SPACE = """\
@@ -373,6 +275,7 @@ def test_the_definition_is_plain_data_and_complete(study):
         "waves": {"frequency": [0.0, 20.0], "orbits": [1.0, 50.0]},
     }
     assert definition["protocol"]["name"] == "smoke"
+    assert definition["objectives"] == [{"accuracy": "maximize"}]
     assert definition["search_space"]["formula"] == "visual_atom"
 
 
@@ -558,6 +461,7 @@ YAML = {
     "half a character": ('"\\ud800"', "half of a surrogate pair"),
     "a NUL": ('"a\\0b"', "NUL"),
     "itself": ("&a [*a]", "nested"),
+    "a call": ("!!python/object/apply:os.mkdir [owned]", "line 1"),
     "a set": ("!!set {a, b}", "write text, numbers, lists and mappings"),
     "bytes": ("!!binary aGVsbG8=", "is a bytes; write text"),
     "an alias bomb": (

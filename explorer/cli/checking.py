@@ -105,7 +105,7 @@ class Estimate:
         study: Its name.
         protocol: The name of its protocol.
         trials: All of them: arms times replicates.
-        left: Those that are not complete.
+        left: Those that have not come to a result.
         hours: What these take here; ``None`` where nothing says.
         workers: How many run at a time.
         source: Where the seconds per trial come from.
@@ -176,17 +176,18 @@ def _at_a_time(protocol: Protocol) -> int:
 
 
 def _complete(database: "Database", name: str) -> dict[str, int]:
-    """Count the complete replicates of every arm of a study."""
+    """Count the replicates of every arm of a study that have come to a result."""
     return {row.arm: row.count for row in _grouped(database) if row.study == name}
 
 
 def _grouped(database: "Database") -> list[Any]:
     import sqlalchemy as sa
 
-    from explorer.store.tables import COMPLETE, replicates
+    from explorer.store.tables import COMPLETE, PRUNED, replicates
 
     columns = replicates.c
-    computed = sa.case((columns.cached_from.is_(None), columns.seconds))
+    whole = sa.and_(columns.cached_from.is_(None), columns.state == COMPLETE)
+    computed = sa.case((whole, columns.seconds))
     query = (
         sa.select(
             columns.study,
@@ -196,7 +197,7 @@ def _grouped(database: "Database") -> list[Any]:
             sa.func.sum(computed).label("seconds"),
             sa.func.max(sa.case((columns.ranges.is_(None), 0), else_=1)).label("pretrained"),
         )
-        .where(columns.state == COMPLETE)
+        .where(columns.state.in_((COMPLETE, PRUNED)))
         .group_by(columns.study, columns.arm)
     )
     with database.engine.connect() as connection:

@@ -44,26 +44,23 @@ def status(study: str | None, storage: str | None, watch: bool, interval: float,
 
     With --watch it also waits for a study that has not begun.
     """
-    from explorer import store
-    from explorer.report.live import overview_screen, status_screen, watching
-    from explorer.report.status import overview
-    from explorer.report.status import status as status_of
+    from explorer import report, store
 
     url, screen = storage or store.default_url(), console()
     if watch:
-        with (
-            _awaited(url, interval) as database,
-            watching(database, study, screen, interval=interval) as view,
-        ):
-            view.wait()
+        with _awaited(url, interval) as database:
+            if study is not None and study not in store.study_names(database):
+                click.echo(f"Waiting for {study} to begin ...", err=True)
+            with report.watching(database, study, screen, interval=interval) as view:
+                view.wait()
         return OK
     with store.connect(url) as database:
         if study is None:
-            states = overview(database)
-            shown = overview_screen(states, screen.width)
+            states = report.overview(database)
+            shown = report.overview_screen(states, screen.width)
         else:
-            states = [status_of(database, study)]
-            shown = status_screen(states[0], screen.width)
+            states = [report.status(database, study)]
+            shown = report.status_screen(states[0], screen.width)
     if form == "json":
         content = [state.to_dict() for state in states]
         echo_json(content if study is None else content[0])

@@ -33,9 +33,9 @@ def _frame(option: str, what: str) -> Callable[[Any], Any]:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["markdown", "csv", "latex", "json", "html"]),
-    help="What is printed: markdown (default, if no file is asked for), csv, latex (booktabs), "
-    "json; html writes the page reports/STUDY.html.",
+    type=click.Choice(["markdown", "csv", "latex", "json", "parquet", "html"]),
+    help="What is printed, unless an --output has this format: markdown (default, if no file is "
+    "asked for), csv, latex (booktabs), json; html writes the page reports/STUDY.html.",
 )
 @click.option(
     "--output",
@@ -99,6 +99,9 @@ def report_(
         files.ending(path, FRAMES, f"--{option}")
     if form == "html" and "html" not in formats.values():
         formats[Path("reports") / f"{files.plain_name(study)}.html"] = "html"
+    if form == "parquet" and "parquet" not in formats.values():
+        remedy = "is no text; name a file that ends in .parquet with --output"
+        raise InputError("--format", None, form, remedy)
     from explorer import report, store
 
     loaders = {"trials": report.load, "rungs": report.load_rungs, "epochs": report.load_epochs}
@@ -115,7 +118,7 @@ def report_(
             from explorer.report.figures import draw
 
             paths += draw(database, found, figures)
-        prints = form != "html" and (form is not None or not paths)
+        prints = form not in formats.values() and (form is not None or not paths)
         if prints:
             click.echo(report.render(found, form or "markdown"), nl=False)
     for path in paths:
@@ -137,7 +140,7 @@ def _read(
 ) -> "StudyReport | FidelityReport":
     from explorer import report, store
 
-    several = study not in store.study_names(database) and report.members(database, study)
+    several = study not in store.study_names(database) and report.members(study, database)
     if fidelity or several:
         return report.fidelity(database, study)
     return report.summarise(database, study, test=test)

@@ -264,16 +264,14 @@ def _archive(planned: "Study", database: "Database") -> None:
     """Put a study of the same name out of the way, if there is one."""
     from explorer import store
 
-    if planned.name in store.study_names(database):
-        archived, trials = store.archive(database, planned.name)
-        click.echo(f"Archiving {planned.name} ({trials} trials) as {archived}.")
+    archived = store.archive(database, planned.name)
+    if archived is not None:
+        click.echo(f"Archiving {planned.name} as {archived}.")
 
 
 def _run(planned: "Study", database: "Database", *, artifacts: str | None, **options: Any) -> int:
     """Run what a study lacks and show its result; returns the exit code that is due."""
     from explorer import files, report, runner
-    from explorer.report.live import watching
-    from explorer.report.status import status
 
     describe = None
     if find_spec("optuna_dashboard"):
@@ -283,10 +281,10 @@ def _run(planned: "Study", database: "Database", *, artifacts: str | None, **opt
     screen = console()
     with (
         _logging(files.plain_name(planned.name)) as log,
-        watching(database, planned.name, screen),
+        report.watching(database, planned.name, screen),
     ):
         interrupted = runner.run_study(planned, database, describe=describe, **options)
-    state = status(database, planned.name).progress
+    state = report.status(database, planned.name).progress
     if state.complete:
         found = report.summarise(database, planned.name)
         for name, table in report.study_tables(found).items():

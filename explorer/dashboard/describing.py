@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from statistics import fmean, stdev
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 import pandas as pd
@@ -19,9 +19,12 @@ from explorer.errors import InputError
 from explorer.report import figures, numerals
 from explorer.report.layout import arms_table
 from explorer.report.summary import summarise
-from explorer.report.tables import markdown
+from explorer.report.tables import Column, Table, markdown
 from explorer.store import Database, tables
 from explorer.variety import MEASURES
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 MOST = 200
 """Arms of a study that get a note and curves, the first ones.
@@ -30,6 +33,7 @@ Both are attributes of the study, and whoever reads one attribute of a study rea
 """
 
 _CATEGORIES, _INSTANCES, _SIDE = 4, 6, 96
+_TITLE = 36  # pixels
 
 
 def describe(
@@ -73,8 +77,7 @@ def describe(
         arm, *(_curve(database, rows, table) for table in (tables.rungs, tables.epochs))
     )
     if curves is not None:
-        figure = curves.on_page()
-        figure.update_layout(title=escape(f"{arm}: {curves.title}"), margin_t=90)
+        figure = _titled(curves.on_page(), f"{arm}: {curves.title}")
         save_plotly_graph_object(study, figure, graph_object_id=f"explorer-arm-{trial_number}")
 
 
@@ -97,12 +100,19 @@ def note(database: Database, study_name: str) -> None:
         return
     save_note(
         study,
-        f"## {_plain(study_name)}\n\n{markdown(arms_table(report, samples=len(report.arms)))}",
+        f"## {_text(study_name)}\n\n{markdown(arms_table(report, samples=len(report.arms)))}",
     )
     for drawing in figures.ours(figures.gather(database, report)):
-        figure = drawing.on_page()
-        figure.update_layout(title=escape(drawing.title), margin_t=90)
+        figure = _titled(drawing.on_page(), drawing.title)
         save_plotly_graph_object(study, figure, graph_object_id=f"explorer-{drawing.name}")
+
+
+def _titled(figure: "go.Figure", title: str) -> "go.Figure":
+    """Put a title above a figure and its legend."""
+    height, room = figure.layout.height + _TITLE, figure.layout.margin.t + _TITLE
+    heading = {"text": escape(title), "yref": "container", "y": 1, "yanchor": "top"}
+    figure.update_layout(height=height, margin_t=room, legend_y=1 - _TITLE / height)
+    return figure.update_layout(title={**heading, "pad": {"t": 8}})
 
 
 def _replicates(database: Database, study: str, arm: str) -> list[dict[str, Any]]:
@@ -135,12 +145,12 @@ def _upload_images(
 ) -> None:
     dataset = figures.dataset_of(definition, arm)
     size = {"categories": _CATEGORIES, "instances": _INSTANCES, "side": _SIDE}
-    shown = figures.images(row, dataset, **size)
-    if not len(shown.pixels):
+    pixels, _ = figures.images(row, dataset, **size)
+    if not len(pixels):
         return
     with TemporaryDirectory() as folder:
         path = Path(folder) / "images.png"
-        figures.sheet(shown.pixels).save(path)
+        figures.sheet(pixels).save(path)
         upload_artifact(
             artifact_store=open_artifacts(place), file_path=str(path), study_or_trial=trial
         )
@@ -154,41 +164,36 @@ def _arm_note(arm: str, rows: Sequence[dict[str, Any]]) -> str:
         spread = stdev(scores) if len(scores) > 1 else None
         outcome = f"**{numerals.mean_std(fmean(scores), spread)} %** accuracy, n = {len(scores)}."
     runs = [
-        [
+        (
             str(row["replicate"]),
             str(row["seed"]),
-            row["state"] if row["reason"] is None else f"{row['state']}: {row['reason']}",
+            ": ".join(filter(None, (row["state"], row["reason"]))),
             numerals.MISSING if row["accuracy"] is None else numerals.percent(row["accuracy"]),
             numerals.MISSING if row["seconds"] is None else numerals.duration(row["seconds"]),
             row["host"] or numerals.MISSING,
-        ]
+        )
         for row in rows
     ]
-    ranges = rows[0]["ranges"] or {}
-    measured = [row["scores"]["variety"] for row in rows if row["scores"].get("variety")]
-    varieties = [
-        [MEASURES[measure].title, numerals.significant(fmean(values)), MEASURES[measure].unit]
-        for measure in MEASURES
-        if (values := [each[measure] for each in measured if each.get(measure) is not None])
+    spans = [(name, numerals.span(*ends)) for name, ends in (rows[0]["ranges"] or {}).items()]
+    measured = [row["scores"].get("variety") or {} for row in rows]
+    means = [
+        (measure.title, numerals.significant(fmean(values)), measure.unit)
+        for name, measure in MEASURES.items()
+        if (values := [each[name] for each in measured if each.get(name) is not None])
     ]
-    heads = ["Replicate", "Seed", "State", "Accuracy [%]", "Time", "Host"]
-    spans = [[parameter, numerals.span(*ends)] for parameter, ends in ranges.items()]
-    parts = [
-        f"## {_plain(arm)}",
-        outcome,
-        _table(heads, runs),
-        _table([rows[0]["formula"] or "Parameter", "Range"], spans) if spans else "",
-        _table(["Variety", "Mean", "Unit"], varieties) if varieties else "",
-    ]
-    return "\n\n".join(filter(None, parts))
+    parts = (
+        f"## {_text(arm)}\n\n{outcome}\n",
+        _table("Replicate, Seed, State, Accuracy [%], Time, Host", runs),
+        _table("Parameter, Range", spans),
+        _table("Variety, Mean, Unit", means),
+    )
+    return "\n".join(filter(None, parts))
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *([_plain(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+def _table(headings: str, rows: Sequence[Sequence[str]]) -> str:
+    columns = [Column(heading, text=True) for heading in headings.split(", ")]
+    return markdown(Table.of(columns, rows)) if rows else ""
 
 
-def _plain(text: str) -> str:
-    """Write a text on one line so that Markdown shows it as it is."""
-    line = " ".join(text.split())
-    return "".join(f"\\{c}" if c in "\\`*_{}[]<>|#!~" else c for c in line)
+def _text(text: str) -> str:
+    return markdown(Table((), (), (" ".join(text.split()),))).strip()

@@ -1,16 +1,12 @@
 """From the database to what people look at: frames, statistics, tables, status, live view.
 
-Reads studies and nothing else; it needs neither Ray nor torch.
+Reads studies and nothing else; it needs neither Ray nor torch. Figures are in
+:mod:`explorer.report.figures`, the HTML page in :mod:`explorer.report.page`.
 """
 
-from explorer.report.analysis import Best, Importance, Importances, best_ranges, importances
-from explorer.report.analysis import correlations as correlations
-from explorer.report.fidelity import Fidelity, FidelityReport, fidelity, members
+from explorer.report.analysis import best_ranges, correlations, importances
+from explorer.report.fidelity import FidelityReport, fidelity, members
 from explorer.report.frame import (
-    Definition,
-    Progress,
-    check_ending,
-    counted,
     export,
     load,
     load_epochs,
@@ -19,7 +15,48 @@ from explorer.report.frame import (
     read_definition,
 )
 from explorer.report.layout import FORMATS, arms_table, render, study_tables, to_frame
+from explorer.report.live import overview_screen, status_screen, watching
 from explorer.report.sentences import sentences
-from explorer.report.statistics import TESTS, Difference, Spread
-from explorer.report.summary import Arm, Replicate, StudyReport, arrange, summarise
-from explorer.report.tables import Cell, Column, Table, terminal, write
+from explorer.report.statistics import TESTS
+from explorer.report.status import StudyStatus, Watcher, overview, status
+from explorer.report.summary import Arm, StudyReport, arrange, summarise
+from explorer.report.tables import Cell, Column, Table, csv_text, json_text, terminal
+
+__all__ = [
+    "FORMATS",
+    "TESTS",
+    "Arm",
+    "Cell",
+    "Column",
+    "FidelityReport",
+    "StudyReport",
+    "StudyStatus",
+    "Table",
+    "Watcher",
+    "arms_table",
+    "arrange",
+    "best_ranges",
+    "correlations",
+    "csv_text",
+    "export",
+    "fidelity",
+    "importances",
+    "json_text",
+    "load",
+    "load_epochs",
+    "load_rungs",
+    "members",
+    "overview",
+    "overview_screen",
+    "read",
+    "read_definition",
+    "render",
+    "sentences",
+    "status",
+    "status_screen",
+    "study_tables",
+    "summarise",
+    "terminal",
+    "to_frame",
+    "watching",
+]

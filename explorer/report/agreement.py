@@ -83,8 +83,8 @@ def intraclass(sample: Sample) -> Estimate | None:
     low = ratio / float(fisher.ppf(_TAILS[1], arms - 1, total - arms))
     high = ratio * float(fisher.ppf(_TAILS[1], total - arms, arms - 1))
     # Below -1, where no correlation is, it falls with fewer than two trials per arm.
-    shares = [max(-1.0, (f - 1) / (f + size - 1)) for f in (ratio, low, high)]
-    return Estimate(*shares, arms)
+    value, low, high = (max(-1.0, (f - 1) / (f + size - 1)) for f in (ratio, low, high))
+    return Estimate(value, low, high, arms)
 
 
 def kendall(x: Values, y: Values) -> Floats:

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from explorer.report import numerals
 from explorer.report.agreement import Estimate, correlate
 from explorer.report.frame import Range
 from explorer.report.numerals import count, listed
-from explorer.report.statistics import CONFIDENCE, dunnett_critical, pooled
+from explorer.report.statistics import dunnett_critical, pooled
 from explorer.report.summary import Arm, StudyReport, ranked
 from explorer.report.tables import Column, Table
 from explorer.variety import MEASURES
@@ -22,19 +22,19 @@ from explorer.variety import MEASURES
 FEWEST_ARMS = 10
 """Below so many arms there is nothing to be said of importance."""
 
-MOST_ARMS = 300
-"""Of more arms so many are drawn, seeded: trees are slow, and intervals narrow by then."""
-
-RESAMPLES = 30
-"""Resamples of the arms for the interval of an importance."""
-
-_TREES = 16
-_BEST = 5  # arms that are to be among the best, says Optuna's documentation of PED-ANOVA
+MOST_ARMS = 1000
+"""Of more arms the best are taken: trees are slow."""
 
 
 def measure_title(measure: str) -> str:
     """Return the heading of a variety measure."""
     return MEASURES[measure].title if measure in MEASURES else measure
+
+
+def objective_title(objective: str) -> str:
+    """Return the heading of an objective, ``accuracy`` or ``variety.<measure>``."""
+    name = objective.removeprefix("variety.")
+    return "Accuracy" if name == "accuracy" else measure_title(name)
 
 
 def points(report: StudyReport) -> list[Arm]:
@@ -150,198 +150,108 @@ def best_table(report: StudyReport) -> Table | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Importance:
-    """How much one coordinate of the search space matters.
-
-    Attributes:
-        parameter: Its name in Optuna: ``<parameter>.low`` for the low end of a range,
-            ``<parameter>.share`` for its width, as a share of the room above the low end.
-        fanova: Share of the variance of the score over the whole space that it explains by
-            itself, in [0, 1].
-        ped_anova: Its share of what sets the best arms apart from all, in [0, 1]; all sum to 1.
-    """
-
-    parameter: str
-    fanova: Estimate
-    ped_anova: Estimate
-
-
-@dataclass(frozen=True, slots=True)
 class Importances:
-    """What is known of the importance of the coordinates of a search space.
+    """How much each coordinate of the search space matters, by its name in Optuna.
+
+    ``<parameter>.low`` is the low end of a range, ``<parameter>.share`` its width as a share of the
+    room above the low end.
 
     Attributes:
         objective: What was scored: ``accuracy``, or ``variety.<measure>``.
         arms: Number of arms that this rests on.
-        best: How many of them PED-ANOVA took for the best.
-        rows: One per coordinate that varies, the most important by fANOVA first; empty where
-            nothing can be said.
+        fanova: Share of the variance of the score over the whole space that a coordinate explains
+            (Hutter, Hoos and Leyton-Brown, ICML 2014), the largest first; all sum to 1.
+        ped_anova: Share of what sets the best arms apart from all (Watanabe, Bansal and Hutter,
+            IJCAI 2023); all sum to 1.
         lack: Why nothing can be said, else empty.
     """
 
     objective: str
     arms: int
-    best: int
-    rows: tuple[Importance, ...]
+    fanova: Mapping[str, float]
+    ped_anova: Mapping[str, float]
     lack: str = ""
 
 
 def importances(report: StudyReport, objective: str = "accuracy") -> Importances:
-    """Say how much each coordinate of the search space matters for the mean score of an arm.
-
-    Both measures are Optuna's: fANOVA (Hutter, Hoos and Leyton-Brown, ICML 2014) says what moves
-    the score, PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI 2023) what makes it high. Intervals are
-    those of a bootstrap over arms, by percentiles, seeded. A sampler that has learned proposes
-    more of what is good; PED-ANOVA compares with what was proposed and bears it, fANOVA is best
-    where ranges were drawn at random (``random``, ``qmc``).
+    """Ask Optuna how much each coordinate of the search space matters for the score of an arm.
 
     Args:
         report: What :func:`~explorer.report.summarise` returns.
         objective: ``accuracy``, or another of the study's objectives (``variety.<measure>``).
     """
+    from optuna.importance import (
+        FanovaImportanceEvaluator,
+        PedAnovaImportanceEvaluator,
+        get_param_importances,
+    )
+
     values = [(arm, arm.value(objective)) for arm in points(report)]
-    scored = [(arm, value) for arm, value in values if value is not None]
-    random = np.random.default_rng(0)
-    if len(scored) > MOST_ARMS:
-        chosen = random.choice(len(scored), MOST_ARMS, replace=False)
-        scored = [scored[i] for i in sorted(chosen)]
-    lack = ""
-    if len(scored) < FEWEST_ARMS:
-        lack = f"{count(len(scored), 'arm')} with a score, at least {FEWEST_ARMS} are needed"
-    elif len({value for _, value in scored}) == 1:
-        lack = f"all {len(scored)} arms have the same score"
-    spaces = _distributions(report)
-    if not spaces:
-        lack = "no end of a range varies"
-    if lack:
-        return Importances(objective, len(scored), 0, (), lack)
-    minimise = report.objectives.get(objective) == "minimize"
-    trials = [
-        create_trial(
-            value=-value if minimise else value,
-            params=_coordinates(report, arm, spaces),
-            distributions=spaces,
-        )
-        for arm, value in scored
-    ]
-    share = max(0.1, _BEST / len(trials))
-    fanova = optuna.importance.FanovaImportanceEvaluator(n_trees=_TREES, max_depth=7, seed=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        pedanova = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=share)
-    samples = [list(range(len(trials)))]
-    samples += [list(random.integers(len(trials), size=len(trials))) for _ in range(RESAMPLES)]
-    drawn: dict[str, list[list[float]]] = {"fanova": [], "ped_anova": []}
-    for sample in samples:
-        study = optuna.create_study(direction="maximize")
-        study.add_trials([trials[i] for i in sample])
-        for name, evaluator in (("fanova", fanova), ("ped_anova", pedanova)):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of a resample that the best arms make up: zeros
-                found = optuna.importance.get_param_importances(
-                    study, evaluator=evaluator, params=list(spaces), normalize=name != "fanova"
-                )
-            drawn[name].append([found.get(parameter, 0.0) for parameter in spaces])
-    estimates = {
-        name: [_estimate(values, len(trials)) for values in np.array(table).T]
-        for name, table in drawn.items()
-    }
-    rows = [Importance(*row) for row in zip(spaces, *estimates.values(), strict=True)]
-    ordered = tuple(sorted(rows, key=lambda row: -row.fanova.value))
-    return Importances(objective, len(trials), math.ceil(share * len(trials)), ordered)
-
-
-def _estimate(values: "np.ndarray[tuple[int], np.dtype[np.float64]]", n: int) -> Estimate:
-    low, high = np.quantile(values[1:], ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
-    return Estimate(float(values[0]), float(low), float(high), n)
-
-
-def _distributions(report: StudyReport) -> dict[str, BaseDistribution]:
+    scored = [(arm, value) for arm, value in values if value is not None][:MOST_ARMS]
     spaces: dict[str, BaseDistribution] = {}
     for parameter, (low, high) in report.bounds.items():
         if low[0] < low[1]:
             spaces[f"{parameter}.low"] = FloatDistribution(*low)
-        if low[0] < high[1] and high[0] < high[1]:
+        if low[0] < high[1]:
             spaces[f"{parameter}.share"] = FloatDistribution(0.0, 1.0)
-    return spaces
+    lack = "" if spaces else "no end of a range varies"
+    if len({value for _, value in scored}) == 1:
+        lack = f"all {len(scored)} arms have the same score"
+    if len(scored) < FEWEST_ARMS:
+        lack = f"{count(len(scored), 'arm')} with a score, at least {FEWEST_ARMS} are needed"
+    if lack:
+        return Importances(objective, len(scored), {}, {}, lack)
+    sign = -1.0 if report.objectives.get(objective) == "minimize" else 1.0
+    study = optuna.create_study(direction="maximize")
+    for arm, value in scored:
+        params = {}
+        for parameter, (_, (_, greatest)) in report.bounds.items():
+            low_end, high_end = arm.ranges[parameter]
+            room = greatest - low_end
+            params[f"{parameter}.low"] = low_end
+            params[f"{parameter}.share"] = (high_end - low_end) / room if room > 0 else 0.5
+        params = {name: end for name, end in params.items() if name in spaces}
+        study.add_trial(create_trial(value=sign * value, params=params, distributions=spaces))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        best = PedAnovaImportanceEvaluator(target_quantile=max(0.1, 5 / len(scored)))
+    evaluators = (FanovaImportanceEvaluator(seed=0), best)
+    fanova, ped_anova = (get_param_importances(study, evaluator=e) for e in evaluators)
+    return Importances(objective, len(scored), fanova, ped_anova)
 
 
-def _coordinates(
-    report: StudyReport, arm: Arm, spaces: Mapping[str, BaseDistribution]
-) -> dict[str, float]:
-    found = {}
-    for parameter, (_, (_, greatest)) in report.bounds.items():
-        low, high = arm.ranges[parameter]
-        room = greatest - low
-        found[f"{parameter}.low"] = low
-        found[f"{parameter}.share"] = (high - low) / room if room > 0 else 0.5
-    return {name: value for name, value in found.items() if name in spaces}
-
-
-def importance_table(
-    report: StudyReport, known: Mapping[str, Importances] | None = None
-) -> Table | None:
+def importance_table(report: StudyReport) -> Table | None:
     """Arrange the importances as a table; ``None`` where no sampler chose ranges.
 
-    Where there are two objectives, each has its columns. Where nothing can be said of any, the
-    table has no row and its caption gives the reason.
-
-    Args:
-        report: What the study has found.
-        known: Its importances by objective, as far as they are known already.
+    Each objective has its columns. Where nothing can be said of any, the table has no row and its
+    caption gives the reason.
     """
     if not any(arm.sampled for arm in report.arms):
         return None
-    given = known or {}
-    found = [given.get(name) or importances(report, name) for name in report.objectives]
-    usable = [entry for entry in found if entry.rows]
-    titles = {
-        entry.objective: "Accuracy"
-        if entry.objective == "accuracy"
-        else measure_title(entry.objective.removeprefix("variety."))
-        for entry in found
-    }
+    found = {objective_title(name): importances(report, name) for name in report.objectives}
+    usable = {title: entry for title, entry in found.items() if not entry.lack}
+    lacks = tuple(f"{title}: {entry.lack}." for title, entry in found.items() if entry.lack)
     head = f"Study {report.study}: importance of the ends of every varied range"
-    lacks = [f"{titles[entry.objective]}: {entry.lack}." for entry in found if entry.lack]
     if not usable:
-        return Table((), (), (f"{head} cannot be given.", *lacks[:1]), tuple(lacks[1:]))
+        return Table((), (), (f"{head} cannot be given.",), lacks)
     columns = [Column("End of range", text=True, priority=0)]
-    for entry in usable:
-        of = f"{titles[entry.objective]}: " if len(found) > 1 else ""
+    for title in usable:
+        of = f"{title}: " if len(found) > 1 else ""
         columns += [Column(f"{of}fANOVA"), Column(f"{of}PED-ANOVA")]
-    by_name = [{row.parameter: row for row in entry.rows} for entry in usable]
-    rows = [
-        (
-            _end(name),
-            *(
-                _written("{:.2f}".format, estimate)
-                for row in (of[name] for of in by_name)
-                for estimate in (row.fanova, row.ped_anova)
-            ),
-        )
-        for name in by_name[0]
-    ]
-    caption = (
-        f"{head}, over {usable[0].arms} arms by their means.",
-        "In brackets: the 95 % interval of a bootstrap over arms.",
-    )
+    rows = []
+    for name in next(iter(usable.values())).fanova:
+        parameter, _, end = name.rpartition(".")
+        shares = (of[name] for e in usable.values() for of in (e.fanova, e.ped_anova))
+        label = f"{parameter}, {'low end' if end == 'low' else 'width'}"
+        rows.append((label, *(f"{share:.2f}" for share in shares)))
+    arms = next(iter(usable.values())).arms
     notes = (
         "Width: share of the room above the low end that a range takes.",
-        "fANOVA: share of the variance of the score that an end explains alone; what is missing to "
-        "1 is explained by ends together.",
-        f"PED-ANOVA: share in what sets the best {usable[0].best} arms apart.",
+        "fANOVA: share in the variance of the score; PED-ANOVA: in what sets the best arms apart.",
         *lacks,
     )
+    caption = (f"{head}, over {arms} arms by their means.",)
     return Table.of(columns, rows, caption=caption, notes=notes)
-
-
-def _end(coordinate: str) -> str:
-    parameter, _, end = coordinate.rpartition(".")
-    return f"{parameter}, {'low end' if end == 'low' else 'width'}"
-
-
-def _written(write: Callable[[float], str], estimate: Estimate) -> str:
-    return numerals.with_interval(write, estimate.value, estimate.low, estimate.high)
 
 
 def correlations(report: StudyReport) -> dict[str, Estimate]:
@@ -384,8 +294,8 @@ def variety_table(report: StudyReport, known: Mapping[str, Estimate] | None = No
     if not found:
         return None
     rows = [
-        (measure_title(m), _written(lambda value: numerals.signed(value, 2), e), str(e.n))
-        for m, e in found
+        (measure_title(measure), numerals.with_interval(_signed, e.value, e.low, e.high), str(e.n))
+        for measure, e in found
     ]
     arms = sum(any(r.variety for r in arm.replicates) for arm in report.arms)
     columns: Sequence[Column] = (
@@ -398,6 +308,10 @@ def variety_table(report: StudyReport, known: Mapping[str, Estimate] | None = No
     few = f"{count(arms, 'arm')} {'is' if arms == 1 else 'are'} too few for an interval."
     bootstrap = "In brackets: the 95 % interval of a bootstrap over arms, for each measure alone."
     return Table.of(columns, rows, caption=(first, bootstrap if arms >= 4 else few))
+
+
+def _signed(value: float) -> str:
+    return numerals.signed(value, 2)
 
 
 def _strength(item: tuple[str, Estimate]) -> float:

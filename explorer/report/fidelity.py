@@ -57,8 +57,8 @@ class Fidelity:
         spearman: The same by Spearman's coefficient.
         single: Kendall's tau with the reference that one trial per arm has in the mean. A trial of
             the reference's own protocol is compared with the means of the others there.
-        best: Chance that one trial per arm picks the arm that is best in the reference.
-        loss: Accuracy that the arm picked so lacks in the reference, in the mean.
+        loss: Accuracy that the arm which one trial per arm shows as the best lacks in the
+            reference, in the mean.
     """
 
     protocol: str
@@ -71,7 +71,6 @@ class Fidelity:
     kendall: Agreement | None
     spearman: Agreement | None
     single: float | None
-    best: float | None
     loss: float | None
 
 
@@ -102,7 +101,7 @@ class _Measured:
     measurement: str
     images: int | None
     seconds: float | None
-    values: Mapping[str, list[float]]
+    samples: Mapping[str, list[float]]
 
 
 def members(name: str, database: Database) -> list[str]:
@@ -139,10 +138,10 @@ def fidelity(database: Database, name: str) -> FidelityReport:
     if reference is None or len({m.protocol for m in measured}) < 2:
         remedy = "has not finished trials under two protocols; run it again with another --protocol"
         raise InputError("study", None, name, remedy)
-    if len(reference.values) < 3:
-        remedy = f"has only {count(len(reference.values), 'arm')} under {reference.protocol}; "
+    if len(reference.samples) < 3:
+        remedy = f"has only {count(len(reference.samples), 'arm')} under {reference.protocol}; "
         raise InputError("study", None, name, f"{remedy}an order takes three")
-    means = {arm: float(np.mean(values)) for arm, values in reference.values.items()}
+    means = {arm: float(np.mean(values)) for arm, values in reference.samples.items()}
     states = [
         Progress.of(frame["state"], d.planned) for d, frame in zip(ordered, frames, strict=True)
     ]
@@ -156,9 +155,7 @@ def fidelity(database: Database, name: str) -> FidelityReport:
     )
 
 
-def _measured(
-    definition: Definition, frame: pd.DataFrame, rungs: pd.DataFrame
-) -> list[_Measured]:
+def _measured(definition: Definition, frame: pd.DataFrame, rungs: pd.DataFrame) -> list[_Measured]:
     trained = frame[frame["formula"].notna()]
     key = ["arm", "replicate", "attempt"]
     rungs = rungs.merge(trained[key], on=key)
@@ -172,10 +169,11 @@ def _measured(
     ended = trained[trained["state"].eq("COMPLETE")]
     if len(ended):
         seen = int(rungs["images_seen"].max()) if len(rungs) else definition.images or None
-        mean = ended["seconds.total"].mean() if "seconds.total" in ended else np.nan
-        seconds = None if np.isnan(mean) else float(mean)
+        mean = float(ended["seconds.total"].mean()) if "seconds.total" in ended else np.nan
         values = _by_arm(ended, ended["accuracy"])
-        found.append(_Measured(protocol, "accuracy", seen, seconds, values))
+        found.append(
+            _Measured(protocol, "accuracy", seen, None if np.isnan(mean) else mean, values)
+        )
     return found
 
 
@@ -185,11 +183,10 @@ def _by_arm(frame: pd.DataFrame, values: "pd.Series[float]") -> dict[str, list[f
 
 
 def _row(measured: _Measured, reference: _Measured) -> Fidelity:
-    picked = chances_of_pick({a: v for a, v in measured.values.items() if a in reference.values})
-    means = {arm: float(np.mean(values)) for arm, values in reference.values.items()}
-    best = max(means, key=means.__getitem__)
+    picked = chances_of_pick({a: v for a, v in measured.samples.items() if a in reference.samples})
+    means = {arm: float(np.mean(values)) for arm, values in reference.samples.items()}
     paired = measured.protocol == reference.protocol
-    pair = (measured.values, reference.values)
+    pair = (measured.samples, reference.samples)
     tau, rho = (
         None if measured is reference else rank_agreement(*pair, statistic, paired=paired)
         for statistic in (kendall, spearman)
@@ -201,13 +198,12 @@ def _row(measured: _Measured, reference: _Measured) -> Fidelity:
         measurement=measured.measurement,
         images=measured.images,
         seconds=measured.seconds,
-        arms=len(measured.values),
-        trials=sum(map(len, measured.values.values())),
-        intraclass=intraclass(measured.values),
+        arms=len(measured.samples),
+        trials=sum(map(len, measured.samples.values())),
+        intraclass=intraclass(measured.samples),
         kendall=tau,
         spearman=rho,
         single=agreement_of_one(*pair, paired=paired),
-        best=picked.get(best),
         loss=lost if picked else None,
     )
 
@@ -223,7 +219,6 @@ _COLUMNS = (
     Column("Spearman's rho", priority=4),
     Column("Tau of true means", priority=1),
     Column("Tau of one trial", priority=2),
-    Column("Best picked [%]", priority=2),
     Column("Loss [points]", priority=2),
 )
 _WORDS = {"accuracy": "fine-tuning", "loss": "pre-training loss"}
@@ -256,28 +251,23 @@ def fidelity_table(report: FidelityReport) -> Table:
                 number(row.spearman.observed if row.spearman else None),
                 estimate(row.kendall.true if row.kendall else None),
                 number(row.single),
-                MISSING if row.best is None else numerals.percent(row.best, 0),
                 MISSING if row.loss is None else numerals.percent(row.loss),
             )
         )
     caption = (
-        f"Fidelity of study {report.study}: how well a measurement orders the pre-trained arms as "
-        f"fine-tuning under {report.reference} does, the longest protocol.",
-        "In brackets: 95 % intervals.",
+        f"Fidelity of study {report.study}: how well each measurement orders the pre-trained arms.",
+        f"It is compared with fine-tuning under the longest protocol, {report.reference}.",
     )
-    best = next(iter(report.arms))
     order = ", ".join(f"{arm} {numerals.percent(mean)}" for arm, mean in report.arms.items())
     verb = "is" if report.missing == 1 else "are"
     notes = [
+        "In brackets: 95 % intervals.",
         "Seconds: mean wall-clock time of a trial up to there; n: trials measured.",
         "Intraclass correlation: share of the variance of single trials that is between arms.",
         "Tau, rho: rank correlation of the arms' observed means with those of the reference.",
-        "Tau of true means: without the scatter of replicates, median under a normal model of arms "
-        "and replicates, which says nothing of other arms.",
-        "Tau of one trial: that of single trials, one per arm, in the mean; a trial of the longest "
-        "protocol is compared with its others.",
-        f"Best picked: chance that one trial per arm picks {best}, the best of the reference.",
-        "Loss: what the arm picked so lacks in the reference, in the mean.",
+        "Tau of true means: without the scatter of replicates, median under a normal model.",
+        "Tau of one trial: in the mean over single trials, one per arm.",
+        "Loss: what the arm that looks best by one trial per arm lacks, in the mean.",
         f"Order in the reference: {order}.",
     ]
     if report.missing:

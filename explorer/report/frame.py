@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from explorer import store
 from explorer.errors import InputError
-from explorer.report.files import replacing
+from explorer.files import replacing
 from explorer.store import Database, tables
 from explorer.variety import MEASURES
 
@@ -185,7 +185,11 @@ def _space(content: Mapping[str, Any]) -> Space:
     return Space(
         content.get("formula"),
         {p: _range(ends["default"]) for p, ends in parameters if "default" in ends},
-        {p: (_range(e["low"]), _range(e["high"])) for p, e in parameters if {"low", "high"} <= {*e}},
+        {
+            p: (_range(e["low"]), _range(e["high"]))
+            for p, e in parameters
+            if {"low", "high"} <= {*e}
+        },
     )
 
 
@@ -253,9 +257,7 @@ def read_attempts(database: Database, name: str) -> pd.DataFrame:
     query = (
         sa.select(tables.replicates, last.c.rung, g.accuracy.label("probe"))
         .outerjoin(last, last.c.replicate_id == r.id)
-        .outerjoin(
-            tables.rungs, sa.and_(g.replicate_id == r.id, g.images_seen == last.c.rung)
-        )
+        .outerjoin(tables.rungs, sa.and_(g.replicate_id == r.id, g.images_seen == last.c.rung))
         .where(r.study == name)
         .order_by(r.id)
     )
@@ -264,10 +266,6 @@ def read_attempts(database: Database, name: str) -> pd.DataFrame:
         _scores(*values)
         for values in zip(rows["ranges"], rows["scores"], rows["seconds"], strict=True)
     ]
-    groups: tuple[dict[str, Any], ...] = ({}, {}, {}, {}, {})
-    for row in parts:
-        for group, values in zip(groups, row[:5], strict=True):
-            group |= dict.fromkeys(values)
     known = (
         (),
         (),
@@ -275,16 +273,13 @@ def read_attempts(database: Database, name: str) -> pd.DataFrame:
         (),
         [f"seconds.{phase}" for phase in PHASES],
     )
-    columns = [
-        column
-        for group, first in zip(groups, known, strict=True)
-        for column in (*(c for c in first if c in group), *(c for c in group if c not in first))
-    ]
+    columns = []
+    for index, first in enumerate(known):
+        seen = dict.fromkeys(column for row in parts for column in row[index])
+        columns += [*(c for c in first if c in seen), *(c for c in seen if c not in first)]
     flat = [{key: v for group in row[:5] for key, v in group.items()} | row[5] for row in parts]
     data = {
-        column: rows[column].tolist()
-        if column in rows
-        else [row.get(column) for row in flat]
+        column: rows[column].tolist() if column in rows else [row.get(column) for row in flat]
         for column in (*_BEFORE, *columns, *_AFTER, "failure_kind")
     }
     return pd.DataFrame({column: _typed(column, values) for column, values in data.items()})
@@ -312,7 +307,11 @@ def _scores(ranges: str | None, text: str | None, seconds: float | None) -> Any:
     }
     return (
         {f"accuracy.{task}": value for task, value in (scores.get("accuracies") or {}).items()},
-        {f"{p}.{end}": v for p, pair in ends.items() for end, v in zip(("low", "high"), pair, strict=True)},
+        {
+            f"{p}.{end}": v
+            for p, pair in ends.items()
+            for end, v in zip(("low", "high"), pair, strict=True)
+        },
         {f"variety.{measure}": value for measure, value in (scores.get("variety") or {}).items()},
         {f"companions.{key}": value for key, value in (scores.get("companions") or {}).items()},
         spent,
@@ -347,10 +346,12 @@ def load_epochs(database: Database, name: str) -> pd.DataFrame:
         InputError: If there is no study of this name; the nearest name is offered.
     """
     frame = _details(database, name, tables.epochs)
-    names, parts = (frame["phase"].str.partition(".")[part] for part in (0, 2))
-    order = [frame["id"], names != "pretrain", names, pd.to_numeric(parts).fillna(1), frame["epoch"]]
-    places = pd.concat(order, axis=1, ignore_index=True).sort_values(list(range(5))).index
-    return frame.loc[places].drop(columns="id").reset_index(drop=True)
+    names = [str(phase).partition(".") for phase in frame["phase"]]
+    keys = [
+        (name != "pretrain", name, int(part) if part.isdigit() else 1) for name, _, part in names
+    ]
+    order = sorted(range(len(keys)), key=lambda i: (frame["id"][i], *keys[i], frame["epoch"][i]))
+    return frame.loc[order].drop(columns="id").reset_index(drop=True)
 
 
 def _details(database: Database, name: str, table: sa.Table) -> pd.DataFrame:
@@ -456,7 +457,9 @@ def export(frame: pd.DataFrame, path: Path, option: str = "--output") -> None:
     Raises:
         InputError: If the ending is another, or the path cannot be written to.
     """
-    check_ending(path, option)
+    if path.suffix not in ENDINGS:
+        remedy = f"ends in none of {', '.join(ENDINGS)}, which say how it is written"
+        raise InputError(option, None, str(path), remedy)
     with replacing(path, option) as temporary:
         if path.suffix == ".parquet":
             frame.to_parquet(temporary, index=False, engine="pyarrow")
@@ -468,17 +471,6 @@ def export(frame: pd.DataFrame, path: Path, option: str = "--output") -> None:
             rows = plain.where(frame.notna(), None).replace([np.inf, -np.inf], None)
             lines = [json.dumps(row, ensure_ascii=False) for row in rows.to_dict("records")]
             temporary.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
-
-
-def check_ending(path: Path, option: str, endings: Sequence[str] = ENDINGS) -> None:
-    """Refuse a file whose ending names no form.
-
-    Raises:
-        InputError: If the ending is none of ``endings``.
-    """
-    if path.suffix not in endings:
-        remedy = f"ends in none of {', '.join(endings)}, which say how it is written"
-        raise InputError(option, None, str(path), remedy)
 
 
 def read(path: Path | str) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """What a report says in which table, and the report in every format."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from statistics import stdev
 from typing import Any
@@ -91,9 +91,7 @@ def arms_table(
         row = [Cell(f"{arm.name} {ON_FRONT}" if arm.name in on_front else arm.name)]
         row += [Cell(arm.formula or "no pre-training")] if several_formulas else []
         row += [Cell(ranges(arm, several_formulas))] if with_ranges else []
-        row += [
-            Cell(accuracy(arm, task, places), marks[task].get(arm.name, "")) for task in tasks
-        ]
+        row += [Cell(accuracy(arm, task, places), marks[task].get(arm.name, "")) for task in tasks]
         row.append(Cell(str(len(arm.replicates))))
         row += _gain(arm, report.baseline, places) if with_gain else []
         row += [Cell(variety(arm, m, variety_places(shown, m))) for m in kept]
@@ -269,7 +267,11 @@ def front_table(report: StudyReport) -> Table | None:
     measure, arms = sought(report), front(report)
     if measure is None or not arms:
         return None
-    title, fine, places = measure_title(measure), variety_places(arms, measure), accuracy_places(arms)
+    title, fine, places = (
+        measure_title(measure),
+        variety_places(arms, measure),
+        accuracy_places(arms),
+    )
     columns = (
         Column("Arm", text=True, priority=0),
         Column("Ranges", text=True, priority=2),
@@ -328,16 +330,15 @@ def render(report: StudyReport | FidelityReport, format: str) -> str:  # noqa: A
     if format not in FORMATS.values():
         remedy = f"unknown; {nearest(format, FORMATS.values())}"
         raise InputError("--format", None, format, remedy)
-    if format == "json":
-        content = asdict(report) if isinstance(report, FidelityReport) else to_dict(report)
-        return tables.json_text(content)
-    if format == "csv":
-        of_study = isinstance(report, StudyReport)
-        return tables.csv_text(to_frame(report) if of_study else fidelity_frame(report))
     if isinstance(report, FidelityReport):
+        data: dict[str, Callable[[], Any]]
+        data = {"json": lambda: asdict(report), "csv": lambda: fidelity_frame(report)}
         named = {"fidelity": fidelity_table(report)}
     else:
-        named = study_tables(report)
+        data = {"json": lambda: to_dict(report), "csv": lambda: to_frame(report)}
+        named = study_tables(report) if format in {"markdown", "latex"} else {}
+    if format in data:
+        return (tables.json_text if format == "json" else tables.csv_text)(data[format]())
     if format == "markdown":
         return "\n".join(map(tables.markdown, named.values()))
     labels = {name: report.study + (f"-{name}" if name != "arms" else "") for name in named}

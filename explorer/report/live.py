@@ -1,6 +1,7 @@
 """The one view of studies in progress: ``status``, ``status --watch`` and a run show the same."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -14,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from explorer import store
 from explorer.errors import InputError
 from explorer.report import numerals
+from explorer.report.analysis import objective_title
 from explorer.report.frame import Progress
-from explorer.report.layout import measure_title
 from explorer.report.numerals import MISSING, count
 from explorer.report.statistics import Spread
 from explorer.report.status import ArmStatus, Row, StudyStatus, Watcher
@@ -152,7 +153,7 @@ def _arms(status: StudyStatus) -> Table:
         Column("running", priority=3),
         Column("failed", priority=3),
         Column("accuracy [%]", priority=1),
-        *(Column(measure_title(name.removeprefix("variety.")), priority=2) for name in further),
+        *(Column(objective_title(name), priority=2) for name in further),
         *([Column("ranges", text=True, priority=4)] if sampled else []),
     ]
     ranked = sorted(status.arms, key=_by_accuracy)
@@ -260,7 +261,7 @@ class View:
     def follow(self, interval: float, draw: Callable[[], object]) -> None:
         """Look and draw again and again until it is stopped."""
         while True:
-            ending = self._stop.is_set()
+            ending, began = self._stop.is_set(), time.monotonic()
             try:
                 self.look()
             except SQLAlchemyError as error:  # away for a while; a run waits for it as well
@@ -268,7 +269,8 @@ class View:
             draw()
             if ending:
                 return
-            self._stop.wait(interval)
+            # A study of 10,000 trials takes half a second to look at.
+            self._stop.wait(max(interval, 9 * (time.monotonic() - began)))
 
     def stop(self) -> None:
         """Ask :meth:`follow` to look a last time and return."""

@@ -59,7 +59,9 @@ def _second(report: StudyReport) -> str:
         return f"{second} has the same mean."
     points = f"{100 * lead.gain:.1f} points"
     if lead.p is None:
-        return f"Its lead of {points} over the second best, {second}, is untested ({lead.untested})."
+        return (
+            f"Its lead of {points} over the second best, {second}, is untested ({lead.untested})."
+        )
     differs = "significantly" if lead.significant else "not significantly"
     said = f"It is {differs} different from the second best, {second}"
     return f"{said} ({points}, uncorrected p {equals(lead.p)})."

@@ -158,10 +158,10 @@ def _welch(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # an arm without spread
             result = ttest_ind(matrix, repeated, axis=1, equal_var=False)
-            low, high = result.confidence_interval(CONFIDENCE)
-        for name, *numbers in zip(names, low, high, result.pvalue, strict=True):
-            ends = dict(zip(("low", "high", "p"), map(float, numbers), strict=True))
-            found[name] = replace(found[name], **ends)
+            ends = result.confidence_interval(CONFIDENCE)
+        for name, *numbers in zip(names, *ends, result.pvalue, strict=True):
+            low, high, p = map(float, numbers)
+            found[name] = Difference(found[name].gain, low, high, p)
     return found
 
 
@@ -169,7 +169,7 @@ def _permutation(values: Sequence[float], control: Sequence[float]) -> float:
     from scipy.stats import permutation_test
 
     def apart(x: NDArray[np.float64], y: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-        return np.abs(np.mean(x, axis=axis) - np.mean(y, axis=axis))
+        return np.asarray(np.abs(np.mean(x, axis=axis) - np.mean(y, axis=axis)))
 
     data = (np.asarray(values), np.asarray(control))
     options = {"n_resamples": _RESAMPLES, "alternative": "greater", "vectorized": True, "rng": 0}

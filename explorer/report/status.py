@@ -268,15 +268,16 @@ def _status(
     progress = Progress.of((s for s in states.values() if s != "WAITING"), total)
     running = [row for pair, row in latest.items() if states[pair] == "RUNNING"]
     failed = [row for pair, row in latest.items() if states[pair] == "FAIL"]
-    failed.sort(key=lambda row: (row["ended"] or datetime.min, row["id"]), reverse=True)
-    timed = sorted(
-        (row for row in latest.values() if _timed(row)), key=lambda row: row["ended"]
-    )[-RECENT:]
+    failed.sort(key=lambda row: (row["ended"], row["id"]), reverse=True)
+    timed = sorted((row for row in latest.values() if _timed(row)), key=lambda row: row["ended"])[
+        -RECENT:
+    ]
     durations = [(row["ended"] - row["started"]).total_seconds() for row in timed]
     spent = sum(durations)
     span = (timed[-1]["ended"] - min(r["started"] for r in timed)).total_seconds() if timed else 0
     workers = len(running) or max(1, round(spent / span) if span else 1)
-    elapsed = [max(0.0, (moment - row["started"]).total_seconds()) for row in running]
+    starts = [row["started"] or moment for row in running]
+    elapsed = [max(0.0, (moment - since).total_seconds()) for since in starts]
     moments = [row[key] for row in rows for key in ("started", "ended") if row[key]]
     left = seconds_left(durations, elapsed=elapsed, waiting=progress.waiting, workers=workers)
     return StudyStatus(
@@ -290,12 +291,12 @@ def _status(
         running=tuple(
             RunningReplicate(
                 row["arm"], row["replicate"], row["attempt"], _ranges(row, definition),
-                row["host"] or "", row["started"], seconds, row["rung"], row["probe"], row["loss"],
+                row["host"] or "", since, seconds, row["rung"], row["probe"], row["loss"],
             )
-            for row, seconds in zip(running, elapsed, strict=True)
+            for row, since, seconds in zip(running, starts, elapsed, strict=True)
         ),
         failures=tuple(
-            Failure(row["arm"], row["replicate"], row["attempt"], row["reason"] or "no reason given")
+            Failure(row["arm"], row["replicate"], row["attempt"], row["reason"] or "no reason")
             for row in failed[:SHOWN_FAILURES]
         ),
         workers=workers,

@@ -169,8 +169,10 @@ def summarise(database: Database, name: str, *, test: str = "welch") -> StudyRep
         raise InputError("--test", None, test, f"unknown; {nearest(test, TESTS)}")
     definition = read_definition(database, name)
     frame = counted(read_attempts(database, name))
-    states = frame["state"].astype("string").mask(
-        frame["failure_kind"].eq("interrupted").fillna(value=False), "WAITING"
+    states = (
+        frame["state"]
+        .astype("string")
+        .mask(frame["failure_kind"].eq("interrupted").fillna(value=False), "WAITING")
     )
     progress = Progress.of(states, definition.planned)
     reasons = frame["reason"][states.eq("FAIL")].fillna("no reason recorded")

@@ -1,12 +1,10 @@
-"""The one type of table, and what writes it: terminal, Markdown, LaTeX, HTML, csv and json."""
+"""The one type of table, and what writes it: terminal, Markdown, LaTeX, csv and json."""
 
-import html
 import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -14,7 +12,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Screen
 from rich.text import Text
 
-from explorer.report.files import replacing
 from explorer.report.numerals import EN_DASH, MINUS, listed
 
 Emphasis = Literal["", "best", "second"]
@@ -41,6 +38,7 @@ _SPECIAL = {
     "±": r"$\pm$",
     MINUS: r"$-$",
     EN_DASH: "--",
+    "≥": r"$\geq$",
     "\N{DAGGER}": r"$^{\dagger}$",
     "\N{GREEK SMALL LETTER RHO}": r"$\rho$",
 }
@@ -131,6 +129,7 @@ def terminal(table: Table, *, width: int) -> RenderableType:
     hidden = [column.heading for i, column in enumerate(table.columns) if i not in kept]
     more = [f"Left out for want of width: {listed(hidden, 20)}."] if hidden else []
     said = " ".join((*table.caption, *table.notes, *more))
+    above: list[RenderableType]
     above = [Text(table.warning, style="bold red"), Text()] if table.warning else []
     parts = [*above, *([screen] if table.rows else []), *([Text()] if table.rows and said else [])]
     return Group(*parts, *([Text(said, style="dim")] if said else []))
@@ -172,37 +171,6 @@ def _markdown_cell(cell: Cell) -> str:
 def _markdown_text(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{c}" if c in "\\`*_|[]" else c for c in text)
-
-
-def html_rows(table: Table) -> str:
-    """Write the head and the rows of an HTML table, without the ``table`` around them.
-
-    Cells have the classes ``number``, ``best`` and ``second``, and numbers their value under
-    ``data-value``, for sorting.
-    """
-    kinds = ["" if column.text else ' class="number"' for column in table.columns]
-    heads = [
-        f"<th{kind}>{html.escape(column.heading)}</th>"
-        for kind, column in zip(kinds, table.columns, strict=True)
-    ]
-    lines = ["<thead>", f"<tr>{''.join(heads)}</tr>", "</thead>", "<tbody>"]
-    for index, row in enumerate(table.rows):
-        cells = []
-        for column, cell in zip(table.columns, row, strict=True):
-            classes = " ".join(filter(None, ("" if column.text else "number", cell.emphasis)))
-            value = None if column.text else leading_number(cell.text)
-            attributes = f' class="{classes}"' if classes else ""
-            attributes += "" if value is None else f' data-value="{value:g}"'
-            cells.append(f"<td{attributes}>{html.escape(cell.text)}</td>")
-        rule = ' class="ruled"' if table.ruled(index) else ""
-        lines.append(f"<tr{rule}>{''.join(cells)}</tr>")
-    return "\n".join([*lines, "</tbody>"]) + "\n"
-
-
-def leading_number(text: str) -> float | None:
-    """Return the number that a cell begins with; ``None`` where it begins with none."""
-    found = re.match(r"<?[+-]?\d+(\.\d+)?", text.replace(MINUS, "-").replace(",", ""))
-    return float(found[0].lstrip("<")) if found else None
 
 
 def latex(table: Table, *, label: str) -> str:
@@ -313,13 +281,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def write(text: str, path: Path, option: str = "--output") -> None:
-    """Write a text to a file, all of it or nothing; folders that are missing are made.
-
-    Raises:
-        InputError: If the path cannot be written to.
-    """
-    with replacing(path, option) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")

@@ -56,6 +56,7 @@ class Arms:
         self._study_id = self._storage.get_study_id_from_name(study.name)
         self._space = points.distributions(study)
         self._describe = describe
+        self._ids: dict[int, int] = {}
 
     def sample(self, arm: str, index: int) -> tuple[int, dict[str, Range]]:
         """Ask the study's sampler for a new arm; returns its trial's number and its ranges.
@@ -95,9 +96,22 @@ class Arms:
         return number
 
     @patient
-    def should_stop(self, arm: str, number: int) -> bool:
-        """Write what was reported of an arm to its trial, and say whether the pruner stops it."""
-        self._set_steps(arm, self._trial(number))
+    def report(self, arm: str, number: int, images_seen: int) -> None:
+        """Write the mean of the probe at a rung of an arm to its trial."""
+        probes = {key: value for key, value in self._probes(arm).items() if key[1] == images_seen}
+        with suppress(UpdateFinishedTrialError):  # another run has ended the arm
+            for step, value in pruning.steps(self._study.protocol, probes).items():
+                self._storage.set_trial_intermediate_value(self._id(number), step, value)
+
+    @patient
+    def report_score(self, number: int, replicate: int, accuracy: float) -> None:
+        """Write the score of a replicate to its arm's trial, as ``wilcoxon`` has it."""
+        with suppress(UpdateFinishedTrialError):
+            self._storage.set_trial_intermediate_value(self._id(number), replicate, accuracy)
+
+    @patient
+    def should_stop(self, number: int) -> bool:
+        """Say whether the study's pruner stops an arm at what was reported of it last."""
         return pruning.should_stop(self._study, self._optuna, self._trial(number))
 
     @patient
@@ -252,7 +266,10 @@ class Arms:
             _log.exception("arm %s could not be described", arm)
 
     def _id(self, number: int) -> int:
-        return int(self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number))
+        if number not in self._ids:
+            lookup = self._storage.get_trial_id_from_study_id_trial_number
+            self._ids[number] = lookup(self._study_id, number)
+        return self._ids[number]
 
     def _trial(self, number: int) -> FrozenTrial:
         return self._storage.get_trial(self._id(number))

@@ -123,6 +123,20 @@ def test_an_estimate_goes_by_what_trials_of_its_protocol_have_taken(explorer, wr
     assert seconds == pytest.approx(3 * pretrained + 1 * scratch)
 
 
+def test_a_watch_waits_for_a_study_and_ends_with_it(explorer, folder, monkeypatch):
+    url = f"sqlite:///{folder}/later.db"
+
+    def begin(_):
+        with store.connect(url, create=True) as database:
+            rows.ablation(database, "later")
+
+    monkeypatch.setattr("explorer.cli.look.time.sleep", begin)
+    code, out, err = explorer("status", "later", "--watch", "--interval", "0.1", "--storage", url)
+    assert code == 0
+    assert err == f"Waiting for {url} to be made ...\n"
+    assert "later: 12 of 12 trials done" in out
+
+
 def test_list_shows_what_there_is_in_text_and_json(explorer, write_study):
     write_study(STUDY + "sampler: tpe\nvary: [frequency]\n")
     write_study("description: [\n", name="broken")

@@ -41,6 +41,11 @@ def test_what_is_printed_does_not_mix_with_paths(explorer, made):
     assert (code, err) == (0, "t.tex\n")
     assert out.startswith("arm,")
     assert (made / "t.tex").exists()
+    same = explorer("report", "ablation", "--format", "csv", "--output", "t.csv")
+    assert same == (0, "t.csv\n", "")
+    code, _, err = explorer("report", "ablation", "--format", "parquet", "--output", "t.csv")
+    assert code == 2
+    assert "--format: 'parquet': is no text; name a file that ends in .parquet" in err
 
 
 def test_the_page_goes_to_reports_or_where_its_ending_says(explorer, made):
@@ -69,5 +74,5 @@ def test_the_output_may_be_a_device(explorer, made):
     assert made
     code, _, err = explorer("report", "ablation", "--output", "/dev/full")
     assert code == 1
-    assert err == "explorer: /dev/full: cannot be written (No space left on device)\n"
+    assert err == "explorer: /dev/full: cannot be written: No space left on device\n"
     assert explorer("report", "ablation", "--output", "/dev/null") == (0, "/dev/null\n", "")

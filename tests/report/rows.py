@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+import sqlalchemy as sa
 
 from explorer import store
 from explorer.store import Database, tables
@@ -77,14 +78,20 @@ def make_study(
 
 
 def add_rows(database: Database, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Add rows to a study that is there."""
+    details: dict[str, list[dict[str, Any]]] = {"rungs": [], "epochs": []}
     with database.engine.begin() as connection:
-        for entry in rows:
-            plain = {k: v for k, v in entry.items() if k not in {"rungs", "epochs"}}
-            made = connection.execute(tables.replicates.insert().values(study=name, **plain))
-            (key,) = made.inserted_primary_key or (None,)
-            for table in (tables.rungs, tables.epochs):
-                for detail in entry.get(table.name.removeprefix("explorer_"), ()):
-                    connection.execute(table.insert().values(replicate_id=key, **detail))
+        last = connection.execute(sa.select(sa.func.max(tables.replicates.c.id))).scalar() or 0
+        plain = []
+        for key, entry in enumerate(rows, last + 1):
+            columns = {column.name: entry.get(column.name) for column in tables.replicates.c}
+            plain.append(columns | {"id": key, "study": name})
+            for kind, found in details.items():
+                found += [{"replicate_id": key, **detail} for detail in entry.get(kind, ())]
+        for table, found in ((tables.replicates, plain), (tables.rungs, details["rungs"]),
+                             (tables.epochs, details["epochs"])):  # fmt: skip
+            if found:
+                connection.execute(table.insert(), found)
 
 
 def row(

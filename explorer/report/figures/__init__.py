@@ -4,8 +4,8 @@ A figure of ours is a :class:`~explorer.report.figures.description.Figure`, from
 drawn. All others are Optuna's own, of the Optuna study whose trials are arms.
 """
 
+from explorer.report.figures.description import Drawing
 from explorer.report.figures.drawing import (
-    Drawing,
     Material,
     draw,
     drawings,
@@ -13,11 +13,10 @@ from explorer.report.figures.drawing import (
     learning_of,
     ours,
 )
-from explorer.report.figures.strips import Images, dataset_of, first_row, images, sheet
+from explorer.report.figures.strips import dataset_of, first_row, images, sheet
 
 __all__ = [
     "Drawing",
-    "Images",
     "Material",
     "dataset_of",
     "draw",

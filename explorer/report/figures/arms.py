@@ -1,7 +1,6 @@
 """The accuracy of arms: one by one, against their ranges, and against the variety of images."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -87,13 +86,13 @@ def accuracy(report: StudyReport) -> Figure:
         )
     by_name = dict(zip((arm.name for arm in arms), means, strict=True))
     base = by_name.get(report.baseline or "")
-    values = [x for one in series for x in (*one.x, *(end for ends in one.x_ends for end in ends))]
+    ends = [x for each in series for x in (*each.x, *(end for pair in each.x_ends for end in pair))]
     panel = Panel(
         axis_title(report),
         "",
         tuple(series),
         rows=tuple(Row(arm.name, numerals.ranges(arm.ranges)) for arm in arms),
-        x_limits=percent_limits(values),
+        x_limits=percent_limits(ends),
         reference=(base.value, base.low, base.high) if base else None,
     )
     read = "Accuracy per arm: replicates (circles), their mean and its 95 % interval (Student's)."
@@ -165,10 +164,17 @@ def _range_panel(report: StudyReport, parameter: str, arms: Sequence[Arm]) -> Pa
             inside = accuracies[(lows <= value) & (value <= highs)]
             if len(inside) >= _FEWEST:
                 curve[value] = mean(inside.tolist())
-        y, ends = (tuple(getattr(m, key) for m in curve.values()) for key in ("value", "ends"))
-        hover = tuple(f"mean of {average.n} arms" for average in curve.values())
-        look: dict[str, Any] = {"dash": "solid", "band": True}
-        series.append(Series(tuple(curve), y, BLACK, y_ends=ends, hover=hover, **look))
+        series.append(
+            Series(
+                tuple(curve),
+                tuple(average.value for average in curve.values()),
+                BLACK,
+                dash="solid",
+                y_ends=tuple(average.ends for average in curve.values()),
+                band=True,
+                hover=tuple(f"mean of {average.n} arms" for average in curve.values()),
+            )
+        )
     return Panel(parameter, axis_title(report), tuple(series), y_limits=percent_limits(heights))
 
 

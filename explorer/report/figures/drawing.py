@@ -12,13 +12,13 @@ import pandas as pd
 
 from explorer import store
 from explorer.errors import InputError
+from explorer.files import replacing
 from explorer.report.analysis import correlations
 from explorer.report.fidelity import SEPARATOR, FidelityReport, members
 from explorer.report.fidelity import fidelity as compare_protocols
 from explorer.report.figures import arms, learning, paper, samplers, web
 from explorer.report.figures.description import MOST_ARMS, Drawing, Figure, Strip
 from explorer.report.figures.strips import strips
-from explorer.report.files import replacing
 from explorer.report.frame import load, load_epochs, load_rungs
 from explorer.report.summary import StudyReport, summarise
 from explorer.report.tables import escape, safe_label
@@ -86,26 +86,30 @@ def drawings(material: Material, images: Sequence[Strip] = ()) -> list[Drawing]:
         material: What they are drawn from.
         images: Images of arms that stand below our figures in print.
     """
-    return [*ours(material, images), *samplers.drawings(material.study, material.definition)]
+    report, note = _thinned(material.report)
+    shown = {arm.name for arm in report.arms}
+    return [
+        *ours(material, images),
+        *samplers.drawings(material.study, material.definition, shown, note),
+    ]
 
 
 def ours(material: Material, images: Sequence[Strip] = ()) -> list[Drawing]:
     """Return our own figures, as :func:`drawings` does."""
-    report, left_out = _thinned(material.report)
+    report, note = _thinned(material.report)
     described = [
         arms.accuracy(report),
         arms.ranges(report),
         arms.variety(report, correlations(report)),
         learning.learning(report, material.rungs, material.epochs),
     ]
-    shown = [
-        _ours(replace(figure, strips=tuple(images), note=f"{figure.note} {left_out}".strip()))
+    if material.fidelity is not None:
+        described.append(learning.protocols(material.fidelity))
+    return [
+        _ours(replace(figure, strips=tuple(images), note=f"{figure.note} {note}".strip()))
         for figure in described
         if figure
     ]
-    if material.fidelity is not None:
-        shown.append(_ours(learning.protocols(material.fidelity)))
-    return shown
 
 
 def _thinned(report: StudyReport) -> tuple[StudyReport, str]:

@@ -186,12 +186,19 @@ def _log_axis(axes: "Axes") -> None:
 def _legend(sheet: "Sheet") -> None:
     entries: dict[str, Any] = {}
     for axes in sheet.axes:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            entries.setdefault(label, handle[0] or handle)
+        for handle, label in zip(*_handles(axes), strict=True):
+            entries.setdefault(label, handle)
     # What is drawn last lies above the rest and comes first.
     labels = list(entries)[::-1]
     place: dict[str, Any] = {"loc": "outside upper left", "ncols": 4, "columnspacing": 1.2}
     sheet.legend([entries[label] for label in labels], labels, **place)
+
+
+def _handles(axes: "Axes") -> tuple[list[Any], list[str]]:
+    """Return marks and lines without their bars, which would turn in a legend, and their labels."""
+    handles, labels = axes.get_legend_handles_labels()
+    containers: list[Any] = list(handles)
+    return [container[0] for container in containers], labels
 
 
 def _strips(sheet: "Sheet", strips: Sequence[Strip]) -> None:

@@ -2,9 +2,10 @@
 
 import copy
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from explorer.report.figures.description import MOST_ARMS, Drawing
+from explorer.report.figures.description import Drawing
 from explorer.report.figures.web import template
 
 if TYPE_CHECKING:
@@ -76,16 +77,25 @@ class _Plot:
             return getattr(module, self.function)(self.study, **self.arguments)
 
 
-def drawings(study: optuna.Study, definition: Mapping[str, Any]) -> list[Drawing]:
+def drawings(
+    study: optuna.Study, definition: Mapping[str, Any], shown: Container[str], note: str
+) -> list[Drawing]:
     """Return those of Optuna's figures that mean something for a study.
 
-    They show one trial per arm, the latest, and at most :data:`MOST_ARMS`; accuracy is in percent.
+    They show one trial per arm, its latest; accuracy is in percent.
 
     Args:
         study: The Optuna study; its trials are arms.
         definition: The definition of the study.
+        shown: Names of the arms that are drawn.
+        note: What is to be known of them.
     """
-    trials, note = _thinned(study.get_trials(deepcopy=False))
+    known = study.get_trials(deepcopy=False)
+    latest = {trial.user_attrs.get("arm", ""): trial for trial in known}
+    trials = [trial for arm, trial in latest.items() if arm in shown]
+    if len(trials) < len(known):
+        note = f"{note} Numbers of trials count the arms that are drawn.".lstrip()
+    trials.sort(key=lambda trial: trial.number)
     scored = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if len(scored) < 2:
         return []
@@ -181,31 +191,14 @@ def _of_objectives(
     ]
 
 
-def _thinned(trials: Sequence[FrozenTrial]) -> tuple[list[FrozenTrial], str]:
-    """Return the latest trial per arm, of many a part; and a note on what is left out."""
-    latest = {trial.user_attrs.get("arm", trial.number): trial for trial in trials}
-    kept, note = list(latest.values()), ""
-    if len(kept) > MOST_ARMS:
-        ranked = sorted(kept, key=lambda t: -t.values[0] if t.values else np.inf)
-        others = np.random.default_rng(0).permutation(len(ranked) - 2)[: MOST_ARMS - 2] + 1
-        kept = [ranked[0], *(ranked[i] for i in others), ranked[-1]]
-        note = (
-            f"Drawn are {len(kept)} of {len(latest)} arms: the best, the worst and a random draw "
-            "of the others. "
-        )
-    if len(kept) < len(trials):
-        note += "Numbers of trials count the arms that are drawn."
-    return sorted(kept, key=lambda trial: trial.number), note
-
-
 def _copy(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> optuna.Study:
     """Copy trials into a study in memory, as far as it has objectives, accuracy in percent."""
     storage = optuna.storages.InMemoryStorage()
     copied = optuna.create_study(directions=directions, storage=storage, study_name="arms")
     for trial in trials:
         changed = copy.deepcopy(trial)
-        # Optuna writes all attributes of an arm beside its point.
-        changed.user_attrs = {"arm": trial.user_attrs.get("arm", "")}
+        # Optuna writes all attributes of an arm beside its point, as they are.
+        changed.user_attrs = {"arm": escape(str(trial.user_attrs.get("arm", "")), quote=False)}
         if trial.values:
             changed.values = [100 * trial.values[0], *trial.values[1 : len(directions)]]
         probes = {step: 100 * value for step, value in trial.intermediate_values.items()}

@@ -1,7 +1,6 @@
 """The first images of an arm, drawn anew: they follow from formula, ranges and seed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,19 +24,7 @@ _TRIED = 4  # times as many categories as are shown: some of them are empty
 _LIT, _CONTRAST = 0.005, 24  # a share of pixels that differ by so much from the commonest
 
 
-@dataclass(frozen=True, slots=True)
-class Images:
-    """The first images of an arm.
-
-    Attributes:
-        pixels: uint8 [categories, instances, side, side]; empty where there are none.
-        lack: Why there are no images, else empty.
-        left_out: Categories before the last one shown that are left out, as they look empty.
-    """
-
-    pixels: npt.NDArray[np.uint8]
-    lack: str = ""
-    left_out: int = 0
+Pixels = npt.NDArray[np.uint8]
 
 
 def images(
@@ -47,7 +34,7 @@ def images(
     categories: int,
     instances: int,
     side: int,
-) -> Images:
+) -> tuple[Pixels, str]:
     """Draw the first images that a replicate was pre-trained on.
 
     Categories in which an image is a single shade, or nearly so, are left out as long as there are
@@ -59,14 +46,18 @@ def images(
         categories: How many categories are shown, at most those of the dataset.
         instances: Images per category, at most those of the dataset.
         side: Side of an image in pixels, at most the canvas.
+
+    Returns:
+        uint8 [categories, instances, side, side], empty where there is nothing to show; and why
+        there is nothing, else empty.
     """
     empty = np.empty((0, 0, side, side), np.uint8)
     if row is None:
-        return Images(empty, "no replicate yet")
+        return empty, "no replicate yet"
     if dataset.get("images"):
-        return Images(empty, "real images")
+        return empty, "real images"
     if row["ranges"] is None or row["formula"] is None:
-        return Images(empty, "from scratch: no images")
+        return empty, "from scratch: no images"
     canvas = int(dataset.get("canvas") or _CANVAS)
     shown = min(categories, int(dataset.get("categories") or categories))
     each = min(instances, int(dataset.get("instances") or instances))
@@ -82,14 +73,14 @@ def images(
             seed=int(row["seed"] or 0),
         ).images
     except (UnknownFormula, BrokenFormula, RangeError) as error:
-        return Images(empty, f"{row['formula']} cannot be drawn here ({error})")
+        return empty, f"{row['formula']} cannot be drawn here ({error})"
     pixels = drawn.reshape(tried, each, *drawn.shape[-2:])
     empty_ones = np.array([not all(map(_shows_something, category)) for category in pixels])
     chosen = np.sort(np.argsort(empty_ones, kind="stable")[:shown])
-    return Images(pixels[chosen], left_out=int(chosen[-1]) + 1 - len(chosen))
+    return pixels[chosen], ""
 
 
-def _shows_something(image: npt.NDArray[np.uint8]) -> bool:
+def _shows_something(image: Pixels) -> bool:
     commonest = int(np.bincount(image.ravel()).argmax())
     return bool((np.abs(image.astype(int) - commonest) > _CONTRAST).mean() > _LIT)
 
@@ -104,8 +95,8 @@ def first_row(trials: pd.DataFrame, arm: str) -> dict[str, Any] | None:
     rows = trials[trials["arm"] == arm].sort_values(["replicate", "attempt"])
     if rows.empty:
         return None
-    row = rows.iloc[0].dropna().to_dict()
-    parameters = [column[:-4] for column in row if f"{column[:-4]}.low" == column]
+    row: dict[str, Any] = {str(key): value for key, value in rows.iloc[0].dropna().items()}
+    parameters = [column.removesuffix(".low") for column in row if column.endswith(".low")]
     ranges = {p: (row[f"{p}.low"], row[f"{p}.high"]) for p in parameters}
     return {
         "formula": row.get("formula"),
@@ -121,7 +112,7 @@ def dataset_of(definition: Mapping[str, Any], arm: str) -> dict[str, Any]:
     return {**entries, **(changes.get("dataset") or {})}
 
 
-def sheet(pixels: npt.NDArray[np.uint8], gap: int = 6) -> "Image.Image":
+def sheet(pixels: Pixels, gap: int = 6) -> "Image.Image":
     """Put images on one picture, a row per category; it is clear between them.
 
     Args:
@@ -165,7 +156,6 @@ def strips(
     for name, (marked, title) in titles.items():
         dataset = dataset_of(definition, name)
         row = first_row(trials, name)
-        shown = images(row, dataset, categories=TILES, instances=1, side=SIDE)
-        pixels = shown.pixels.reshape(-1, *shown.pixels.shape[-2:])
-        drawn.append(Strip(name, marked, title, pixels, shown.lack))
+        pixels, lack = images(row, dataset, categories=TILES, instances=1, side=SIDE)
+        drawn.append(Strip(name, marked, title, pixels.reshape(-1, *pixels.shape[-2:]), lack))
     return tuple(drawn) if any(len(strip.images) for strip in drawn) else ()

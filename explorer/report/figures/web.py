@@ -106,7 +106,8 @@ def _panel(sheet: "go.Figure", panel: Panel, where: dict[str, int], named: set[s
 
 
 def _series(sheet: "go.Figure", series: Series, where: dict[str, int], named: set[str]) -> None:
-    group = series.label or series.color
+    label = escape(series.label, quote=False)
+    group = label or series.color
     color = _COLORS.get(series.color, series.color)
     if series.band:
         low, high = zip(*series.y_ends, strict=True)
@@ -135,7 +136,7 @@ def _series(sheet: "go.Figure", series: Series, where: dict[str, int], named: se
         line={"color": color, "dash": series.dash or "solid", "width": 2 if series.strong else 1},
         marker={"symbol": _SYMBOLS[series.marker], "size": size, "color": color},
         opacity=1 if series.strong else 0.7,
-        name=escape(series.label, quote=False),
+        name=label,
         legendgroup=group,
         showlegend=bool(series.label) and series.label not in named,
         text=[escape(text, quote=False).replace("\n", "<br>") for text in series.hover] or None,

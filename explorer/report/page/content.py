@@ -102,7 +102,11 @@ def content(database: store.Database, study: str | StudyReport) -> Content:
         sheets_note=note,
         analyses=_grids(
             ("variety", "Variety and accuracy", variety_table(report, correlations(report))),
-            ("protocols", "Protocols against each other", fidelity and fidelity_table(fidelity)),
+            (
+                "protocols",
+                "Protocols against each other",
+                fidelity_table(fidelity) if fidelity else None,
+            ),
         ),
         failures=grid("failed", "Failures", details.failures_table(trials)),
         protocol=_grids(

@@ -102,12 +102,12 @@ def machines_table(trials: pd.DataFrame) -> Table | None:
     if ran.empty:
         return None
     seconds = ran["seconds.total"] if "seconds.total" in ran else pd.Series(0.0, ran.index)
-    device = ran["device"].fillna(numerals.MISSING)
-    where = seconds.fillna(0.0).groupby([ran["host"], device]).agg(["size", "sum"])
+    frame = ran.assign(device=ran["device"].fillna(numerals.MISSING), seconds=seconds.fillna(0.0))
+    where = frame.groupby(["host", "device"])["seconds"].agg(["size", "sum"]).reset_index()
     where = where.sort_values("size", ascending=False, kind="stable")
     rows = [
-        (*names, str(row["size"]), f"{row['sum'] / 3600:.2f}")
-        for names, row in where.head(MOST_RUNS).astype({"size": int}).astype(object).iterrows()
+        (str(host), str(device), str(size), f"{total / 3600:.2f}")
+        for host, device, size, total in where.head(MOST_RUNS).itertuples(index=False)
     ]
     cached = int(trials["cached_from"].notna().sum())
     caption = "Where replicates ran, and the sum of their hours."

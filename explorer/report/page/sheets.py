@@ -88,7 +88,7 @@ def _sheet(
     ranges = numerals.ranges(arm.ranges) or "default ranges"
     spread = arm.accuracy
     score = f"{numerals.mean_std(spread.mean, spread.std)} %" if spread else numerals.MISSING
-    shown = images(
+    pixels, lack = images(
         first_row(trials, arm.name),
         dataset_of(definition, arm.name),
         categories=_CATEGORIES,
@@ -96,13 +96,13 @@ def _sheet(
         side=_SIDE,
     )
     role = _role(arm, report)
-    if not len(shown.pixels):
-        return Sheet(arm.name, role, ranges, score, "", 0, 0, f"No images: {shown.lack}.")
-    picture = sheet(shown.pixels)
+    if not len(pixels):
+        return Sheet(arm.name, role, ranges, score, "", 0, 0, f"No images: {lack}.")
+    picture = sheet(pixels)
     stream = io.BytesIO()
     picture.save(stream, "WEBP", quality=85)
     encoded = base64.b64encode(stream.getvalue()).decode("ascii")
-    rows, columns = shown.pixels.shape[:2]
+    rows, columns = pixels.shape[:2]
     alt = f"{numerals.count(rows, 'row')} of {columns} images of {arm.formula} with {ranges}"
     uri = f"data:image/webp;base64,{encoded}"
     return Sheet(arm.name, role, ranges, score, uri, *picture.size, alt)

@@ -78,7 +78,7 @@ def measured(protocol, measurement, seconds, rho, loss):
         agreement = Agreement(rho, Estimate(rho, rho - 0.2, rho + 0.1, 8), 8)
     counts = {"arms": 8, "trials": 24, "intraclass": None, "kendall": None}
     return Fidelity(protocol, measurement, 4096, seconds, spearman=agreement, single=None,
-                    best=None, loss=loss, **counts)  # fmt: skip
+                    loss=loss, **counts)  # fmt: skip
 
 
 def test_protocols_by_what_they_take():
