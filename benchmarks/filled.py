@@ -106,10 +106,8 @@ def fill(database: store.Database, study: Study, samples: int = 0) -> int:
 
 
 def _draw(distribution: Any) -> float:
-    value = _random.uniform(distribution.low, distribution.high)
-    return distribution.to_external_repr(
-        math.floor(value) if isinstance(distribution.low, int) else value
-    )
+    value = float(_random.uniform(distribution.low, distribution.high))
+    return math.floor(value) if isinstance(distribution.low, int) else value
 
 
 def _trial(study: Study, arm: str, ranges: Any, params: Any, space: Any) -> FrozenTrial:

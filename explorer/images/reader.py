@@ -42,7 +42,7 @@ def image_files(root: Path) -> list[Path]:
     Raises:
         InputError: If a link leads nowhere, or a folder is inside itself.
     """
-    found: list[Path] = []
+    paths: list[Path] = []
     for name, folders, files in os.walk(root, followlinks=True):
         folder = Path(name)
         folders[:] = [each for each in folders if not _hidden(each)]
@@ -56,8 +56,8 @@ def image_files(root: Path) -> list[Path]:
                 continue
             if not (folder / file).exists():
                 raise InputError(folder / file, None, None, "is a link to a file that is missing")
-            found.append(folder / file)
-    return sorted(found)
+            paths.append(folder / file)
+    return sorted(paths)
 
 
 def read(
