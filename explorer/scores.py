@@ -24,7 +24,7 @@ class Rung:
 
 @dataclass(slots=True)
 class Scores:
-    """What a trial has found.
+    """What a trial reports at its end.
 
     Attributes:
         accuracy: Top-1 accuracy on the test images after fine-tuning, in [0, 1]: the mean over
@@ -32,11 +32,12 @@ class Scores:
         accuracies: The same for each downstream task, by name.
         repeats: The same for each single fine-tuning, in their order.
         variety: Measures of the proxy images, by name; empty for the arm from scratch.
+        companions: Further scores of the same weights, by name.
         remarks: What a reader of the variety measures should know, in sentences.
         dataset: Digest of the proxy images; ``None`` for the arm from scratch.
         pretrain_loss: Mean training loss of the last epoch of pre-training, in nats.
         seconds: Wall-clock time by phase, and in all.
-        epochs: A row an epoch of either phase.
+        epochs: A row per epoch of either phase.
         host: Name of the machine.
         device: What it was trained on.
         result_key: Hash of all that decided over it, see :mod:`explorer.identity`; empty where
@@ -47,6 +48,7 @@ class Scores:
     accuracies: dict[str, float] = field(default_factory=dict)
     repeats: dict[str, list[float]] = field(default_factory=dict)
     variety: dict[str, float] = field(default_factory=dict)
+    companions: dict[str, float] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     dataset: str | None = None
     pretrain_loss: float | None = None

@@ -16,9 +16,10 @@ import copy
 import dataclasses
 import socket
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,42 +29,88 @@ from explorer import variety
 from explorer.identity import result_key
 from explorer.images import ProxyDataset, render_dataset
 from explorer.scores import Rung, Scores
-from explorer.study import Protocol, Range
+from explorer.study import Protocol, Range, load_protocol
+from explorer.study.reading import validate
 from explorer.training import downstream, engine, models, probe
 from explorer.training.checkpoint import Checkpoint
 
+ProtocolLike = Protocol | Mapping[str, Any] | str
+"""A protocol as the front door takes it: itself, its content, or its name or file."""
+
 
 def evaluate(
-    ranges: Mapping[str, Range] | None,
-    protocol: Protocol,
-    seed: int,
+    ranges: Mapping[str, Any] | None,
+    protocol: ProtocolLike,
     *,
+    seed: int = 0,
     formula: str = "visual_atom",
+    on_rung: Callable[[Rung], object] | None = None,
     checkpoints: Path | None = None,
-) -> Generator[Rung, None, Scores]:
+) -> Scores:
     """Score the ranges of a formula under a protocol.
 
+    Torch computes with as many threads as the protocol's resources have CPUs, and has its own
+    number back afterwards.
+
     Args:
-        ranges: Range by parameter (or group) of the formula; those not named keep their default.
-            ``None`` is the arm from scratch, which is not pre-trained.
-        protocol: Dataset size, model, training and downstream tasks. Where it names a folder of
-            images to pre-train on, those stand in for the formula's.
+        ranges: Range (two numbers) by parameter or group of the formula; those not named keep their
+            default. ``None`` is the arm from scratch, which is not pre-trained.
+        protocol: Dataset size, model, training and downstream tasks: a protocol, its content as a
+            mapping, or its name (``"laptop"``). Where it names a folder of images to pre-train on,
+            those stand in for the formula's.
         seed: Seed of all that is random: the images, the weights, the order of training.
         formula: Name of the image family.
+        on_rung: Called with a :class:`~explorer.scores.Rung` at every rung of the protocol; also
+            with those that were reached before a trial was stopped.
         checkpoints: A folder in which pre-training is saved at every rung. A trial that was stopped
             goes on from there, and ends with the scores that it would have had.
-
-    Yields:
-        A report at every rung of the protocol; also of those reached before a trial was stopped.
 
     Returns:
         The scores.
 
     Raises:
+        InputError: The protocol is missing or wrong.
         RangeError: The formula cannot draw from these ranges.
         DownstreamError: A downstream task or the folder of images cannot be loaded.
         TrainingDiverged: A loss is no longer finite.
     """
+    steps = stepwise(ranges, protocol, seed=seed, formula=formula, checkpoints=checkpoints)
+    try:
+        while True:
+            rung = next(steps)
+            if on_rung is not None:
+                on_rung(rung)
+    except StopIteration as end:
+        scores: Scores = end.value
+        return scores
+    finally:
+        steps.close()
+
+
+def stepwise(
+    ranges: Mapping[str, Any] | None,
+    protocol: ProtocolLike,
+    *,
+    seed: int = 0,
+    formula: str = "visual_atom",
+    checkpoints: Path | None = None,
+) -> Generator[Rung, None, Scores]:
+    """Do as :func:`evaluate`, a rung per step: yields every rung and returns the scores.
+
+    It computes in the thread that steps through it, which must be one and the same.
+    """
+    protocol = _protocol(protocol)
+    with _threads(protocol.resources.cpus):
+        return (yield from _stepwise(_ranges(ranges), protocol, seed, formula, checkpoints))
+
+
+def _stepwise(
+    ranges: Mapping[str, Range] | None,
+    protocol: Protocol,
+    seed: int,
+    formula: str,
+    checkpoints: Path | None,
+) -> Generator[Rung, None, Scores]:
     device = torch.device("cuda" if protocol.resources.gpus else "cpu")
     scores = Scores(host=socket.gethostname(), device=_name(device))
     key = scores.result_key = result_key(ranges, protocol, seed, formula=formula)
@@ -107,12 +154,13 @@ def evaluate(
                 yield rung
 
         for task in tasks:
-            found = scores.repeats[task.name] = []
+            repeats = scores.repeats[task.name] = []
             for repeat in range(protocol.finetune.repeats):
-                # The first one has the trial's own seed: alone, it is what it would be without.
-                own = engine.mixed(seed, 4, repeat) if repeat else seed
-                found.append(_fine_tune(copy.deepcopy(model), task, protocol, own, scores, device))
-            scores.accuracies[task.name] = float(np.mean(found))
+                # The first one has the trial's seed: alone, it is what it would be without.
+                mixed = engine.mixed(seed, 4, repeat) if repeat else seed
+                accuracy = _fine_tune(copy.deepcopy(model), task, protocol, mixed, scores, device)
+                repeats.append(accuracy)
+            scores.accuracies[task.name] = float(np.mean(repeats))
         scores.accuracy = float(np.mean(list(scores.accuracies.values())))
     if checkpoint is not None:
         checkpoint.discard()
@@ -132,6 +180,31 @@ def check(protocol: Protocol) -> None:
     tasks = _tasks(protocol)
     channels = max(task.channels for task in tasks)
     models.build(protocol.model, classes=len(tasks[0].classes), channels=channels, seed=0)
+
+
+def _protocol(protocol: ProtocolLike) -> Protocol:
+    if isinstance(protocol, str):
+        return load_protocol(protocol)
+    if isinstance(protocol, Protocol):
+        return protocol
+    return validate(Protocol, protocol, "protocol")
+
+
+def _ranges(ranges: Mapping[str, Any] | None) -> dict[str, Range] | None:
+    if ranges is None:
+        return None
+    return {name: (float(low), float(high)) for name, (low, high) in ranges.items()}
+
+
+@contextmanager
+def _threads(cpus: float) -> Iterator[None]:
+    """Let torch use a thread per CPU: with more, on busy cores, a trial takes ten times as long."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, int(cpus)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _tasks(protocol: Protocol) -> list[downstream.Downstream]:

@@ -1,66 +1,39 @@
-"""The database: Optuna's tables, and beside them the runs and epoch curves that are ours.
+"""The database: Optuna's tables, in which a trial is an arm, and ours beside them.
 
-Optuna's own tables hold everything that a trial is and reports, so that any Optuna tool can read
-a study. Ours hold what Optuna has no place for: which process works on a study (and whether it
-is still alive), and a row an epoch.
+Ours (:mod:`explorer.store.tables`) hold the replicates of the arms: the queue of a study, and all
+that its replicates report. Optuna's are written and read through its public calls only, and follow
+from ours.
 """
 
 from explorer.errors import masked
-from explorer.store.attempts import Attempt, any_open, read_attempts, read_attrs
-from explorer.store.attributes import set_study_attrs
-from explorer.store.connection import connect, default_url, disposing
-from explorer.store.copying import copy_studies
-from explorer.store.database import Database
-from explorer.store.outcome import write
-from explorer.store.reading import database_of, read_epochs
+from explorer.store.arms import Describe
+from explorer.store.connection import Database, connect, default_url
+from explorer.store.copying import archive, copy_studies
+from explorer.store.queue import Queue, Replicate
 from explorer.store.retry import patient
 from explorer.store.runs import Run, dead_runs, exclusive, live_runs, load_runs
 from explorer.store.soundness import check
-from explorer.store.studies import (
-    archive_name,
-    load_epochs,
-    load_study,
-    recall,
-    rename,
-    rung_values,
-    study_names,
-    trial_name,
-)
-from explorer.store.taking import Draft, Taken, begin, enqueue, take_waiting
+from explorer.store.studies import definition, open_study, optuna_study, study_names
 
 __all__ = [
-    "Attempt",
     "Database",
-    "Draft",
+    "Describe",
+    "Queue",
+    "Replicate",
     "Run",
-    "Taken",
-    "any_open",
-    "archive_name",
-    "begin",
+    "archive",
     "check",
     "connect",
     "copy_studies",
-    "database_of",
     "dead_runs",
     "default_url",
-    "disposing",
-    "enqueue",
+    "definition",
     "exclusive",
     "live_runs",
-    "load_epochs",
     "load_runs",
-    "load_study",
     "masked",
+    "open_study",
+    "optuna_study",
     "patient",
-    "read_attempts",
-    "read_attrs",
-    "read_epochs",
-    "recall",
-    "rename",
-    "rung_values",
-    "set_study_attrs",
     "study_names",
-    "take_waiting",
-    "trial_name",
-    "write",
 ]

@@ -41,32 +41,30 @@ _jitter = random.Random()
 
 def busy(error: BaseException) -> bool:
     """Say whether a statement had to stand back behind another one, and may be tried again."""
-    found = _database_error(error)
-    if found is None:
-        return False
-    return _says(found, _SQLITE_BUSY, _SQLSTATES_BUSY)
+    cause = _database_error(error)
+    return cause is not None and _names(cause, _SQLITE_BUSY, _SQLSTATES_BUSY)
 
 
 def crowded(error: BaseException) -> bool:
     """Say whether a server could not be reached because it grants no connection more just now."""
-    found = _database_error(error)
+    cause = _database_error(error)
     # Without an SQLSTATE: there was no connection yet that would have had one.
-    return found is not None and any(words in str(found.orig) for words in _CROWDED)
+    return cause is not None and any(words in str(cause.orig) for words in _CROWDED)
 
 
 def transient(error: BaseException) -> bool:
     """Say whether the same call may go through later: the database is busy, or away."""
-    found = _database_error(error)
-    if found is None:
+    cause = _database_error(error)
+    if cause is None:
         return False
-    if busy(found) or found.connection_invalidated:
+    if busy(cause) or cause.connection_invalidated:
         return True
-    if isinstance(found.orig, sqlite3.Error):
+    if isinstance(cause.orig, sqlite3.Error):
         return False
-    state = getattr(found.orig, "sqlstate", None)
+    state = getattr(cause.orig, "sqlstate", None)
     if state is None:
         # No answer of the server's at all: it cannot be reached, or has hung up.
-        return isinstance(found, (OperationalError, InterfaceError))
+        return isinstance(cause, (OperationalError, InterfaceError))
     return str(state).startswith(_SQLSTATES_AWAY)
 
 
@@ -105,17 +103,17 @@ def patient(call: Callable[_P, _T]) -> Callable[_P, _T]:
 
 def reason_of(error: BaseException) -> str:
     """Return what a database has to complain of in one line, without a password."""
-    found = _database_error(error)
-    said = str(error if found is None else found.orig).strip()
-    return masked(said.splitlines()[0]) if said else type(error).__name__
+    cause = _database_error(error)
+    text = str(error if cause is None else cause.orig).strip()
+    return masked(text.splitlines()[0]) if text else type(error).__name__
 
 
 def _no_disk(error: BaseException) -> bool:
-    found = _database_error(error)
-    return found is not None and _says(found, _SQLITE_NO_DISK, _SQLSTATES_NO_DISK)
+    cause = _database_error(error)
+    return cause is not None and _names(cause, _SQLITE_NO_DISK, _SQLSTATES_NO_DISK)
 
 
-def _says(error: DBAPIError, sqlite_codes: Container[int], sqlstates: tuple[str, ...]) -> bool:
+def _names(error: DBAPIError, sqlite_codes: Container[int], sqlstates: tuple[str, ...]) -> bool:
     """Say whether a database has given one of these reasons."""
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is not None:

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
-from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
 import explorer
 from explorer import formulas
 from explorer.errors import masked
+from explorer.store.connection import Database
 from explorer.store.retry import patient
-from explorer.store.tables import insert_missing, locks, runs
+from explorer.store.tables import insert, insert_missing, locks, runs
 
 HEARTBEAT_SECONDS = 10.0
 SILENT_SECONDS = 180.0
@@ -38,19 +38,19 @@ outage all runs are silent, and the first to be back must not take the others fo
 class Run:
     """One process at work on a study: its provenance, and the sign that it is alive.
 
-    Trials carry the ``run`` that took them, so that another process can tell a trial in flight
+    Replicates carry the ``run`` that took them, so that another process can tell one in flight
     from one whose process has died. Use as a context manager; a thread renews the sign.
 
     Args:
-        storage: The database.
-        study_name: The study that is run.
+        database: The database.
+        study: Name of the study that is run.
         study_file: The text of its file as it was when the run began.
     """
 
-    def __init__(self, storage: RDBStorage, study_name: str, study_file: str | None = None) -> None:
+    def __init__(self, database: Database, study: str, study_file: str | None = None) -> None:
         self.run_id = uuid.uuid4().hex
-        self._storage = storage
-        self._study_name = study_name
+        self._database = database
+        self._study = study
         self._study_file = study_file
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="explorer-heartbeat", daemon=True)
@@ -63,26 +63,26 @@ class Run:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        self._renew("ended_at")
+        self._renew("ended")
 
     @patient
     def _begin(self) -> None:
         row = {
             "run_id": self.run_id,
-            "study_name": self._study_name,
+            "study": self._study,
             "host": _host(),
             "process": _process(os.getpid()) or str(os.getpid()),
             "command": shlex.join(["explorer", *map(masked, sys.argv[1:])]),
             "provenance": json.dumps(provenance()),
             "study_file": self._study_file,
         }
-        with self._storage.engine.begin() as connection:
+        with self._database.engine.begin() as connection:
             now = _clock(connection)
-            insert_missing(connection, runs, [{**row, "started_at": now, "seen_at": now}])
+            insert_missing(connection, runs, [{**row, "started": now, "seen": now}])
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
-            self._renew("seen_at")
+            self._renew("seen")
 
     def _renew(self, sign: str) -> None:
         # Not patiently. A database that is away for a moment: the next beat will do, and a run
@@ -92,26 +92,26 @@ class Run:
 
     def _mark(self, sign: str) -> None:
         mine = sa.update(runs).where(runs.c.run_id == self.run_id)
-        with self._storage.engine.begin() as connection:
+        with self._database.engine.begin() as connection:
             connection.execute(mine.values({sign: _clock(connection)}))
 
 
-def dead_runs(storage: RDBStorage, study_name: str) -> set[str]:
+def dead_runs(database: Database, study: str) -> set[str]:
     """Return the runs of a study that have ended or died.
 
     On this host a run is as alive as its process (told from a later process of the same number
     by its start time); on another host it is dead after :data:`SILENT_SECONDS` of silence.
     """
-    return {run for run, alive in _signs_of_life(storage, study_name).items() if not alive}
+    return {run for run, alive in _signs_of_life(database, study).items() if not alive}
 
 
-def live_runs(storage: RDBStorage, study_name: str) -> set[str]:
+def live_runs(database: Database, study: str) -> set[str]:
     """Return the runs that are at work on a study; see :func:`dead_runs`."""
-    return {run for run, alive in _signs_of_life(storage, study_name).items() if alive}
+    return {run for run, alive in _signs_of_life(database, study).items() if alive}
 
 
 @patient
-def load_runs(storage: RDBStorage, study_name: str) -> list[dict[str, Any]]:
+def load_runs(database: Database, study: str) -> list[dict[str, Any]]:
     """Return the runs of a study in the order in which they began.
 
     Returns:
@@ -119,18 +119,13 @@ def load_runs(storage: RDBStorage, study_name: str) -> list[dict[str, Any]]:
         :func:`provenance` returned there), ``started_at``, ``seen_at``, ``ended_at`` (naive, in
         UTC; ``None`` where it has not ended) and ``study_file``.
     """
-    kept = (
-        "host",
-        "command",
-        "provenance",
-        "started_at",
-        "seen_at",
-        "ended_at",
-        "study_file",
-    )
-    query = sa.select(*(runs.c[name] for name in kept)).where(runs.c.study_name == study_name)
-    with storage.engine.connect() as connection:
-        rows = connection.execute(query.order_by(runs.c.started_at, runs.c.run_id)).mappings()
+    columns = [
+        *(runs.c[name] for name in ("host", "command", "provenance", "study_file")),
+        *(runs.c[name].label(f"{name}_at") for name in ("started", "seen", "ended")),
+    ]
+    query = sa.select(*columns).where(runs.c.study == study)
+    with database.engine.connect() as connection:
+        rows = connection.execute(query.order_by(runs.c.started, runs.c.run_id)).mappings()
         return [
             {
                 **row,
@@ -142,55 +137,63 @@ def load_runs(storage: RDBStorage, study_name: str) -> list[dict[str, Any]]:
 
 
 @patient
-def _signs_of_life(storage: RDBStorage, study_name: str) -> dict[str, bool]:
-    query = sa.select(runs).where(runs.c.study_name == study_name)
-    with storage.engine.connect() as connection:
+def _signs_of_life(database: Database, study: str) -> dict[str, bool]:
+    query = sa.select(runs).where(runs.c.study == study)
+    with database.engine.connect() as connection:
         now = _clock(connection)
         return {row.run_id: _alive(row, now) for row in connection.execute(query)}
 
 
 def _alive(run: sa.Row[Any], now: datetime) -> bool:
-    if run.ended_at is not None:
+    if run.ended is not None:
         return False
     if run.host == _host():
         pid = int(run.process.partition("@")[0])
         return bool(_process(pid) == run.process)
-    return bool(now - run.seen_at <= timedelta(seconds=SILENT_SECONDS))
+    return bool(now - run.seen <= timedelta(seconds=SILENT_SECONDS))
 
 
 @contextmanager
-def exclusive(storage: RDBStorage, study_name: str, run_id: str) -> Iterator[None]:
-    """Let one run at a time decide what a study's next trials are.
+def exclusive(database: Database, study: str, run_id: str, arm: str = "") -> Iterator[None]:
+    """Let one run at a time decide what the next replicates of a study are, or how an arm ends.
 
     The lock is a row that names its holder. One that died holding it is passed over.
     """
-    while not _acquire(storage, study_name, run_id):
+    while not _acquire(database, study, run_id, arm):
         time.sleep(0.05)
     try:
         yield
     finally:
-        _let_go(storage, study_name, run_id)
+        _let_go(database, study, run_id, arm)
 
 
 @patient
-def _acquire(storage: RDBStorage, study_name: str, run_id: str) -> bool:
+def _acquire(database: Database, study: str, run_id: str, arm: str) -> bool:
     # This run's own name is there where the answer to an earlier attempt was lost.
-    free = sa.or_(
-        locks.c.run_id.is_(None),
-        locks.c.run_id == run_id,
-        locks.c.run_id.in_(dead_runs(storage, study_name)),
-    )
-    mine = sa.update(locks).where(locks.c.study_name == study_name, free)
-    with storage.engine.begin() as connection:
-        insert_missing(connection, locks, [{"study_name": study_name}])
-        return connection.execute(mine.values(run_id=run_id)).rowcount == 1
+    free = {run_id}
+    with database.engine.connect() as connection:
+        holder = connection.execute(sa.select(locks.c.run).where(*_lock(study, arm))).scalar()
+    if holder not in {None, run_id}:
+        if holder not in dead_runs(database, study):
+            return False
+        free.add(holder)
+    with database.engine.begin() as connection:
+        mine = insert(connection, locks).values(study=study, arm=arm, run=run_id)
+        taken = mine.on_conflict_do_update(
+            index_elements=["study", "arm"], set_={"run": run_id}, where=locks.c.run.in_(free)
+        )
+        return connection.execute(taken.returning(locks.c.run)).first() is not None
 
 
 @patient
-def _let_go(storage: RDBStorage, study_name: str, run_id: str) -> None:
-    mine = sa.update(locks).where(locks.c.study_name == study_name, locks.c.run_id == run_id)
-    with storage.engine.begin() as connection:
-        connection.execute(mine.values(run_id=None))
+def _let_go(database: Database, study: str, run_id: str, arm: str) -> None:
+    mine = sa.delete(locks).where(*_lock(study, arm), locks.c.run == run_id)
+    with database.engine.begin() as connection:
+        connection.execute(mine)
+
+
+def _lock(study: str, arm: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return locks.c.study == study, locks.c.arm == arm
 
 
 def provenance() -> Mapping[str, str | None]:
