@@ -116,7 +116,13 @@ def _trial(study: Study, arm: str, ranges: Any, params: Any, space: Any) -> Froz
         value=0.3 + 0.02 * _random.standard_normal(),
         params=params,
         distributions=space,
-        user_attrs={**points.attributes(study, arm, ranges), "n": study.file.replicates},
+        user_attrs={
+            **points.attributes(study, arm, ranges),
+            **{f"variety.{name}": 0.5 for name in MEASURES},
+            "n": study.file.replicates,
+            "seconds": 60.0,
+        },
+        intermediate_values=dict.fromkeys(_RUNGS, 0.4),
     )
 
 
