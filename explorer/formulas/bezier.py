@@ -73,7 +73,7 @@ class Bezier(Formula):
         self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
     ) -> None:
         """Draw some instances of one category; see :meth:`Formula.draw_into`."""
-        from explorer.formulas import bezier_curves
+        from explorer.formulas import bezier_curves, raster
 
         category_key = streams.keys(self.name, seed, [category])
         row = _rows(full, category_key)[0]
@@ -91,6 +91,8 @@ class Bezier(Formula):
             float(row["jitter"]),
             half * float(row["size"]),
             *map(int, full["grey"]),
+            raster.canvas_array(images.shape[1]),
+            raster.work_array(),
         )
 
 

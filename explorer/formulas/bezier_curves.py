@@ -18,42 +18,8 @@ u64 = np.uint64
 _mix: Any = kernel(streams.mix)
 
 
-def draw(
-    images: Any,
-    keys: Any,
-    shape: Any,
-    centres: Any,
-    weights: Any,
-    curves: int,
-    closed: bool,
-    jitter: float,
-    half: float,
-    low: int,
-    high: int,
-) -> None:
-    """Draw instances of one category.
-
-    Args:
-        images: uint8 ``[n, side, side]``, overwritten.
-        keys: uint64 ``[n]``, the random keys of the instances.
-        shape: uint64, the random key of the control points of the category.
-        centres: float64 ``[n, 2]``, x and y in pixels.
-        weights: float64 ``[control points, vertices]``, of every control point at every vertex.
-        curves: Curves of an image.
-        closed: Whether the last vertex is joined to the first.
-        jitter: Part of the place of a control point that is the instance's, 0..1.
-        half: Half the side of the square of the control points in pixels.
-        low: Least grey of a curve.
-        high: Greatest grey of a curve.
-    """
-    canvas, work = raster.canvas_array(images.shape[1]), raster.work_array()
-    _draw(
-        images, keys, shape, centres, weights, curves, closed, jitter, half, low, high, canvas, work
-    )
-
-
 @kernel
-def _draw(
+def draw(
     images: Any,
     keys: Any,
     shape: Any,
@@ -68,6 +34,23 @@ def _draw(
     canvas: Any,
     work: Any,
 ) -> None:
+    """Draw instances of one category on black.
+
+    Args:
+        images: uint8 ``[n, side, side]``, overwritten.
+        keys: uint64 ``[n]``, the random keys of the instances.
+        shape: uint64, the random key of the control points of the category.
+        centres: float64 ``[n, 2]``, x and y in pixels.
+        weights: float64 ``[control points, vertices]``, of every control point at every vertex.
+        curves: Curves of an image.
+        closed: Whether the last vertex is joined to the first.
+        jitter: Part of the place of a control point that is the instance's, 0..1.
+        half: Half the side of the square of the control points in pixels.
+        low: Least grey of a curve.
+        high: Greatest grey of a curve.
+        canvas: From :func:`raster.canvas_array`.
+        work: From :func:`raster.work_array`.
+    """
     points, count = weights.shape
     xs, ys = np.empty(count), np.empty(count)
     for i in range(count):

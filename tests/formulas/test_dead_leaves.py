@@ -13,11 +13,11 @@ family = formulas.get("dead_leaves")
 DISC, SQUARE, TURNED, RECTANGLE, TRIANGLE, QUADRANGLE = range(6)
 
 
-def single(shape, count=60, *, canvas=256) -> np.ndarray:
+def single(shape, count=60, *, mixture=0) -> np.ndarray:
     """Images of one leaf of a radius of 25 pixels each."""
     ranges = {"smallest": (0.1, 0.1), "largest": (0.1, 0.1), "leaves": (1, 1), "grey": (255, 255)}
-    ranges |= {"shape": (shape, shape), "mixture": (0, 0)}
-    return family.render(ranges, seed=0, category=0, instances=range(count), canvas=canvas) > 0
+    ranges |= {"shape": (shape, shape), "mixture": (mixture, mixture)}
+    return family.render(ranges, seed=0, category=0, instances=range(count), canvas=256) > 0
 
 
 def inside(images: np.ndarray) -> np.ndarray:
@@ -79,54 +79,37 @@ def test_a_disc_is_all_that_is_no_farther_than_its_radius():
 @pytest.mark.parametrize("shape", [SQUARE, TURNED, RECTANGLE, TRIANGLE, QUADRANGLE])
 def test_corners_lie_on_a_circle_of_the_radius(shape):
     images = inside(single(shape))
-    assert len(images) > 20
     areas = images.sum(axis=(1, 2))
     extent = np.array([[np.ptp(at) for at in np.nonzero(image)] for image in images])
-    assert extent.max() <= 51
-    square = 2 * 25**2
     if shape == SQUARE:
         assert (extent == 36).all()
         assert (areas == 37**2).all()
-    elif shape == TURNED:
-        assert np.ptp(extent) > 10
-        assert np.abs(areas / square - 1).max() < 0.12
     elif shape == RECTANGLE:
         assert (areas == (extent + 1).prod(axis=1)).all()
-        assert np.abs(np.hypot(*extent.T) - 50).max() < 2
+        assert np.abs(np.hypot(*extent.T) - 50).max() < 2.5
     else:
-        # Of a triangle 3 √3 / 4 r² at most, in the mean 3 / 2π r².
-        mean = (3 / (2 * np.pi) if shape == TRIANGLE else 3 / np.pi) * 25**2
-        assert abs(areas.mean() / mean - 1) < 0.25
-        assert areas.max() < 1.1 * (square if shape == QUADRANGLE else 1.3 * 25**2)
+        # Square, mean triangle and mean quadrangle in a circle of radius 1.
+        mean = {TURNED: 2, TRIANGLE: 3 / (2 * np.pi), QUADRANGLE: 3 / np.pi}[shape] * 25**2
+        assert extent.max() <= 50
+        assert np.ptp(extent) > 10
+        assert abs(areas.mean() / mean - 1) < 0.2
 
 
 def test_leaves_fall_until_nothing_is_bare():
     ranges = {"grey": (1, 255), "smallest": (0.05, 0.05), "shape": (0, 0), "mixture": (0, 0)}
-    few, many, all_ = (
+    few, many = (
         family.render(
             ranges | {"leaves": (n, n)}, seed=1, category=0, instances=range(5), canvas=96
         )
-        for n in (30, 5_000, 20_000)
+        for n in (30, 5_000)
     )
     assert (few.min(axis=(1, 2)) == 0).all()
     assert (many > 0).all()
-    assert (many == all_).all()
 
 
 def test_a_mixture_has_all_shapes_and_a_category_its_own():
-    ranges = {"smallest": (0.1, 0.1), "largest": (0.1, 0.1), "leaves": (1, 1), "shape": (1, 1)}
-    ranges |= {"grey": (255, 255)}
-    squares = []
-    for chance in (0, 0.6):
-        images = family.render(
-            ranges | {"mixture": (chance, chance)},
-            seed=0,
-            category=0,
-            instances=range(400),
-            canvas=256,
-        )
-        full = inside(images > 0)
-        squares.append(np.mean([image.sum() == 37**2 for image in full]))
+    mixed, own = single(SQUARE, 400, mixture=0.6), single(SQUARE, 400)
+    squares = [np.mean(inside(images).sum(axis=(1, 2)) == 37**2) for images in (own, mixed)]
     assert squares[0] == 1
-    # Upright squares are 0.4 + 0.6 / 6 of all leaves; those at the border are not counted.
+    # Upright squares are 0.4 + 0.6 / 6 of all leaves.
     assert abs(squares[1] - 0.5) < 0.1

@@ -82,12 +82,3 @@ def test_pixels_are_those_of_the_plain_definition(patch):
     )
     images = family.render(ranges, seed=4, category=2, instances=range(2), canvas=100)
     assert (images == expected).all()
-
-
-def test_categories_cover_the_canvas_as_asked_for():
-    space = np.empty((3, 100_000))
-    drawn = rows(0.3, 12, filling=(0.08, 0.08))
-    for row in drawn:
-        system = np.zeros((2, 12))
-        system[:, [0, 1, 3, 4, 9, 10]], system[:, 8] = row["system"][:2], 1
-        assert iterated.filling(space, system, np.uint64(1)) > 0.078

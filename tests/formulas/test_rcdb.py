@@ -115,13 +115,9 @@ def test_breaks_are_lines_in_the_grey_of_the_ground():
                 moved = (x, y + w, to_x, to_y + w) if flat else (x + w, y, to_x + w, to_y)
                 ImageDraw.Draw(expected).line(moved, fill=200)
         assert (lines[0] == np.asarray(expected)).all()
-    whole = one(ranges | {"orbits": (30, 30), "noise": (2, 2), "position": (0, 0)}, canvas=256)
-    broken = one(
-        ranges | {"orbits": (30, 30), "noise": (2, 2), "breaks": (500, 500), "break_width": (1, 1)},
-        canvas=256,
-    )
+    ranges |= {"orbits": (30, 30), "noise": (2, 2)}
+    whole, broken = one(ranges, canvas=256), one(ranges | {"breaks": (500, 500)}, canvas=256)
     assert set(np.unique(broken)) == {9, 200}
     assert (broken[whole == 200] == 200).all()
-    crossed = np.mean(broken[whole == 9] == 200)
     # More than in the mean of the canvas, as lines pass its middle more often.
-    assert 1 - np.exp(-0.52 * 500 / 256) < crossed < 0.95
+    assert 1 - np.exp(-0.52 * 500 / 256) < np.mean(broken[whole == 9] == 200) < 0.95
