@@ -79,7 +79,7 @@ class Bezier(Formula):
         row = _rows(full, category_key)[0]
         keys = streams.instance_keys(category_key, instances)
         drawn = streams.rows(keys, _INSTANCE, full)
-        half = images.shape[1] / 2
+        half, (low, high) = images.shape[1] / 2, map(int, full["grey"])
         bezier_curves.draw(
             images,
             keys,
@@ -90,7 +90,8 @@ class Bezier(Formula):
             bool(row["closed"]),
             float(row["jitter"]),
             half * float(row["size"]),
-            *map(int, full["grey"]),
+            low,
+            high,
             raster.canvas_array(images.shape[1]),
             raster.work_array(),
         )
