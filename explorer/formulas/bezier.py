@@ -1,6 +1,6 @@
 """Bezier curves: smooth contours without a centre."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -9,16 +9,8 @@ import numpy.typing as npt
 from explorer.formulas import streams
 from explorer.formulas.base import Formula, Images, Parameter, Ranges, Rows
 
-# What a category and what an instance draws, in the order of the hash's purposes; append only.
-# The field, its parameter, its type.
-_CATEGORY = (
-    ("control_points", "control_points", np.int64),
-    ("curves", "curves", np.int64),
-    ("closed", "closed", np.int64),
-    ("jitter", "jitter", np.float64),
-    ("size", "size", np.float64),
-)
-_INSTANCE = (("x", "position", np.float64), ("y", "position", np.float64))
+# What an instance draws: as :attr:`Formula.draws`.
+_INSTANCE = (("x", "position"), ("y", "position"))
 _SHAPE = 2**33  # purpose of the hash that the control points of a category are drawn from
 
 _SIZE = "side of the square that the control points of a category lie in"
@@ -60,24 +52,20 @@ class Bezier(Formula):
         Parameter("grey", int, 0, 255, (64, 255), "grey levels", "grey of a curve", "g"),
     )
 
-    def categories(
-        self, ranges: Ranges | None, *, seed: int, categories: Sequence[int] | range
-    ) -> Rows:
+    draws: ClassVar[streams.Draws] = ("control_points", "curves", "closed", "jitter", "size")
+
+    def rows(self, full: Ranges, seed: int, categories: Sequence[int] | range) -> Rows:
         """Draw n, K, c, u and s of some categories.
 
         The field ``shape`` is the uint64 that the places of the control points are hashed from.
         """
-        return _rows(self.resolve(ranges), streams.keys(self.name, seed, categories))
+        shape = streams.words(streams.keys(self.name, seed, categories), [_SHAPE])[:, 0]
+        return streams.with_fields(super().rows(full, seed, categories), shape=shape)
 
-    def draw_into(
-        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
-    ) -> None:
+    def draw_into(self, images: Images, full: Ranges, *, row: np.void, keys: streams.Words) -> None:
         """Draw some instances of one category; see :meth:`Formula.draw_into`."""
         from explorer.formulas import bezier_curves, raster
 
-        category_key = streams.keys(self.name, seed, [category])
-        row = _rows(full, category_key)[0]
-        keys = streams.instance_keys(category_key, instances)
         drawn = streams.rows(keys, _INSTANCE, full)
         half, (low, high) = images.shape[1] / 2, map(int, full["grey"])
         bezier_curves.draw(
@@ -115,12 +103,3 @@ def bernstein(points: int, closed: bool) -> npt.NDArray[np.float64]:
         return weights
     weights[0] += weights[degree]
     return np.ascontiguousarray(weights[:degree, :256])
-
-
-def _rows(full: Mapping[str, tuple[float, float]], key: streams.Words) -> Rows:
-    drawn = streams.rows(key, _CATEGORY, full)
-    rows = np.empty(len(key), [*drawn.dtype.descr, ("shape", np.uint64)])
-    for field in drawn.dtype.names or ():
-        rows[field] = drawn[field]
-    rows["shape"] = streams.words(key, [_SHAPE])[:, 0]
-    return rows

@@ -1,24 +1,13 @@
 """Dead leaves: filled shapes that cover one another."""
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from explorer.formulas import streams
-from explorer.formulas.base import Formula, Images, Parameter, Ranges, Rows
+from explorer.formulas.base import Formula, Images, Parameter, Ranges
 
-# What a category draws, in the order of the hash's purposes; append only. The field, its
-# parameter, its type.
-_DRAWS = (
-    ("exponent", "exponent", np.int64),
-    ("smallest", "smallest", np.float64),
-    ("largest", "largest", np.float64),
-    ("shape", "shape", np.int64),
-    ("mixture", "mixture", np.float64),
-    ("leaves", "leaves", np.int64),
-)
 _RADII = 200  # different radii of a category
 
 _EXPONENT = "power of the radius that its chance falls with"
@@ -64,22 +53,19 @@ class DeadLeaves(Formula):
         Parameter("grey", int, 0, 255, (0, 255), "grey levels", "grey of a leaf", "g"),
     )
 
-    def categories(
-        self, ranges: Ranges | None, *, seed: int, categories: Sequence[int] | range
-    ) -> Rows:
-        """Draw e, r0, r1, f, m and N of some categories."""
-        key = streams.keys(self.name, seed, categories)
-        return streams.rows(key, _DRAWS, self.resolve(ranges))
+    draws: ClassVar[streams.Draws] = (
+        "exponent",
+        "smallest",
+        "largest",
+        "shape",
+        "mixture",
+        "leaves",
+    )
 
-    def draw_into(
-        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
-    ) -> None:
+    def draw_into(self, images: Images, full: Ranges, *, row: np.void, keys: streams.Words) -> None:
         """Draw some instances of one category; see :meth:`Formula.draw_into`."""
         from explorer.formulas import leaves
 
-        category_key = streams.keys(self.name, seed, [category])
-        row = streams.rows(category_key, _DRAWS, full)[0]
-        keys = streams.instance_keys(category_key, instances)
         radii, borders = radius_law(int(row["exponent"]), row["smallest"], row["largest"])
         leaves.draw(
             images,

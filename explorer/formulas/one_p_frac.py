@@ -11,19 +11,8 @@ import numpy.typing as npt
 from explorer.formulas import fractal, streams
 from explorer.formulas.base import Formula, Images, Parameter, Ranges, Rows
 
-# What a category draws, in the order of the hash's purposes; append only. The field, its
-# parameter, its type.
-_DRAWS = (
-    ("points", "points", np.int64),
-    ("patch", "patch", np.int64),
-    ("delta", "delta", np.float64),
-)
-# What the one fractal draws, likewise.
-_ORIGIN = (
-    ("maps", "maps", np.int64),
-    ("sigma", "sigma", np.float64),
-    ("filling", "filling", np.float64),
-)
+# What the one fractal draws: as :attr:`Formula.draws`.
+_ORIGIN = ("maps", "sigma", "filling")
 _SEARCH = 2**34  # purpose of the hash that the search for a perturbation starts from
 _NUMBERS = [0, 1, 3, 4, 9, 10]  # where a, b, c, d, e, f stand among the twelve of iterated.py
 _MOST = 16  # perturbations that a category draws at most; systems, likewise, by the one fractal
@@ -77,24 +66,34 @@ class OnePFrac(Formula):
         replace(fractal.GREY, default=(127, 127)),
     )
 
-    def categories(
-        self, ranges: Ranges | None, *, seed: int, categories: Sequence[int] | range
-    ) -> Rows:
+    draws: ClassVar[streams.Draws] = ("points", "patch", "delta")
+
+    def rows(self, full: Ranges, seed: int, categories: Sequence[int] | range) -> Rows:
         """Draw the points, patch and Δ of some categories and perturb the one system.
 
         The field ``system`` is float64 ``[16, 6]``: a, b, c, d, e, f of every map, then zeros;
         ``origin`` is the one system, alike, and ``orbit`` the uint64 that all orbits follow.
         """
-        return self._rows(self.resolve(ranges), seed, categories)
+        ends = tuple((name, full[name]) for name in _ORIGIN)
+        origin, least, orbit = _origin(self.name, seed, ends)
+        drawn = super().rows(full, seed, categories)
+        systems = [
+            _perturbed(int(key), float(delta), least, origin)[:, _NUMBERS]
+            for key, delta in zip(
+                streams.keys(self.name, seed, categories), drawn["delta"], strict=True
+            )
+        ]
+        drawn = fractal.with_systems(drawn, systems, 6)
+        origins = np.zeros_like(drawn["system"])
+        origins[:, : len(origin)] = origin
+        return streams.with_fields(
+            drawn, origin=origins, orbit=np.full(len(drawn), orbit, np.uint64)
+        )
 
-    def draw_into(
-        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
-    ) -> None:
+    def draw_into(self, images: Images, full: Ranges, *, row: np.void, keys: streams.Words) -> None:
         """Draw some instances of one category; see :meth:`Formula.draw_into`."""
         from explorer.formulas import iterated
 
-        row = self._rows(full, seed, [category])[0]
-        keys = streams.instance_keys(streams.keys(self.name, seed, [category]), instances)
         patch, grey = np.ascontiguousarray(streams.words(keys, range(2)).T)
         system = fractal.embed(row["system"][: row["maps"]])
         iterated.draw_free(
@@ -107,24 +106,6 @@ class OnePFrac(Formula):
             int(row["patch"]),
             fractal.draw_greys(grey, full),
         )
-
-    def _rows(self, full: Ranges, seed: int, categories: Sequence[int] | range) -> Rows:
-        ends = tuple((name, full[name]) for name, *_ in _ORIGIN)
-        origin, least, orbit = _origin(self.name, seed, ends)
-        keys = streams.keys(self.name, seed, categories)
-        drawn = streams.rows(keys, _DRAWS, full)
-        systems = [
-            _perturbed(int(key), float(delta), least, origin)[:, _NUMBERS]
-            for key, delta in zip(keys, drawn["delta"], strict=True)
-        ]
-        plain = fractal.with_systems(drawn, systems, 6)
-        added = [("origin", *plain.dtype.descr[-1][1:]), ("orbit", np.uint64)]
-        rows = np.zeros(len(plain), [*plain.dtype.descr, *added])
-        for field in plain.dtype.names or ():
-            rows[field] = plain[field]
-        rows["origin"][:, : len(origin)] = np.array(origin)
-        rows["orbit"] = orbit
-        return rows
 
 
 @lru_cache(maxsize=16)

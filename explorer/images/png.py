@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from explorer.errors import InputError
-from explorer.images.render import Images
+from explorer.images.plan import Images
 
 PART = ".part"
 """Suffix of a file that is being written."""
@@ -26,12 +26,15 @@ def encode(image: Images) -> bytes:
 
 
 def decode(content: bytes) -> Images | None:
-    """Return the pixels of a grey PNG file, or ``None`` for anything else."""
+    """Return the pixels of a grey PNG file that is whole, or ``None`` for anything else."""
     from PIL import Image
 
     try:
         with Image.open(BytesIO(content)) as file:
-            return np.asarray(file) if (file.format, file.mode) == ("PNG", "L") else None
+            kind = file.format, file.mode
+            file.verify()  # the check sum of every chunk, to the last
+        with Image.open(BytesIO(content)) as file:
+            return np.asarray(file) if kind == ("PNG", "L") else None
     except (OSError, SyntaxError):  # Pillow raises either for a damaged file
         return None
 

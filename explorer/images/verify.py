@@ -7,8 +7,8 @@ from typing import Any
 
 from explorer import formulas
 from explorer.errors import InputError
-from explorer.images import imagefolder, manifest, npz, official, shards
-from explorer.images.render import Progress
+from explorer.images import imagefolder, manifest, npz, shards
+from explorer.images.plan import Progress
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class Stored:
         known = manifest.read(root)
         try:
             if known["stream"] == "official":
-                return official.plan_of(known, self.workers), official.compare
+                plan = imagefolder.official_plan_of(known, self.workers)
+                return plan, imagefolder.compare_official
             return manifest.plan_of(known, self.workers), _COMPARE[known["layout"]]
         except (formulas.UnknownFormula, formulas.BrokenFormula) as error:
             path = root / manifest.MANIFEST

@@ -1,10 +1,7 @@
 """What holds for every image family."""
 
-import hashlib
-import json
 import random
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explorer import formulas
+from tests.formulas import golden
 
-GOLDEN = [
-    (path.stem, case)
-    for path in sorted((Path(__file__).parent / "golden").glob("*.json"))
-    if path.stem != "official"
-    for case in json.loads(path.read_text())
-]
+GOLDEN = [(name, case) for name in formulas.BUILT_IN for case in golden.load(name)["cases"]]
 
 every = pytest.mark.parametrize("name", formulas.names())
 
@@ -35,19 +28,27 @@ def one(name, ranges=None, *, seed=0, category=0, instance=0, canvas=64) -> np.n
     ("name", "case"), GOLDEN, ids=[f"{name}-{case['name']}" for name, case in GOLDEN]
 )
 def test_golden_pixels(name, case):
-    image = one(
-        name,
-        {parameter: tuple(ends) for parameter, ends in case["ranges"].items()},
-        seed=case["seed"],
-        category=case["category"],
-        instance=case["instance"],
-        canvas=case["canvas"],
-    )
-    assert hashlib.sha256(image.tobytes()).hexdigest() == case["sha256"]
+    said = f"pixels of {name} have changed: raise its version, then python -m tests.formulas.golden"
+    assert golden.draw(name, case) == case["sha256"], said
 
 
-def test_every_family_has_golden_pixels():
-    assert {name for name, _ in GOLDEN} == set(formulas.BUILT_IN)
+@pytest.mark.parametrize("name", formulas.BUILT_IN)
+def test_golden_pixels_are_those_of_the_version(name):
+    held, version = golden.load(name), str(formulas.get(name).version)
+    assert version in held["versions"], f"version {version} of {name} has no golden pixels"
+    assert held["versions"][version] == golden.digest(held["cases"])
+
+
+def test_changed_pixels_are_recorded_under_a_new_version_only(tmp_path, monkeypatch):
+    (tmp_path / "perlin.json").write_bytes((golden.FOLDER / "perlin.json").read_bytes())
+    monkeypatch.setattr(golden, "FOLDER", tmp_path)
+    monkeypatch.setattr(golden, "draw", lambda *_: "0" * 64)
+    before = golden.load("perlin")
+    assert "raise it" in golden.record("perlin")
+    assert golden.load("perlin") == before
+    monkeypatch.setattr(type(formulas.get("perlin")), "version", 2)
+    assert golden.record("perlin") == "perlin: recorded as version 2"
+    assert golden.load("perlin")["versions"].keys() == {"1", "2"}
 
 
 @st.composite

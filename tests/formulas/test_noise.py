@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from explorer.formulas import noise, official_kernels
+from explorer.authors import kernels
+from explorer.formulas import noise
 
 # Pairs of a position and its noise.
 RECORDED = [
@@ -38,12 +39,12 @@ def test_permutation_holds_every_byte_once():
 @pytest.mark.parametrize(("position", "expected"), RECORDED)
 def test_recorded_values(position, expected):
     assert value([position])[0] == np.float32(expected)
-    assert official_kernels.pnoise1(position) == np.float32(expected)
+    assert kernels.pnoise1(position) == np.float32(expected)
 
 
 def test_compiled_and_vectorised_noise_agree_to_the_last_bit():
     positions = np.random.default_rng(1).uniform(0, 10_000, 2_000)
-    compiled = [official_kernels.pnoise1(position) for position in positions]
+    compiled = [kernels.pnoise1(position) for position in positions]
     assert np.array_equal(np.array(compiled, np.float32), value(positions))
 
 

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from explorer import formulas
-from explorer.formulas import official, official_kernels, orbits
+from explorer import authors, formulas
+from explorer.authors import kernels, streams
+from explorer.formulas import orbits
 from tests.formulas import two_samples
 
 DRAWS = 2_000  # categories whose draws are compared
@@ -15,7 +16,7 @@ IMAGES = 400  # categories of which one image is compared
 SIDE = 512
 BACKGROUND = {"visual_atom": 0, "rcdb": 255}
 
-both = pytest.mark.parametrize("name", list(official.STREAMS))
+both = pytest.mark.parametrize("name", list(authors.ARGUMENTS))
 
 
 class Recorder(random.Random):
@@ -50,9 +51,10 @@ def their_draws(name: str) -> two_samples.Sample:
 
     Recorder.drawn = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(official, "random", SimpleNamespace(Random=Recorder))
-        patch.setattr(official_kernels, "grow", grow)
-        for _ in official.STREAMS[name](numof_classes=DRAWS, numof_instances=1, thread_num=7):
+        patch.setattr(streams, "random", SimpleNamespace(Random=Recorder))
+        patch.setattr(kernels, "grow", grow)
+        given = {"numof_classes": DRAWS, "numof_instances": 1, "thread_num": 7}
+        for _ in authors.render(name, given):
             pass
     columns = [np.array(values) for values in zip(*rows, strict=True)]
     if name == "visual_atom":
@@ -100,15 +102,15 @@ def our_images(name: str, ranges=None) -> two_samples.Sample:
 
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, two_samples.Sample]:
-    return {name: their_draws(name) for name in official.STREAMS}
+    return {name: their_draws(name) for name in authors.ARGUMENTS}
 
 
 @pytest.fixture(scope="module")
 def measured() -> dict[str, two_samples.Sample]:
     measured = {}
-    for name, stream in official.STREAMS.items():
-        given = {"numof_classes": IMAGES, "numof_instances": 1, "image_size": SIDE}
-        images = (image for _, image in stream(**given, thread_num=11))
+    given = {"numof_classes": IMAGES, "numof_instances": 1, "image_size": SIDE, "thread_num": 11}
+    for name in authors.ARGUMENTS:
+        images = (image for _, image in authors.render(name, given))
         measured[name] = two_samples.describe(images, BACKGROUND[name])
     return measured
 

@@ -73,7 +73,7 @@ def test_any_number_of_workers_and_any_chunk_gives_the_same_bytes(monkeypatch):
     expected = rendered(instances=20)
     for workers in (2, 3, 16):
         assert rendered(instances=20, workers=workers).digest == expected.digest
-    monkeypatch.setattr("explorer.images.render._JOB_INSTANCES", 3)
+    monkeypatch.setattr("explorer.images.plan._JOB_INSTANCES", 3)
     again = rendered(instances=20, workers=2)
     assert again.digest == expected.digest
     assert np.array_equal(again.images, expected.images)

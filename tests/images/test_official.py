@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from explorer import authors
 from explorer import images as dataset
+from explorer.authors import streams
 from explorer.errors import InputError
-from explorer.formulas import RangeError, official
+from explorer.formulas import RangeError
 
 SMALL = {
     "numof_classes": 6,
@@ -33,7 +35,7 @@ def expected(seeds=(1, 2, 3)) -> dict[str, np.ndarray]:
     return {
         name: image
         for seed in seeds
-        for name, image in official.render("visual_atom", {**SMALL, "thread_num": seed - 1})
+        for name, image in authors.render("visual_atom", {**SMALL, "thread_num": seed - 1})
     }
 
 
@@ -66,7 +68,7 @@ def test_all_processes_are_drawn_under_the_authors_names(tmp_path):
     assert said["seeds"] == [1, 2, 3]
     assert said["arguments"] == {
         name: value
-        for name, value in {**official.arguments("visual_atom"), **SMALL}.items()
+        for name, value in {**authors.arguments("visual_atom"), **SMALL}.items()
         if name != "thread_num"
     }
     assert [entry["categories"] for entry in said["processes"]] == [[0, 1], [2, 3], [4, 5]]
@@ -122,9 +124,9 @@ def test_an_interrupted_export_goes_on(tmp_path, monkeypatch):
     half = root / "00004" / "vertex_0001_instance_0000.png.part"
     half.write_bytes(b"half an image")
 
-    drawn, real = [], official.render
+    drawn, real = [], streams.render
     monkeypatch.setattr(
-        official, "render", lambda f, g: drawn.append(g.get("thread_num")) or real(f, g)
+        streams, "render", lambda f, g: drawn.append(g.get("thread_num")) or real(f, g)
     )
     done = []
     dataset.export_official(plan(), root, progress=done.append)
@@ -231,5 +233,6 @@ def test_presets_are_the_authors_datasets(name, share):
     assert preset.categories(20) == range(19 * share, 20 * share)
     assert preset.total == share * 20 * 1000
     # The best practice of the paper, argument by argument.
-    assert set(given) == set(official.arguments(formula)) - {"thread_num"}
-    assert given["line_width"] == 0.1
+    case = next(c for c in json.loads(GOLDEN.read_text()) if c["formula"] == formula)
+    sizes = {"numof_classes": share * 20, "numof_instances": 1000, "numof_thread": 20}
+    assert {**preset.arguments, "thread_num": 0} == {**case["arguments"], **sizes, "thread_num": 0}

@@ -12,7 +12,7 @@ import numpy as np
 
 from explorer.formulas import BrokenFormula, RangeError, UnknownFormula
 from explorer.images import render_dataset
-from explorer.images.render import Images
+from explorer.images.plan import Images
 from explorer.report.definition import protocol_of
 from explorer.report.figures.material import Material, Role, extremes
 

@@ -1,4 +1,4 @@
-"""Compiled kernels of the official stream: the authors' arithmetic, operation by operation.
+"""Compiled kernels of the authors' streams: the authors' arithmetic, operation by operation.
 
 Mersenne Twister (Matsumoto & Nishimura, 1998) as CPython's ``random`` uses it, ``pnoise1`` in
 float32, positions in float64. numba contracts no products and sums unless ``fastmath`` is asked

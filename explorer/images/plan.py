@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,8 @@ from explorer.formulas import Formula, RangeError, Ranges
 
 Images = npt.NDArray[np.uint8]
 Progress = Callable[[int], None]
-Job = tuple[int, range]
-"""A category and some of its instances."""
+Drawn = tuple[int, range, Images, Any]
+"""A category, some of its instances, their images, and what a piece of work made of them."""
 T = TypeVar("T")
 
 # Instances rendered by one job: enough that threads seldom wait for the interpreter's lock, few
@@ -61,11 +61,12 @@ class Plan:
         formula: Name of the formula.
         ranges: Parameter or group name -> (low, high); the rest keeps the formula's default.
         categories: Number of categories N.
-        instances: Images of every category M.
+        instances: Images per category M.
         canvas: Side that the formula draws on, in pixels.
         size: Side of the images after exact area averaging, at most ``canvas``.
         seed: Seed of the counter stream.
-        workers: Threads that render, or None for one a core; the result does not depend on it.
+        workers: Threads that render, or None for one per core; the result does not depend on it.
+        first_category: Number of the first category.
 
     Raises:
         UnknownFormula: If there is no such formula.
@@ -81,19 +82,20 @@ class Plan:
     size: int
     seed: int
     workers: int | None = None
+    first_category: int = 0
 
     def __post_init__(self) -> None:
         _ = self.resolved
-        for name, value, most in (
-            ("categories", self.categories, 100_000),
-            ("instances", self.instances, 100_000),
-            ("canvas", self.canvas, formulas.MAX_CANVAS),
-            ("size", self.size, self.canvas),
+        for name, value, least, most in (
+            ("categories", self.categories, 1, 100_000),
+            ("instances", self.instances, 1, 100_000),
+            ("canvas", self.canvas, 1, formulas.MAX_CANVAS),
+            ("size", self.size, 1, self.canvas),
+            ("seed", self.seed, 0, formulas.MAX_SEED),
+            ("first_category", self.first_category, 0, 2**31),
         ):
-            if not 1 <= value <= most:
-                raise RangeError(name, value, f"must be in 1..{most}")
-        if not 0 <= self.seed <= formulas.MAX_SEED:
-            raise RangeError("seed", self.seed, f"must be in 0..{formulas.MAX_SEED}")
+            if not least <= value <= most:
+                raise RangeError(name, value, f"must be in {least}..{most}")
         if self.workers is not None and self.workers < 1:
             raise RangeError("workers", self.workers, "must be at least 1")
 
@@ -117,6 +119,11 @@ class Plan:
         """Shape of all images."""
         return self.total, self.size, self.size
 
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Category of every image, from 0, int64 ``[total]``."""
+        return np.repeat(np.arange(self.categories, dtype=np.int64), self.instances)
+
     def draw(self, category: int, instances: range) -> Images:
         """Render uint8 ``[len(instances), size, size]``."""
         images = self.family.render(
@@ -134,48 +141,46 @@ class Plan:
         area.average(images, reduced)
         return reduced
 
-    def draw_hashed(self, category: int, instances: range) -> tuple[Images, bytes]:
-        """Render, and return the images' :func:`fingerprint` beside them."""
-        images = self.draw(category, instances)
-        return images, fingerprint(images)
-
     def digest(self) -> "hashlib._Hash":
         """Return the hash that the fingerprints of all images, in order, make the digest."""
         return _begin(self.shape)
 
-    def each(self, work: Callable[[int, range], T]) -> Iterator[tuple[Job, T]]:
-        """Call ``work(category, instances)`` for all images in threads.
-
-        Yields:
-            The job and its result, in the order of the images; at most a few are in memory.
-        """
-        return _in_order(work, self._jobs(), self.workers or cores())
-
-    def run(self, draw: Callable[[int, range], Images], progress: Progress | None = None) -> str:
-        """Call ``draw(category, instances)`` for all images in threads, a few at a time.
+    def drawn(
+        self,
+        digest: "hashlib._Hash",
+        progress: Progress | None = None,
+        work: Callable[[int, range, Images], Any] = lambda *_: None,
+    ) -> Iterator[Drawn]:
+        """Draw all images in threads, in their order; at most a few are in memory.
 
         Args:
-            draw: Returns the images of the instances.
+            digest: Of :meth:`digest`; has taken in all images in the end.
             progress: Called with the number of images finished since its last call.
-
-        Returns:
-            The digest of all images that ``draw`` returned.
+            work: Called in the threads with category, instances and images.
         """
 
-        def hashed(category: int, instances: range) -> tuple[int, bytes]:
-            images = draw(category, instances)
-            return len(images), fingerprint(images)
+        def job(category: int, numbers: range) -> tuple[Drawn, bytes]:
+            images = self.draw(category, numbers)
+            done = work(category, numbers, images)
+            return (category, numbers, images, done), fingerprint(images)
 
-        digest = self.digest()
-        for _, (count, hashes) in self.each(hashed):
-            digest.update(hashes)
+        for drawn, prints in _in_order(job, self._jobs(), self.workers or cores()):
+            digest.update(prints)
+            yield drawn
             if progress is not None:
-                progress(count)
-        return digest.hexdigest()
+                progress(len(drawn[1]))
 
-    def _jobs(self) -> Iterator[Job]:
+    def dataset(self, progress: Progress | None = None) -> ProxyDataset:
+        """Render all images into one array."""
+        images, digest, place = np.empty(self.shape, np.uint8), self.digest(), 0
+        for _, numbers, part, _ in self.drawn(digest, progress):
+            images[place : place + len(numbers)] = part
+            place += len(numbers)
+        return ProxyDataset(images, self.labels, digest.hexdigest())
+
+    def _jobs(self) -> Iterator[tuple[int, range]]:
         count = min(_JOB_INSTANCES, max(1, _JOB_PIXELS // self.canvas**2))
-        for category in range(self.categories):
+        for category in range(self.first_category, self.first_category + self.categories):
             for first in range(0, self.instances, count):
                 yield category, range(first, min(first + count, self.instances))
 
@@ -199,6 +204,45 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def render(
+    formula: str,
+    ranges: Ranges | None = None,
+    *,
+    categories: int,
+    instances: int,
+    size: int | None = None,
+    canvas: int = 512,
+    seed: int = 0,
+    first_category: int = 0,
+    workers: int | None = None,
+) -> Images:
+    """Render images of a formula.
+
+    Args:
+        formula: Its name.
+        ranges: Parameter or group name -> (low, high); the rest keeps the formula's default.
+        categories: Number of categories N.
+        instances: Images per category M.
+        size: Side of the images after exact area averaging, at most ``canvas``, which it is by
+            default.
+        canvas: Side that the formula draws on, in pixels.
+        seed: Seed of all random numbers.
+        first_category: Number of the first category.
+        workers: Threads, or None for one per core; the result does not depend on it.
+
+    Returns:
+        uint8 ``[N * M, size, size]``, category by category: their labels are
+        ``np.repeat(np.arange(N), M)``.
+
+    Raises:
+        UnknownFormula: If there is no such formula.
+        RangeError: If a range or a number is out of bounds.
+    """
+    size = canvas if size is None else size
+    sizes = (categories, instances, canvas, size, seed)
+    return Plan(formula, ranges, *sizes, workers, first_category).dataset().images
+
+
 def render_dataset(
     formula: str,
     ranges: Ranges | None,
@@ -211,56 +255,22 @@ def render_dataset(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> ProxyDataset:
-    """Render a proxy dataset into one array.
-
-    Args:
-        formula: Name of the formula.
-        ranges: Parameter or group name -> (low, high); the rest keeps the formula's default.
-        categories: Number of categories N, at least 1.
-        instances: Images of every category M, at least 1.
-        canvas: Side that the formula draws on, in pixels.
-        size: Side of the images after exact area averaging, at most ``canvas``.
-        seed: Seed of the counter stream.
-        workers: Threads; the result does not depend on it.
-        progress: Called with the number of images finished since its last call.
-
-    Raises:
-        UnknownFormula: If there is no such formula.
-        RangeError: If a range or a number is out of bounds.
-    """
-    return render_plan(
-        Plan(formula, ranges, categories, instances, canvas, size, seed, workers), progress
-    )
-
-
-def render_plan(plan: Plan, progress: Progress | None = None) -> ProxyDataset:
-    """Render a plan into one array; see :func:`render_dataset`."""
-    images = np.empty(plan.shape, np.uint8)
-
-    def draw(category: int, numbers: range) -> Images:
-        start = category * plan.instances
-        part = images[start + numbers.start : start + numbers.stop]
-        part[...] = plan.draw(category, numbers)
-        return part
-
-    digest = plan.run(draw, progress)
-    labels = np.repeat(np.arange(plan.categories, dtype=np.int64), plan.instances)
-    return ProxyDataset(images, labels, digest)
+    """Render images with their labels and digest; arguments are those of :class:`Plan`."""
+    plan = Plan(formula, ranges, categories, instances, canvas, size, seed, workers)
+    return plan.dataset(progress)
 
 
 def _in_order(
-    work: Callable[[int, range], T], jobs: Iterator[Job], workers: int
-) -> Iterator[tuple[Job, T]]:
-    waiting: deque[tuple[Job, Future[T]]] = deque()
+    work: Callable[[int, range], T], jobs: Iterator[tuple[int, range]], workers: int
+) -> Iterator[T]:
+    waiting: deque[Future[T]] = deque()
     pool = ThreadPoolExecutor(max_workers=workers)
     try:
         for job in jobs:
-            waiting.append((job, pool.submit(work, *job)))
+            waiting.append(pool.submit(work, *job))
             if len(waiting) > workers + 1:
-                done, future = waiting.popleft()
-                yield done, future.result()
+                yield waiting.popleft().result()
         while waiting:
-            done, future = waiting.popleft()
-            yield done, future.result()
+            yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
