@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -104,10 +105,14 @@ def _state(
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
+    with path.open("rb") as file:
+        file.seek(-1024, os.SEEK_END)
+        if file.read() != bytes(1024) or file.tell() % 512:
+            raise tarfile.ReadError("the end is missing")
     with tarfile.open(path) as shard:
         for member in shard:
-            file = shard.extractfile(member)
-            yield member.name, file.read() if file else b""
+            content = shard.extractfile(member)
+            yield member.name, content.read() if content else b""
 
 
 @contextmanager
