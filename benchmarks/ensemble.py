@@ -3,8 +3,8 @@
 A ViT-Tiny on 32 x 32 pixels is far too small for a GPU: one step of one network takes as long as
 one of fifty. So the weights of M networks are stacked, [M, ...], and every product is a batched
 one. Loss, clipping and optimisers are those of `explorer.training.engine`, per network; a network
-that diverges does so alone. `python benchmarks/ensemble.py` shows on a processor that a step is
-the engine's.
+that diverges does so alone. `python -m benchmarks.ensemble` shows on a processor that a step is the
+engine's.
 """
 
 import math
@@ -149,19 +149,19 @@ class Optimisers:
     @torch.no_grad()
     def step(self) -> None:
         """Move the weights at `factor` times the peak learning rates."""
-        for group in self.adamw.param_groups:
-            group["lr"].copy_(self.factor * self.recipe.learning_rate)
+        for options in self.adamw.param_groups:
+            options["lr"].copy_(self.factor * self.recipe.learning_rate)
         self.adamw.step()
         rate = self.factor * (self.recipe.matrix_learning_rate or 0.0)
         for group, averages in zip(self.matrices, self.averages, strict=True):
-            gradients = [p.grad for p in group]
+            gradients = [gradient_of(p) for p in group]
             torch._foreach_lerp_(averages, gradients, 1 - MOMENTUM)
             torch._foreach_lerp_(gradients, averages, MOMENTUM)
             rows, columns = group[0].shape[1:]
             updates = orthogonalise(torch.cat([g.to(self.dtype) for g in gradients]))
             size = rate * math.sqrt(max(1, rows / columns))
             decay = 1 - rate * self.recipe.weight_decay
-            for matrix, update in zip(group, updates.split(len(group[0])), strict=True):
+            for matrix, update in zip(group, torch.split(updates, len(group[0])), strict=True):
                 matrix.mul_(decay).sub_(update * size)
 
     def forget(self) -> None:
@@ -173,11 +173,18 @@ class Optimisers:
             torch._foreach_zero_(group)
 
 
+def gradient_of(parameter: Tensor) -> Tensor:
+    """Return the gradient that a parameter has after a backward pass."""
+    if parameter.grad is None:
+        raise ValueError("no backward pass has been made")
+    return parameter.grad
+
+
 @torch.no_grad()
 def clip(w: Weights, most: float) -> None:
     """Shorten the gradient of every network to a norm of at most `most`."""
-    gradients = [p.grad for p in w.values()]
-    squares = sum(g.flatten(1).square().sum(dim=1) for g in gradients)
+    gradients = [gradient_of(p) for p in w.values()]
+    squares = torch.stack([g.flatten(1).square().sum(dim=1) for g in gradients]).sum(dim=0)
     factor = (most / (squares.sqrt() + 1e-6)).clamp(max=1)
     for gradient in gradients:
         gradient.mul_(factor.view(-1, *[1] * (gradient.ndim - 1)))
@@ -208,7 +215,7 @@ class Stepper:
         self.loss = torch.zeros(len(images), device=images.device)
         self.graph: torch.cuda.CUDAGraph | None = None
         if images.device.type == "cuda":
-            stream = torch.cuda.Stream()
+            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):  # at a learning rate of zero nothing moves
                 for _ in range(2):
@@ -244,7 +251,7 @@ class Stepper:
         ).view(len(self.images), -1).mean(dim=1)  # fmt: skip
         for parameter in self.w.values():
             parameter.grad = None
-        loss.sum().backward()
+        loss.sum().backward()  # type: ignore[no-untyped-call]
         self.loss.copy_(loss.detach())
         if self.recipe.clip is not None:
             clip(self.w, self.recipe.clip)
@@ -319,7 +326,7 @@ def train(
         order = torch.rand(count, total, generator=generator, device=device).argsort(dim=1)
         losses = torch.zeros(count, device=device)
         counted = 0
-        for piece in order[:, : steps * batch].split(SLAB * batch, dim=1):
+        for piece in torch.split(order[:, : steps * batch], SLAB * batch, dim=1):
             chosen = (piece + offsets).flatten()
             x = flat[chosen].view(count, -1, *flat.shape[1:]).float()
             y = nnf.one_hot(flat_labels[chosen], classes).float().view(count, -1, classes)
@@ -338,7 +345,7 @@ def train(
                     engine.mixed(seed, 1, step, group.first),
                 )
                 x[part], y[part] = own.view_as(x[part]), target.view_as(y[part])
-            for now, goal in zip(x.split(batch, dim=1), y.split(batch, dim=1), strict=True):
+            for now, goal in zip(*(torch.split(v, batch, dim=1) for v in (x, y)), strict=True):
                 stepper = stepper or Stepper(w, shape, recipe, now, goal, drop, rates)
                 factor = engine.schedule(step, steps * recipe.epochs, recipe.warmup)
                 loss = stepper(now, goal, factor)
@@ -348,7 +355,7 @@ def train(
                 step += 1
         yield epoch, losses / counted
     for parameter in w.values():
-        parameter.requires_grad_(False)  # noqa: FBT003
+        parameter.requires_grad_(False)
         parameter.grad = None
 
 
@@ -359,7 +366,7 @@ def apply(
     """Apply a function of normalised images [M, B, ...] to uint8 [M or 1, N, ...], in pieces."""
     count = len(mean)
     parts = []
-    for piece in images.split(most, dim=1):
+    for piece in torch.split(images, most, dim=1):
         x = piece.expand(count, -1, -1, -1, -1).float()
         parts.append(function((x - mean) / std))
     return torch.cat(parts, dim=1)

@@ -1,9 +1,9 @@
 """What of a pre-training transfers: arms, controls and recipes, measured side by side on one GPU.
 
-    python benchmarks/transfer.py PLAN.json --out FOLDER [--tasks FOLDER]
+    python -m benchmarks.transfer PLAN.json --out FOLDER [--tasks FOLDER]
 
 A plan holds the images to render, the ensembles to pre-train and what to fine-tune; see
-`benchmarks/transfer/*.json`. Every network that is pre-trained, and every control, is a row of
+`benchmarks/plans/`. Every network that is pre-trained, and every control, is a row of
 `frozen.csv` per task (accuracy of frozen features) and of `finetuned.csv` per task, draw and
 fine-tuning. Tasks are scikit-learn's digits, and the sets of NAME.npz (uint8 `images` [N, H, W],
 `labels`, `classes`) in the folder of tasks.
@@ -18,17 +18,17 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import ensemble
 import numpy as np
 import torch
-from ensemble import Group, Shape, Weights
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from explorer.dataset.render import Plan, render_plan
+from benchmarks import ensemble
+from benchmarks.ensemble import Group, Shape, Weights
+from explorer.images import Plan
 from explorer.training import downstream, models, tasks
 from explorer.training.recipe import Augmentation, FineTune, Model, Pretrain, Task
 
@@ -62,7 +62,7 @@ class Images:
                     item["family"], item.get("ranges"), item["categories"], item["instances"],
                     item.get("canvas", 256), SIDE, item["seed"], self.workers,
                 )  # fmt: skip
-                images = render_plan(plan).images.reshape(
+                images = plan.dataset().images.reshape(
                     item["categories"] * item["instances"], 1, SIDE, SIDE
                 )
                 self.ready[item["name"]] = images
@@ -93,7 +93,7 @@ class Arm:
     seed: int
     images: str | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
-    initialisation: str = "timm"
+    initialisation: Literal["timm", "fan_in"] = "timm"
     normalise: Any = (0.5, 0.5)
     categories: int = 0
     instances: int | None = None
@@ -133,8 +133,6 @@ class Study:
         self.dtype = torch.bfloat16 if device == "cuda" else torch.float32
         self.name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
         self.shape = Shape(8, 12, 3, self.dtype)
-        run = torch.compile(ensemble.block, dynamic=False) if plan.get("compile") else ensemble.block
-        self.compiled = Shape(8, 12, 3, self.dtype, run)
         self.most = int(plan.get("most", 256))
         for file in folder.glob("*.npz"):
             tasks.BUILT_IN[file.stem] = tasks.Kind(_reader(file), path="refused", split="share")
@@ -142,7 +140,8 @@ class Study:
         say("tasks", {n: (len(t.train_labels), len(t.test_labels)) for n, t in self.tasks.items()})
         self.images = Images(plan["images"], int(plan.get("workers", 16)))
         self.files = {
-            name: (out / f"{name}.csv").open("w", newline="") for name in ("frozen", "finetuned", "pretrained")
+            name: (out / f"{name}.csv").open("w", newline="")
+            for name in ("frozen", "finetuned", "pretrained")
         }
         self.writers: dict[str, Any] = {}
 
@@ -169,9 +168,10 @@ class Study:
                 say("out of memory:", item["name"], str(error)[:200])
             torch.cuda.empty_cache()
 
-    def pretrain(self, item: Mapping[str, Any]) -> Networks:
+    def pretrain(self, item: Mapping[str, Any]) -> Networks:  # noqa: C901 - a script, in order
         """Build the networks of an ensemble, and pre-train them where it has images."""
-        arms, groups = [], []
+        arms: list[Arm] = []
+        groups: list[Group] = []
         for entry in item["arms"]:
             augmentation = Augmentation(**entry.get("augmentation", {}))
             own = [
@@ -209,7 +209,7 @@ class Study:
         labels = torch.stack([each * arm.categories // images.shape[1] for arm in arms])
         rows = []
         for number, arm in enumerate(arms):
-            values = images[number].flatten()[:: 7].float()
+            values = images[number].flatten()[::7].float()
             rows.append(
                 [float(values.mean()), float(values.std().clamp(min=1))]
                 if arm.normalise == "each_set"
@@ -221,7 +221,7 @@ class Study:
             torch.cuda.synchronize()
         began = time.perf_counter()
         for epoch, losses in ensemble.train(
-            w, self.compiled if item.get("compile", True) else self.shape, images, labels, recipe,
+            w, self.shape, images, labels, recipe,
             mean=both[:, 0], std=both[:, 1], classes=categories, seed=1, groups=groups,
             drop=recipe.patch_drop,
         ):  # fmt: skip
@@ -235,14 +235,18 @@ class Study:
             torch.cuda.synchronize()
         networks.seconds = time.perf_counter() - began
         seen = images.shape[1] * (epoch + 1)
-        say(item["name"], f"{networks.seconds:.1f} s", f"{len(arms) * seen / networks.seconds:.0f} images/s")
+        rate = len(arms) * seen / networks.seconds
+        say(item["name"], f"{networks.seconds:.1f} s, {rate:.0f} images/s")
         for arm, value in zip(arms, last.tolist(), strict=True):
+            changes = json.dumps(arm.augmentation.model_dump(exclude_defaults=True))
             self.write(
                 "pretrained", ensemble=item["name"], arm=arm.name, seed=arm.seed, images_seen=seen,
-                categories=arm.categories, instances=arm.instances or seen // (epoch + 1) // arm.categories,
-                batch=recipe.batch_size, patch_drop=recipe.patch_drop, initialisation=arm.initialisation,
-                normalise=arm.normalise, augmentation=json.dumps(arm.augmentation.model_dump(exclude_defaults=True)),
-                loss=round(value, 4), seconds=round(networks.seconds, 1), networks=len(arms), device=self.name,
+                categories=arm.categories,
+                instances=arm.instances or images.shape[1] // arm.categories,
+                batch=recipe.batch_size, patch_drop=recipe.patch_drop,
+                initialisation=arm.initialisation, normalise=arm.normalise,
+                augmentation=changes, loss=round(value, 4),
+                seconds=round(networks.seconds, 1), networks=len(arms), device=self.name,
             )  # fmt: skip
         return networks
 
@@ -285,13 +289,15 @@ class Study:
                 )  # fmt: skip
         say(item["name"], f"frozen {time.perf_counter() - began:.1f} s")
 
-    def finetune(self, networks: Networks, tuning: Mapping[str, Any], item: Mapping[str, Any]) -> None:
+    def finetune(
+        self, networks: Networks, tuning: Mapping[str, Any], item: Mapping[str, Any]
+    ) -> None:
         """Fine-tune every network on every draw of the tasks, in ensembles of at most `most`."""
         began = time.perf_counter()
         recipe = FineTune(**tuning["recipe"])
         wanted = [
             number for number, arm in enumerate(networks.arms)
-            if arm.seed in tuning.get("seeds", [arm.seed]) and arm.name in tuning.get("arms", [arm.name])
+            if arm.name in tuning.get("arms", [arm.name])
         ]  # fmt: skip
         for name in tuning.get("tasks", list(self.tasks)):
             task = self.tasks[name]
@@ -333,7 +339,7 @@ class Study:
                 ):  # fmt: skip
                     pass
 
-                def logits(x: Tensor) -> Tensor:
+                def logits(x: Tensor, w: Weights = w) -> Tensor:
                     return self.shape.logits(w, self.shape.tokens(w, x))
 
                 test = torch.from_numpy(task.test_images)[None].to(self.device)
@@ -353,7 +359,8 @@ class Study:
                     arm = networks.arms[number]
                     self.write(
                         "finetuned", ensemble=item["name"], arm=arm.name, seed=arm.seed,
-                        tuning=tuning["name"], rate=rate * recipe.learning_rate, task=name, draw=draw,
+                        tuning=tuning["name"], rate=rate * recipe.learning_rate, task=name,
+                        draw=draw,
                         accuracy=round(float(hits[row]), 4),
                         log_likelihood=round(float(likelihoods[row]), 4),
                     )  # fmt: skip
@@ -372,7 +379,8 @@ def _likelihoods(
         scores.append((values * out).sum(dim=1) / out.sum(dim=1).clamp(min=1))
     best = temperatures[torch.stack(scores).argmax(dim=0)]
     logs = (tested / best[:, None, None]).log_softmax(dim=2)
-    return logs.gather(2, answers.view(1, -1, 1).expand(len(tested), -1, 1))[..., 0].mean(dim=1)
+    chosen: Tensor = logs.gather(2, answers.view(1, -1, 1).expand(len(tested), -1, 1))
+    return chosen[..., 0].mean(dim=1)
 
 
 def _ridge(x: Tensor, labels: Tensor, queries: Tensor, classes: int) -> Tensor:
@@ -382,7 +390,8 @@ def _ridge(x: Tensor, labels: Tensor, queries: Tensor, classes: int) -> Tensor:
     y = torch.nn.functional.one_hot(labels, classes).double()
     penalty = 0.025 * len(x) * torch.eye(x.shape[1], device=x.device, dtype=x.dtype)
     fitted = torch.linalg.solve(x.T @ x + penalty, x.T @ (y - y.mean(dim=0)))
-    return (y.mean(dim=0) + queries @ fitted).argmax(dim=1)
+    chosen: Tensor = (y.mean(dim=0) + queries @ fitted).argmax(dim=1)
+    return chosen
 
 
 def _neighbours(x: Tensor, labels: Tensor, queries: Tensor, classes: int) -> Tensor:
@@ -391,7 +400,9 @@ def _neighbours(x: Tensor, labels: Tensor, queries: Tensor, classes: int) -> Ten
     x, queries = (torch.nn.functional.normalize(v - mean, dim=1) for v in (x, queries))
     cosines, near = (queries @ x.T).topk(min(10, len(x)), dim=1)
     votes = torch.zeros(len(queries), classes, device=x.device)
-    return votes.scatter_add_(1, labels[near], (1 + cosines) / 2).argmax(dim=1)
+    votes.scatter_add_(1, labels[near], (1 + cosines) / 2)
+    chosen: Tensor = votes.argmax(dim=1)
+    return chosen
 
 
 def _task(item: Mapping[str, Any], folder: Path) -> downstream.Downstream:

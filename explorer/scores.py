@@ -24,7 +24,7 @@ class Rung:
 
 @dataclass(slots=True)
 class Scores:
-    """What a trial has found.
+    """What a trial reports at its end.
 
     Attributes:
         accuracy: Top-1 accuracy on the test images after fine-tuning, in [0, 1]: the mean over
@@ -42,7 +42,7 @@ class Scores:
         dataset: Digest of the proxy images; ``None`` for the arm from scratch.
         pretrain_loss: Mean training loss of the last epoch of pre-training, in nats.
         seconds: Wall-clock time by phase, and in all.
-        epochs: A row an epoch of either phase.
+        epochs: A row per epoch of either phase.
         host: Name of the machine.
         device: What it was trained on.
         result_key: Hash of all that decided over it, see :mod:`explorer.identity`; empty where

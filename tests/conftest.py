@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import settings
 
-from explorer import config
+from explorer import study as config
 
 STUDY = """\
 description: A study for a test.

@@ -1,89 +1,66 @@
-"""From the database to what people look at: frames, statistics, tables, status, live display.
+"""From the database to what people look at: frames, statistics, tables, status, live view.
 
-Reads studies and nothing else; it needs neither Ray nor torch.
+Reads studies and nothing else; it needs neither Ray nor torch. Figures are in
+:mod:`explorer.report.figures`, the HTML page in :mod:`explorer.report.page`.
 """
 
-from explorer.report.agreement import Estimate
-from explorer.report.arrange import arrange
-from explorer.report.best import Best, best_ranges
-from explorer.report.epochs import load_epochs
-from explorer.report.exporting import export, read, to_frame
-from explorer.report.fidelity import Fidelity, FidelityReport, fidelity, members
-from explorer.report.figures import Material, draw, draw_fidelity, gather, interactive
-from explorer.report.frame import load
-from explorer.report.importance import Importance, Importances, importances, points
-from explorer.report.live import Ended, Live
-from explorer.report.page import html
-from explorer.report.rungs import load_rungs
-from explorer.report.screen import overview_screen, status_screen
-from explorer.report.slots import Progress
-from explorer.report.standing import StudyStatus
-from explorer.report.statistics import (
-    TESTS,
-    Difference,
-    Spread,
-    compare,
-    holm,
-    permutation,
-    spread,
-    welch,
+from explorer.report.analysis import best_ranges, correlations, importances
+from explorer.report.fidelity import FidelityReport, fidelity, members
+from explorer.report.figures import draw
+from explorer.report.frame import (
+    export,
+    load,
+    load_epochs,
+    load_rungs,
+    read,
+    read_definition,
 )
-from explorer.report.status import Watcher, overview, status
-from explorer.report.summary import Arm, Replicate, StudyReport, summarise
-from explorer.report.tables import FORMATS, render, terminal, write
-from explorer.report.variety import correlations
-from explorer.report.watch import follow
+from explorer.report.layout import FORMATS, arms_table, render, study_tables, to_frame
+from explorer.report.live import overview_screen, status_screen, watching
+from explorer.report.page import html
+from explorer.report.sentences import sentences
+from explorer.report.statistics import TESTS
+from explorer.report.status import StudyStatus, Watcher, overview, status
+from explorer.report.summary import Arm, StudyReport, arrange, summarise
+from explorer.report.tables import Cell, Column, Table, csv_text, json_text, terminal
 
 __all__ = [
     "FORMATS",
     "TESTS",
     "Arm",
-    "Best",
-    "Difference",
-    "Ended",
-    "Estimate",
-    "Fidelity",
+    "Cell",
+    "Column",
     "FidelityReport",
-    "Importance",
-    "Importances",
-    "Live",
-    "Material",
-    "Progress",
-    "Replicate",
-    "Spread",
     "StudyReport",
     "StudyStatus",
+    "Table",
     "Watcher",
+    "arms_table",
     "arrange",
     "best_ranges",
-    "compare",
     "correlations",
+    "csv_text",
     "draw",
-    "draw_fidelity",
     "export",
     "fidelity",
-    "follow",
-    "gather",
-    "holm",
     "html",
     "importances",
-    "interactive",
+    "json_text",
     "load",
     "load_epochs",
     "load_rungs",
     "members",
     "overview",
     "overview_screen",
-    "permutation",
-    "points",
     "read",
+    "read_definition",
     "render",
-    "spread",
+    "sentences",
     "status",
     "status_screen",
+    "study_tables",
     "summarise",
     "terminal",
     "to_frame",
-    "welch",
-    "write",
+    "watching",
 ]

@@ -4,29 +4,36 @@ Every rung of every protocol, and its end, is a measurement that a study could s
 compared with the end of the longest protocol.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 import numpy as np
-import optuna
-from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState
+import pandas as pd
 
-from explorer import storage as db
+from explorer import store
 from explorer.errors import InputError, nearest
+from explorer.report import numerals
 from explorer.report.agreement import (
     Agreement,
     Estimate,
+    agreement_of_one,
+    chances_of_pick,
     intraclass,
     kendall,
     rank_agreement,
     spearman,
 )
-from explorer.report.definition import definition, find_study
-from explorer.report.frame import load
-from explorer.report.one_trial import agreement_of_one, best_arm, chances_of_pick
-from explorer.report.slots import progress, slots
+from explorer.report.frame import (
+    Definition,
+    Progress,
+    counted,
+    load_rungs,
+    read_attempts,
+    read_definition,
+)
+from explorer.report.numerals import MISSING, count
+from explorer.report.tables import Column, Table
+from explorer.store import Database
 
 SEPARATOR = "@"
 """Between the name of a study and the protocol that it ran under."""
@@ -48,10 +55,10 @@ class Fidelity:
         kendall: Agreement in order with the reference by Kendall's tau; ``None`` for the reference
             itself.
         spearman: The same by Spearman's coefficient.
-        single: Kendall's tau with the reference that one trial an arm has in the mean. A trial of
+        single: Kendall's tau with the reference that one trial per arm has in the mean. A trial of
             the reference's own protocol is compared with the means of the others there.
-        best: Chance that one trial an arm picks the arm that is best in the reference.
-        loss: Accuracy that the arm picked so lacks in the reference, in the mean.
+        loss: Accuracy that the arm which one trial per arm shows as the best lacks in the
+            reference, in the mean.
     """
 
     protocol: str
@@ -64,7 +71,6 @@ class Fidelity:
     kendall: Agreement | None
     spearman: Agreement | None
     single: float | None
-    best: float | None
     loss: float | None
 
 
@@ -95,131 +101,188 @@ class _Measured:
     measurement: str
     images: int | None
     seconds: float | None
-    values: Mapping[str, list[float]]
+    samples: Mapping[str, list[float]]
 
 
-def members(name: str, storage: BaseStorage) -> list[str]:
-    """Return the names under which a study is in a storage: its own and ``name@protocol``."""
-    names = optuna.get_all_study_names(storage)
+def members(name: str, database: Database) -> list[str]:
+    """Return the names under which a study is in a database: its own and ``name@protocol``."""
+    names = store.study_names(database)
     return sorted(n for n in names if n == name or n.startswith(f"{name}{SEPARATOR}"))
 
 
-def fidelity(name: str, storage: BaseStorage) -> FidelityReport:
+def fidelity(database: Database, name: str) -> FidelityReport:
     """Compare the protocols that a study has run under.
 
-    The arm that is not pre-trained has no rungs and no ranges; it is left out. A pruned trial
-    counts at the rungs that it reached.
+    Arms without pre-training have no rungs and no ranges; they are left out. A trial that was
+    stopped early counts at the rungs that it reached.
 
     Args:
+        database: Where it is.
         name: Name of the study, without a protocol.
-        storage: Where it is.
 
     Raises:
         InputError: If the study has not run under two protocols with at least three common arms.
     """
-    found = [find_study(one, storage) for one in members(name, storage)]
-    if not found:
-        known = {n.partition(SEPARATOR)[0] for n in optuna.get_all_study_names(storage)}
+    definitions = [read_definition(database, member) for member in members(name, database)]
+    if not definitions:
+        known = {n.partition(SEPARATOR)[0] for n in store.study_names(database)}
         raise InputError("study", None, name, f"not in this database; {nearest(name, known)}")
-    ordered = sorted(found, key=_length)
-    pairs = [slots(load(study)) for study in ordered]
-    measured = [m for study, own in zip(ordered, pairs, strict=True) for m in _measured(study, own)]
+    ordered = sorted(definitions, key=lambda definition: definition.images)
+    frames = [counted(read_attempts(database, d.name)) for d in ordered]
+    measured = [
+        entry
+        for definition, frame in zip(ordered, frames, strict=True)
+        for entry in _measured(definition, frame, load_rungs(database, definition.name))
+    ]
     reference = next((m for m in reversed(measured) if m.measurement == "accuracy"), None)
     if reference is None or len({m.protocol for m in measured}) < 2:
         remedy = "has not finished trials under two protocols; run it again with another --protocol"
         raise InputError("study", None, name, remedy)
-    if len(reference.values) < 3:
-        remedy = f"has only {len(reference.values)} arms under {reference.protocol}; three order"
-        raise InputError("study", None, name, remedy)
-    means = {arm: float(np.mean(values)) for arm, values in reference.values.items()}
-    named = {definition(s).protocol: s.study_name for s in ordered}
-    states = [progress(own, definition(s)) for s, own in zip(ordered, pairs, strict=True)]
+    if len(reference.samples) < 3:
+        remedy = f"has only {count(len(reference.samples), 'arm')} under {reference.protocol}; "
+        raise InputError("study", None, name, f"{remedy}an order takes three")
+    means = {arm: float(np.mean(values)) for arm, values in reference.samples.items()}
+    states = [
+        Progress.of(frame["state"], d.planned) for d, frame in zip(ordered, frames, strict=True)
+    ]
     return FidelityReport(
         study=name,
         reference=reference.protocol,
-        reference_study=named[reference.protocol],
+        reference_study=next(d.name for d in ordered if d.protocol == reference.protocol),
         arms=dict(sorted(means.items(), key=lambda item: -item[1])),
-        rows=tuple(_row(m, reference) for m in measured),
+        rows=tuple(_row(entry, reference) for entry in measured),
         missing=sum(state.total - state.complete for state in states),
     )
 
 
+def _measured(definition: Definition, frame: pd.DataFrame, rungs: pd.DataFrame) -> list[_Measured]:
+    trained = frame[frame["formula"].notna()]
+    key = ["arm", "replicate", "attempt"]
+    rungs = rungs.merge(trained[key], on=key)
+    protocol, found = definition.protocol, []
+    for images, here in rungs.groupby("images_seen"):
+        step, seconds = int(str(images)), float(here["seconds"].mean())
+        found.append(_Measured(protocol, "probe", step, seconds, _by_arm(here, here["accuracy"])))
+        if here["loss"].notna().all():
+            # The arm that is learned fastest counts as the best.
+            found.append(_Measured(protocol, "loss", step, seconds, _by_arm(here, -here["loss"])))
+    ended = trained[trained["state"].eq("COMPLETE")]
+    if len(ended):
+        seen = int(rungs["images_seen"].max()) if len(rungs) else definition.images or None
+        mean = float(ended["seconds.total"].mean()) if "seconds.total" in ended else np.nan
+        values = _by_arm(ended, ended["accuracy"])
+        found.append(
+            _Measured(protocol, "accuracy", seen, None if np.isnan(mean) else mean, values)
+        )
+    return found
+
+
+def _by_arm(frame: pd.DataFrame, values: "pd.Series[float]") -> dict[str, list[float]]:
+    ordered = values[frame.sort_values(["arm", "replicate"]).index].dropna()
+    return {str(arm): group.tolist() for arm, group in ordered.groupby(frame["arm"], sort=False)}
+
+
 def _row(measured: _Measured, reference: _Measured) -> Fidelity:
-    picked = chances_of_pick({a: v for a, v in measured.values.items() if a in reference.values})
-    means = {arm: float(np.mean(reference.values[arm])) for arm in picked}
-    best = best_arm(reference.values)
+    picked = chances_of_pick({a: v for a, v in measured.samples.items() if a in reference.samples})
+    means = {arm: float(np.mean(values)) for arm, values in reference.samples.items()}
     paired = measured.protocol == reference.protocol
-    agree = {
-        statistic: None
-        if measured is reference
-        else rank_agreement(measured.values, reference.values, statistic, paired=paired)
+    pair = (measured.samples, reference.samples)
+    tau, rho = (
+        None if measured is reference else rank_agreement(*pair, statistic, paired=paired)
         for statistic in (kendall, spearman)
-    }
+    )
+    lost = max((means[arm] for arm in picked), default=0.0)
+    lost -= sum(chance * means[arm] for arm, chance in picked.items())
     return Fidelity(
         protocol=measured.protocol,
         measurement=measured.measurement,
         images=measured.images,
         seconds=measured.seconds,
-        arms=len(measured.values),
-        trials=sum(map(len, measured.values.values())),
-        intraclass=intraclass(measured.values),
-        kendall=agree[kendall],
-        spearman=agree[spearman],
-        single=agreement_of_one(measured.values, reference.values, paired=paired),
-        best=picked.get(best) if best else None,
-        loss=max(means.values()) - sum(picked[arm] * means[arm] for arm in picked)
-        if means
-        else None,
+        arms=len(measured.samples),
+        trials=sum(map(len, measured.samples.values())),
+        intraclass=intraclass(measured.samples),
+        kendall=tau,
+        spearman=rho,
+        single=agreement_of_one(*pair, paired=paired),
+        loss=lost if picked else None,
     )
 
 
-def _measured(
-    study: optuna.Study, pairs: Mapping[tuple[str, int], Mapping[str, Any]]
-) -> list[_Measured]:
-    protocol = definition(study).protocol
-    counted = {row["number"] for row in pairs.values()}
-    trials = [
-        trial
-        for trial in study.get_trials(deepcopy=False)
-        if trial.number in counted and trial.user_attrs.get("ranges")
+_COLUMNS = (
+    Column("Protocol", text=True, priority=0),
+    Column("Measured by", text=True, priority=0),
+    Column("Images", priority=1),
+    Column("Seconds", priority=1),
+    Column("n", priority=3),
+    Column("Intraclass correlation", priority=2),
+    Column("Kendall's tau", priority=1),
+    Column("Spearman's rho", priority=4),
+    Column("Tau of true means", priority=1),
+    Column("Tau of one trial", priority=2),
+    Column("Loss [points]", priority=2),
+)
+_WORDS = {"accuracy": "fine-tuning", "loss": "pre-training loss"}
+
+
+def fidelity_table(report: FidelityReport) -> Table:
+    """Arrange the fidelity of a study as the table of a paper."""
+
+    def number(value: float | None) -> str:
+        return MISSING if value is None else numerals.fixed(value, 2)
+
+    def estimate(found: Estimate | None) -> str:
+        if found is None:
+            return MISSING
+        return numerals.with_interval(number, found.value, found.low, found.high)
+
+    rows = []
+    for row in report.rows:
+        tau = number(row.kendall.observed if row.kendall else None)
+        itself = row.protocol == report.reference and row.measurement == "accuracy"
+        rows.append(
+            (
+                row.protocol,
+                _WORDS.get(row.measurement, row.measurement),
+                MISSING if row.images is None else str(row.images),
+                MISSING if row.seconds is None else numerals.significant(row.seconds, 2),
+                str(row.trials),
+                estimate(row.intraclass),
+                "reference" if itself else tau,
+                number(row.spearman.observed if row.spearman else None),
+                estimate(row.kendall.true if row.kendall else None),
+                number(row.single),
+                MISSING if row.loss is None else numerals.percent(row.loss),
+            )
+        )
+    caption = (
+        f"Fidelity of study {report.study}: how well each measurement orders the pre-trained arms.",
+        f"It is compared with fine-tuning under the longest protocol, {report.reference}.",
+    )
+    order = ", ".join(f"{arm} {numerals.percent(mean)}" for arm, mean in report.arms.items())
+    verb = "is" if report.missing == 1 else "are"
+    notes = [
+        "In brackets: 95 % intervals.",
+        "Seconds: mean wall-clock time of a trial up to there; n: trials measured.",
+        "Intraclass correlation: share of the variance of single trials that is between arms.",
+        "Tau, rho: rank correlation of the arms' observed means with those of the reference.",
+        "Tau of true means: without the scatter of replicates, median under a normal model.",
+        "Tau of one trial: in the mean over single trials, one per arm.",
+        "Loss: what the arm that looks best by one trial per arm lacks, in the mean.",
+        f"Order in the reference: {order}.",
     ]
-    reached_by = {trial.number: db.rung_values(trial) for trial in trials}
-    rungs = sorted({step for steps in reached_by.values() for step in steps})
-    found = []
-    for step in rungs:
-        here = [trial for trial in trials if step in reached_by[trial.number]]
-        more = [trial.user_attrs.get("rungs", {}).get(str(step), {}) for trial in here]
-        reached = _mean([said.get("seconds") for said in more])
-        values = _by_arm(here, [reached_by[trial.number][step] for trial in here])
-        found.append(_Measured(protocol, "probe", step, reached, values))
-        if all("loss" in said for said in more):
-            # The arm that is learned fastest counts as the best.
-            losses = _by_arm(here, [-said["loss"] for said in more])
-            found.append(_Measured(protocol, "loss", step, reached, losses))
-    ended = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    seconds = [trial.user_attrs.get("seconds.total") for trial in ended]
-    values = _by_arm(ended, [trial.values[0] for trial in ended])
-    if values:
-        images = max(rungs) if rungs else None
-        found.append(_Measured(protocol, "accuracy", images, _mean(seconds), values))
-    return [measured for measured in found if measured.values]
+    if report.missing:
+        planned = count(report.missing, "planned trial")
+        notes.append(f"Preliminary: {planned} {verb} not complete.")
+    return Table.of(_COLUMNS, rows, caption=caption, notes=tuple(notes))
 
 
-def _by_arm(trials: Sequence[FrozenTrial], values: Sequence[float]) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {}
-    for trial, value in zip(trials, values, strict=True):
-        found.setdefault(trial.user_attrs["arm"], []).append(value)
-    return found
+def fidelity_frame(report: FidelityReport) -> pd.DataFrame:
+    """Return the fidelity of a study as a frame, a row per measurement.
 
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _length(study: optuna.Study) -> float:
-    """Return how many pre-training images a trial of a study sees."""
-    protocol = (study.user_attrs.get("definition") or {}).get("protocol") or {}
-    dataset, pretrain = protocol.get("dataset") or {}, protocol.get("pretrain") or {}
-    sizes = (dataset.get("categories"), dataset.get("instances"), pretrain.get("epochs"))
-    return float(np.prod([size or 0 for size in sizes]))
+    The columns are the fields of :class:`Fidelity`; those of an estimate or an agreement follow its
+    name: ``kendall.observed``, ``kendall.true.low``.
+    """
+    frame = pd.json_normalize([asdict(row) for row in report.rows])
+    parts = [f"{c.split('.')[0]}." for c in frame.columns if "." in c]
+    plain = [c for c in frame.columns if "." in c or f"{c}." not in parts]
+    return frame[[c for c in plain if not c.endswith(".true")]]

@@ -1,171 +1,490 @@
-"""From the database to one tidy pandas frame: a row a trial."""
+"""What a study is in the database: its definition, and its rows as tidy pandas frames."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import optuna
+import numpy as np
 import pandas as pd
-from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState
+import sqlalchemy as sa
 
-from explorer import storage as db
-from explorer.report.definition import Definition, definition, find_study
-from explorer.report.statistics import spread
+from explorer import store
+from explorer.errors import InputError
+from explorer.files import replacing
+from explorer.store import Database, tables
 from explorer.variety import MEASURES
 
+Range = tuple[float, float]
+
 STATES = ("WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL")
-"""The categories of the column ``state``, in the order of a trial's life."""
+"""The categories of the column ``state``, in the order of an attempt's life."""
 
-PHASES = ("render", "variety", "pretrain", "probe", "finetune", "total")
-"""The phases that a trial's seconds are measured for, in the order of a trial."""
+PHASES = ("render", "variety", "pretrain", "probe", "finetune", "test", "total")
+"""The phases that seconds are measured for, in the order of a trial."""
 
-_BEFORE = (
-    "number",
-    "arm",
-    "formula",
-    "replicate",
-    "seed",
-    "state",
-    "attempt",
-    "continues",
-    "rung",
-    "probe",
-)
-_SAID = ("failure", "stopped", "cached_from", "remarks", "dataset", "host", "device")
+_BEFORE = ("arm", "formula", "replicate", "attempt", "seed", "state", "rung", "probe", "accuracy")
+_TEXTS = ("reason", "cached_from", "remarks", "dataset", "host", "device")
+_AFTER = ("finetune_std", "pretrain_loss", *_TEXTS, "trial", "started", "ended")
 _DTYPES = {
-    "number": "int64",
     "seed": "UInt64",
-    **dict.fromkeys(("replicate", "attempt", "continues", "rung"), "Int64"),
-    **dict.fromkeys(("arm", "formula", *_SAID), "string"),
+    **dict.fromkeys(("replicate", "attempt", "epoch", "images_seen"), "int64"),
+    **dict.fromkeys(("rung", "trial"), "Int64"),
+    **dict.fromkeys(("arm", "formula", "phase", *_TEXTS), "string"),
 }
-_AFTER = ("finetune_std", "pretrain_loss", *_SAID, "start", "end")
+_TIME = "%Y-%m-%dT%H:%M:%S.%f"
+ENDINGS = (".csv", ".json", ".parquet")
+"""The endings of files that :func:`export` writes."""
 
 
-def load(study: optuna.Study | str, storage: BaseStorage | None = None) -> pd.DataFrame:
-    """Load a study as a tidy frame, a row a trial in the order of their numbers.
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The parts of a search space that a report needs.
 
-    The columns, in this order (``<NA>`` or NaN where a trial has no such value):
+    Attributes:
+        formula: The image family.
+        defaults: The range of every parameter where an arm does not set it.
+        bounds: How far the low and the high end of each parameter may move.
+    """
+
+    formula: str | None = None
+    defaults: Mapping[str, Range] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[Range, Range]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """The parts of a study's definition that a report needs.
+
+    Attributes:
+        name: Name of the study in the database.
+        description: What the study asks, in words.
+        protocol: Name of the protocol.
+        images: Images of one pre-training, repeats counted; 0 where the protocol does not say.
+        tasks: Names of the downstream tasks.
+        baseline: The arm that the others are compared with.
+        replicates: Seeds per arm.
+        samples: How many arms a sampler proposes, 0 without a sampler.
+        arms: The named arms in the order of the study file, each with the ranges that it sets;
+            ``None`` for the arm that is not pre-trained.
+        space: The search space of the study.
+        arm_spaces: The search spaces of the arms that have one of their own.
+        arm_changes: What arms change of the protocol: ``dataset.categories`` -> its value.
+        vary: The parameters that a sampler moves.
+        objectives: What is sought, ``maximize`` or ``minimize`` by name; accuracy is the first.
+        pruner: What stops trials early; ``none`` where nothing does.
+        varied: The parameters that differ between arms, in the order of the search spaces.
+    """
+
+    name: str
+    description: str = ""
+    protocol: str = ""
+    images: int = 0
+    tasks: tuple[str, ...] = ()
+    baseline: str | None = None
+    replicates: int = 1
+    samples: int = 0
+    arms: Mapping[str, Mapping[str, Range] | None] = field(default_factory=dict)
+    space: Space = Space()
+    arm_spaces: Mapping[str, Space] = field(default_factory=dict)
+    arm_changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    vary: tuple[str, ...] = ()
+    objectives: Mapping[str, str] = field(default_factory=lambda: {"accuracy": "maximize"})
+    pruner: str = "none"
+    varied: tuple[str, ...] = ()
+
+    @property
+    def planned(self) -> int:
+        """The number of (arm, replicate) that the study asks for."""
+        return (len(self.arms) + self.samples) * self.replicates
+
+    def space_of(self, arm: str) -> Space:
+        """Return the search space of an arm."""
+        return self.arm_spaces.get(arm, self.space)
+
+    def formula_of(self, arm: str) -> str | None:
+        """Return the formula of an arm, or the folder whose images stand in for one.
+
+        ``None`` for an arm that is not pre-trained.
+        """
+        if self.arms.get(arm, {}) is None:
+            return None
+        images = self.arm_changes.get(arm, {}).get("dataset.images")
+        return Path(images).name if images else self.space_of(arm).formula
+
+    def varied_of(self, arm: str) -> tuple[str, ...]:
+        """Return the parameters that differ between the arms of an arm's formula."""
+        formula = self.space_of(arm).formula
+        moved = set(self.vary) if formula == self.space.formula else set()
+        for other, ranges in self.arms.items():
+            if self.space_of(other).formula == formula:
+                moved |= set(ranges or ())
+        return tuple(p for p in self.varied if p in moved)
+
+
+def read_definition(database: Database, name: str) -> Definition:
+    """Read what a report needs of a study's definition.
+
+    Raises:
+        InputError: If there is no study of this name (the nearest is offered), or explorer did not
+            make it.
+    """
+    return parse_definition(store.definition(database, name), name)
+
+
+def parse_definition(content: Mapping[str, Any], name: str) -> Definition:
+    """Return the parts of a definition that a report needs, see :func:`read_definition`."""
+    protocol = content.get("protocol") or {}
+    space = _space(content.get("search_space") or {})
+    arm_spaces = {arm: _space(s) for arm, s in (content.get("arm_spaces") or {}).items()}
+    arms = {
+        str(arm): None if ranges is None else {p: _range(r) for p, r in ranges.items()}
+        for arm, ranges in (content.get("arms") or {}).items()
+    }
+    moved = dict.fromkeys(p for ranges in arms.values() for p in ranges or {})
+    moved |= dict.fromkeys(content.get("vary") or ())
+    known = dict.fromkeys(p for s in (space, *arm_spaces.values()) for p in s.defaults)
+    tasks = protocol.get("downstream") or []
+    dataset, pretrain = protocol.get("dataset") or {}, protocol.get("pretrain") or {}
+    sizes = (dataset.get("categories"), dataset.get("instances"), pretrain.get("epochs"))
+    return Definition(
+        name=name,
+        description=" ".join(str(content.get("description") or "").split()),
+        protocol=str(protocol.get("name") or ""),
+        images=int(np.prod([size or 0 for size in sizes])),
+        tasks=tuple(
+            Path(task["path"]).name if task.get("name") == "imagefolder" else str(task["name"])
+            for task in ([tasks] if isinstance(tasks, Mapping) else tasks)
+        ),
+        baseline=content.get("baseline"),
+        replicates=int(content.get("replicates") or 1),
+        samples=int((content.get("sampler") or {}).get("samples") or 0),
+        arms=arms,
+        space=space,
+        arm_spaces=arm_spaces,
+        arm_changes={
+            arm: {f"{part}.{key}": v for part, kept in parts.items() for key, v in kept.items()}
+            for arm, parts in (content.get("arm_changes") or {}).items()
+        },
+        vary=tuple(content.get("vary") or ()),
+        objectives={
+            objective: direction
+            for entry in content.get("objectives") or [{"accuracy": "maximize"}]
+            for objective, direction in entry.items()
+        },
+        pruner=(content.get("pruner") or {}).get("name", "none"),
+        varied=(*(p for p in known if p in moved), *(p for p in moved if p not in known)),
+    )
+
+
+def _space(content: Mapping[str, Any]) -> Space:
+    parameters = (content.get("parameters") or {}).items()
+    return Space(
+        content.get("formula"),
+        {p: _range(ends["default"]) for p, ends in parameters if "default" in ends},
+        {
+            p: (_range(e["low"]), _range(e["high"]))
+            for p, e in parameters
+            if {"low", "high"} <= {*e}
+        },
+    )
+
+
+def _range(pair: Any) -> Range:
+    low, high = pair
+    return float(low), float(high)
+
+
+def load(database: Database, name: str) -> pd.DataFrame:
+    """Load a study as a tidy frame, a row per attempt at a replicate of an arm.
+
+    The columns, in this order (``<NA>`` or NaN where an attempt has no such value):
 
     ====================== ============== =====================================================
     column                 dtype          meaning
     ====================== ============== =====================================================
-    ``number``             int64          number of the trial in the study, from 0
-    ``arm``                string         arm that the trial belongs to
-    ``formula``            string         image family; <NA> from scratch
-    ``replicate``          Int64          index of the replicate, from 0
+    ``arm``                string         name of the arm
+    ``formula``            string         image family; <NA> without pre-training
+    ``replicate``          int64          index of the replicate, from 0
+    ``attempt``            int64          1, or more where earlier attempts were lost or failed
     ``seed``               UInt64         seed of the replicate, shared by all arms
     ``state``              category       WAITING, RUNNING, COMPLETE, PRUNED or FAIL
-    ``attempt``            Int64          1, or more where earlier attempts were lost
-    ``continues``          Int64          number of the lost trial that this one makes up for
     ``rung``               Int64          pre-training images seen at the last rung
     ``probe``              float64        accuracy of the probe at that rung, in [0, 1]
-    ``accuracy``           float64        value of the trial: downstream top-1, in [0, 1]
+    ``accuracy``           float64        downstream top-1 accuracy, in [0, 1]
     ``accuracy.<task>``    float64        the same for each downstream task
-    ``<parameter>.low``    float64        low end of a parameter's range; NaN from scratch and
-                                          for a formula without that parameter
+    ``<parameter>.low``    float64        low end of a parameter's range; NaN without
+                                          pre-training and for a formula without that parameter
     ``<parameter>.high``   float64        its high end
     ``variety.<measure>``  float64        variety of the images, see ``explorer.variety``
+    ``companions.<name>``  float64        a further score of the same weights
     ``seconds.<phase>``    float64        wall-clock seconds of a phase, and ``seconds.total``
     ``finetune_std``       float64        standard deviation of the accuracy over the fine-tunings
                                           of the same weights; NaN where there is only one
-    ``pretrain_loss``      float64        training loss at the end of pre-training
-    ``failure``            string         why a trial failed
-    ``stopped``            string         why a trial was pruned
-    ``cached_from``        string         trial (``study#number``) that its result was taken from
+    ``pretrain_loss``      float64        training loss at the end of pre-training, in nats
+    ``reason``             string         why an attempt failed or was stopped early
+    ``cached_from``        string         ``study/arm#replicate`` that the result was taken from
     ``remarks``            string         what to know of the variety: say, too small a sample
     ``dataset``            string         digest of the images that were pre-trained on
-    ``host``, ``device``   string         where the trial ran
-    ``start``, ``end``     datetime64[us] local time of the machine that ran it, naive
+    ``host``, ``device``   string         where it ran
+    ``trial``              Int64          number of the arm's Optuna trial; <NA> for a control
+    ``started``, ``ended`` datetime64[us] UTC, naive
     ====================== ============== =====================================================
 
-    The columns with a name in angle brackets are those that the study's trials have. Parameters
-    come in the order of the search spaces, measures in that of ``explorer.variety.MEASURES``,
-    phases in that of a trial, and whatever is unknown to these after them by name.
-
-    Args:
-        study: An Optuna study, or its name in ``storage``.
-        storage: Where a study given by its name is.
+    The columns with a name in angle brackets are those that the study has. Measures come in the
+    order of ``explorer.variety.MEASURES``, phases in that of a trial, the rest as it first comes.
 
     Raises:
         InputError: If there is no study of this name; the nearest name is offered.
     """
-    found = find_study(study, storage)
-    trials = found.get_trials(deepcopy=False)
-    return _frame(trials, definition(found))
+    return read_attempts(database, name).drop(columns="failure_kind")
 
 
-def _frame(trials: Sequence[FrozenTrial], said: Definition) -> pd.DataFrame:
-    rows = [_row(trial, said) for trial in trials]
-    seen = set().union(*rows) - {*_BEFORE, *_AFTER, "accuracy"}
-    columns = [*_BEFORE, "accuracy", *_dynamic(seen, said), *_AFTER]
-    data = {column: typed(column, [row.get(column) for row in rows]) for column in columns}
-    return pd.DataFrame(data, columns=pd.Index(columns))
-
-
-def _row(trial: FrozenTrial, said: Definition) -> dict[str, Any]:
-    attrs = trial.user_attrs
-    asked = ("arm", "replicate", "seed", "attempt", "continues")
-    row: dict[str, Any] = {key: attrs.get(key) for key in (*asked, "pretrain_loss", *_SAID)}
-    row |= {
-        "number": trial.number,
-        # A trial of explorer 0.1 does not say it; all arms of a study had one formula then.
-        "formula": attrs.get("formula", said.formula_of(attrs.get("arm", ""))),
-        "state": trial.state.name,
-        "start": trial.datetime_start,
-        "end": trial.datetime_complete,
-    }
-    if rungs := db.rung_values(trial):
-        row["rung"], row["probe"] = max(rungs.items())
-    if trial.state == TrialState.COMPLETE:
-        (row["accuracy"], *_) = trial.values  # noqa: PD011 - a trial, not a frame
-    repeats = [found for key, found in attrs.items() if key.startswith("repeats.")]
-    if repeats:  # the tasks' mean of every repeat
-        row["finetune_std"] = spread([fmean(one) for one in zip(*repeats, strict=True)]).std
-    for key, value in attrs.items():
-        if key.startswith(("accuracy.", "variety.", "seconds.")):
-            row[key] = value
-    for parameter, ends in (attrs.get("ranges") or {}).items():
-        row[f"{parameter}.low"], row[f"{parameter}.high"] = ends
-    row |= {p: v for p, v in trial.params.items() if p.endswith((".low", ".high"))}
-    return row
-
-
-def _parameters(said: Definition) -> Iterable[str]:
-    spaces = (said.space, *said.arm_spaces.values())
-    return dict.fromkeys(parameter for space in spaces for parameter in space.defaults)
-
-
-def _dynamic(seen: Iterable[str], said: Definition) -> list[str]:
-    """Order the columns that depend on the study."""
-    groups: tuple[tuple[Callable[[str], bool], list[str]], ...] = (
-        (lambda c: c.startswith("accuracy."), [f"accuracy.{task}" for task in said.tasks]),
-        (
-            lambda c: c.endswith((".low", ".high")) and not c.startswith("variety."),
-            [f"{p}.{end}" for p in _parameters(said) for end in ("low", "high")],
-        ),
-        (lambda c: c.startswith("variety."), [f"variety.{m}" for m in MEASURES]),
-        (lambda c: c.startswith("seconds."), [f"seconds.{p}" for p in PHASES]),
+def read_attempts(database: Database, name: str) -> pd.DataFrame:
+    """Return :func:`load` and the column ``failure_kind`` after it."""
+    store.definition(database, name)
+    r, g = tables.replicates.c, tables.rungs.c
+    last = (
+        sa.select(g.replicate_id, sa.func.max(g.images_seen).label("rung"))
+        .join(tables.replicates, r.id == g.replicate_id)
+        .where(r.study == name)
+        .group_by(g.replicate_id)
+        .subquery()
     )
-    ordered: list[str] = []
-    for belongs, known in groups:
-        group = {column for column in seen if belongs(column)}
-        first = [column for column in known if column in group]
-        # "a.low" before "a.high", as everywhere else.
-        rest = sorted(group.difference(first), key=lambda c: c.replace(".high", ".~high"))
-        ordered += [*first, *rest]
-    return ordered
+    query = (
+        sa.select(tables.replicates, last.c.rung, g.accuracy.label("probe"))
+        .outerjoin(last, last.c.replicate_id == r.id)
+        .outerjoin(tables.rungs, sa.and_(g.replicate_id == r.id, g.images_seen == last.c.rung))
+        .where(r.study == name)
+        .order_by(r.id)
+    )
+    rows = _read(database, query)
+    parts = [
+        _scores(*values)
+        for values in zip(rows["ranges"], rows["scores"], rows["seconds"], strict=True)
+    ]
+    known = (
+        (),
+        (),
+        [f"variety.{measure}" for measure in MEASURES],
+        (),
+        [f"seconds.{phase}" for phase in PHASES],
+    )
+    columns = []
+    for index, first in enumerate(known):
+        seen = dict.fromkeys(column for row in parts for column in row[index])
+        columns += [*(c for c in first if c in seen), *(c for c in seen if c not in first)]
+    flat = [{key: v for group in row[:5] for key, v in group.items()} | row[5] for row in parts]
+    data = {
+        column: rows[column].tolist() if column in rows else [row.get(column) for row in flat]
+        for column in (*_BEFORE, *columns, *_AFTER, "failure_kind")
+    }
+    return pd.DataFrame({column: _typed(column, values) for column, values in data.items()})
 
 
-def of_columns(columns: Mapping[str, Sequence[Any]], kinds: Mapping[str, str]) -> pd.DataFrame:
-    """Return a frame of these columns, in their order, of the types that ``kinds`` names."""
-    return pd.DataFrame({name: pd.Series(v, dtype=kinds[name]) for name, v in columns.items()})
+def _read(database: Database, query: Any) -> pd.DataFrame:
+    with database.engine.connect() as connection:
+        return pd.read_sql(query, connection)
 
 
-def typed(column: str, values: list[Any]) -> "pd.Series[Any]":
-    """Return a column of the frame of trials with its type, of values or of what a csv says."""
+def _scores(ranges: str | None, text: str | None, seconds: float | None) -> Any:
+    """Return the flat columns of one row's JSON by group, and those that every study has."""
+    ends = json.loads(ranges) if isinstance(ranges, str) else {}
+    scores = json.loads(text) if isinstance(text, str) else {}
+    repeats = [values for values in (scores.get("repeats") or {}).values() if len(values) > 1]
+    means = [fmean(values) for values in zip(*repeats, strict=False)]  # over tasks, per repeat
+    spent = {f"seconds.{phase}": value for phase, value in (scores.get("seconds") or {}).items()}
+    if seconds is not None and not pd.isna(seconds):
+        spent.setdefault("seconds.total", seconds)
+    fixed = {
+        "finetune_std": float(np.std(means, ddof=1)) if len(means) > 1 else None,
+        "pretrain_loss": scores.get("pretrain_loss"),
+        "remarks": " ".join(scores.get("remarks") or ()) or None,
+        "dataset": scores.get("dataset"),
+    }
+    return (
+        {f"accuracy.{task}": value for task, value in (scores.get("accuracies") or {}).items()},
+        {
+            f"{p}.{end}": v
+            for p, pair in ends.items()
+            for end, v in zip(("low", "high"), pair, strict=True)
+        },
+        {f"variety.{measure}": value for measure, value in (scores.get("variety") or {}).items()},
+        {f"companions.{key}": value for key, value in (scores.get("companions") or {}).items()},
+        spent,
+        fixed,
+    )
+
+
+def load_rungs(database: Database, name: str) -> pd.DataFrame:
+    """Load the rungs of a study as a tidy frame, a row per rung that an attempt has reached.
+
+    The rows come by attempt, in it by images. Attempts that were stopped or lost have those that
+    they reached. The columns: ``arm`` (string), ``replicate``, ``attempt`` (int64),
+    ``images_seen`` (int64, repeats counted), ``accuracy`` (of the probe, in [0, 1]), ``loss`` (mean
+    pre-training loss since the rung before, in nats) and ``seconds`` (since the attempt began).
+
+    Raises:
+        InputError: If there is no study of this name; the nearest name is offered.
+    """
+    return _details(database, name, tables.rungs)
+
+
+def load_epochs(database: Database, name: str) -> pd.DataFrame:
+    """Load the epoch curves of a study as a tidy frame, a row per epoch.
+
+    The rows come by attempt, in it pre-training before fine-tuning, in it by epoch. The columns:
+    ``arm`` (string), ``replicate``, ``attempt`` (int64), ``phase`` (string: ``pretrain``,
+    ``finetune``; ``finetune.2`` and so on are further fine-tunings, of other tasks or again),
+    ``epoch`` (int64, from 1), ``images_seen`` (int64, in this phase), ``loss``, ``accuracy`` (of
+    the training batches, in [0, 1]; NaN where none was stored) and ``seconds`` (of the epoch).
+
+    Raises:
+        InputError: If there is no study of this name; the nearest name is offered.
+    """
+    frame = _details(database, name, tables.epochs)
+    names = [str(phase).partition(".") for phase in frame["phase"]]
+    keys = [
+        (name != "pretrain", name, int(part) if part.isdigit() else 1) for name, _, part in names
+    ]
+    order = sorted(range(len(keys)), key=lambda i: (frame["id"][i], *keys[i], frame["epoch"][i]))
+    return frame.loc[order].drop(columns="id").reset_index(drop=True)
+
+
+def _details(database: Database, name: str, table: sa.Table) -> pd.DataFrame:
+    store.definition(database, name)
+    r = tables.replicates.c
+    columns = [column for column in table.c if column.name != "replicate_id"]
+    key = [r.id] if table is tables.epochs else []
+    query = (
+        sa.select(*key, r.arm, r.replicate, r.attempt, *columns)
+        .join(tables.replicates, r.id == table.c.replicate_id)
+        .where(r.study == name)
+        .order_by(r.id, columns[0])
+    )
+    frame = _read(database, query)
+    return pd.DataFrame({str(c): _typed(str(c), frame[c].tolist()) for c in frame.columns})
+
+
+def counted(attempts: pd.DataFrame) -> pd.DataFrame:
+    """Reduce attempts to one per (arm, replicate): the latest with a score, else the latest.
+
+    Args:
+        attempts: What :func:`load` returns, or any frame with its columns ``arm``, ``replicate``,
+            ``attempt`` and ``state``.
+
+    Returns:
+        Those rows, in the order in which the pairs first come.
+    """
+    pair = ["arm", "replicate"]
+    scored = attempts["state"].eq("COMPLETE")
+    order = attempts.assign(_scored=scored).sort_values(["_scored", "attempt"], kind="stable")
+    kept = order.drop_duplicates(pair, keep="last").index
+    first = attempts.drop_duplicates(pair)[pair]
+    return first.merge(attempts.loc[kept], on=pair, how="left")[list(attempts.columns)]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a study is, in (arm, replicate) pairs; attempts at the same pair count once.
+
+    Attributes:
+        total: Pairs that the study asks for.
+        complete: Pairs with a score.
+        pruned: Pairs stopped early.
+        failed: Pairs whose last attempt failed.
+        running: Pairs in flight.
+    """
+
+    total: int
+    complete: int
+    pruned: int
+    failed: int
+    running: int
+
+    @property
+    def done(self) -> int:
+        """Pairs that have come to a result."""
+        return self.complete + self.pruned
+
+    @property
+    def waiting(self) -> int:
+        """Pairs whose turn has not come, or that were interrupted and will be run anew."""
+        return self.total - self.done - self.failed - self.running
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to run (failures stay failures until they are retried)."""
+        return self.waiting == 0 and self.running == 0
+
+    @classmethod
+    def of(cls, states: Iterable[str], planned: int) -> "Progress":
+        """Count the states of pairs."""
+        counts = Counter(states)
+        kinds = (counts[state] for state in ("COMPLETE", "PRUNED", "FAIL", "RUNNING"))
+        return cls(max(planned, counts.total()), *kinds)
+
+
+def _typed(column: str, values: Sequence[Any]) -> "pd.Series[Any]":
+    """Return a column with its type, of values as a database, a csv or a json has them."""
     if column == "state":
         return pd.Series(pd.Categorical(values, categories=list(STATES)))
-    if column in {"start", "end"}:
-        return pd.to_datetime(pd.Series(values, dtype="object")).astype("datetime64[us]")
-    return pd.Series(values, dtype=_DTYPES.get(column, "float64"))
+    if column in {"started", "ended"}:
+        times = pd.Series(pd.to_datetime(pd.Series(values, dtype="object")))
+        return times.astype("datetime64[us]")
+    kind = "string" if column == "failure_kind" else _DTYPES.get(column, "float64")
+    return pd.Series(list(values), dtype=kind)
+
+
+def export(frame: pd.DataFrame, path: Path, option: str = "--output") -> None:
+    """Write a frame to a file, in the form that the ending of its name says.
+
+    - ``.csv``: a line of names, then a line per row; what is missing is empty, times are ISO 8601;
+    - ``.json``: a list of objects, one per row; what is missing, or no finite number, is null;
+    - ``.parquet``: as Apache Arrow writes it, with the types of the columns.
+
+    Numbers are written so that the same come back; :func:`read` restores the types as well.
+
+    Args:
+        frame: What :func:`load`, :func:`load_epochs`, :func:`load_rungs` or
+            :func:`explorer.report.to_frame` returns.
+        path: The file; one that is there is replaced in one step.
+        option: What named the file, for the error line.
+
+    Raises:
+        InputError: If the ending is another, or the path cannot be written to.
+    """
+    if path.suffix not in ENDINGS:
+        remedy = f"ends in none of {', '.join(ENDINGS)}, which say how it is written"
+        raise InputError(option, None, str(path), remedy)
+    with replacing(path, option) as temporary:
+        if path.suffix == ".parquet":
+            frame.to_parquet(temporary, index=False, engine="pyarrow")
+        elif path.suffix == ".csv":
+            frame.to_csv(temporary, index=False, lineterminator="\n", date_format=_TIME)
+        else:
+            times = {c: frame[c].dt.strftime(_TIME) for c in ("started", "ended") if c in frame}
+            plain = frame.assign(**times).astype(object)
+            rows = plain.where(frame.notna(), None).replace([np.inf, -np.inf], None)
+            lines = [json.dumps(row, ensure_ascii=False) for row in rows.to_dict("records")]
+            temporary.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
+
+
+def read(path: Path | str) -> pd.DataFrame:
+    """Read what :func:`export` has written of attempts, rungs or epochs: the same, with its types.
+
+    A json has lost which missing numbers were infinite, and the columns of an empty frame.
+    """
+    path = Path(path)
+    if path.suffix == ".parquet":
+        frame = pd.read_parquet(path)
+    elif path.suffix == ".json":
+        frame = pd.DataFrame(json.loads(path.read_text(encoding="utf-8")), dtype=object)
+    else:
+        # Only what is empty is missing: an arm may be called NA.
+        frame = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
+    data = {str(c): frame[c].astype(object).where(frame[c].notna(), None) for c in frame.columns}
+    return pd.DataFrame({c: _typed(c, values.tolist()) for c, values in data.items()})

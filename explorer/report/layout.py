@@ -1,31 +1,28 @@
-"""The table of a study before it takes the form of a format: cells, emphasis and caption."""
+"""What a report says in which table, and the report in every format."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from statistics import stdev
-from typing import Literal
+from typing import Any
 
-from explorer.report import numerals
-from explorer.report.caption import ON_FRONT, UNRESOLVED, caption, measure_title
-from explorer.report.numerals import MISSING
-from explorer.report.pareto import front, sought
-from explorer.report.summary import Arm, StudyReport
+import pandas as pd
 
-__all__ = [
-    "ON_FRONT",
-    "SHOWN_MEASURES",
-    "SHOWN_SAMPLES",
-    "UNRESOLVED",
-    "Cell",
-    "Column",
-    "Emphasis",
-    "Layout",
-    "accuracy",
-    "lay_out",
-    "measure_title",
-    "ranges",
-    "variety",
-]
+from explorer.errors import InputError, nearest
+from explorer.report import numerals, tables
+from explorer.report.analysis import (
+    best_ranges,
+    best_table,
+    correlations,
+    importance_table,
+    importances,
+    measure_title,
+    variety_table,
+)
+from explorer.report.fidelity import FidelityReport, fidelity_frame, fidelity_table
+from explorer.report.numerals import EN_DASH, MISSING, count
+from explorer.report.statistics import LEVEL, Difference, Spread, least_p
+from explorer.report.summary import Arm, StudyReport, front, lead, ranked, sought
+from explorer.report.tables import Cell, Column, Emphasis, Table
 
 SHOWN_MEASURES = ("vendi_features", "between_share", "edge_density", "spectral_slope")
 """The variety measures of the printed table, in order of importance; csv and json have all."""
@@ -33,49 +30,29 @@ SHOWN_MEASURES = ("vendi_features", "between_share", "edge_density", "spectral_s
 SHOWN_SAMPLES = 10
 """Sampled arms in the printed table, best first; csv and json have all."""
 
-Emphasis = Literal["", "best", "second"]
+UNRESOLVED = "\N{DAGGER}"
+"""Follows the p-value of a gain that is not significant."""
+
+ON_FRONT = "*"
+"""Follows the name of an arm that is on the Pareto front."""
+
+FORMATS = {".md": "markdown", ".csv": "csv", ".tex": "latex", ".json": "json"}
+"""What :func:`render` writes, by the ending of a file."""
+
+_TESTS = {
+    "welch": "p: two-sided, of Welch's t-test",
+    "permutation": "p: two-sided, of a permutation test (intervals of Welch's t)",
+    "dunnett": "p and intervals: two-sided, of Dunnett's test over all arms together",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the table: its heading, and whether it is text (left) or numbers (right)."""
-
-    heading: str
-    text: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A cell of the table; ``best`` is printed bold and ``second`` underlined."""
-
-    text: str
-    emphasis: Emphasis = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """A table in plain Unicode.
-
-    Attributes:
-        columns: The columns.
-        rows: A row an arm, a cell a column.
-        first_sample: Index of the first row of a sampled arm; the number of rows without any.
-        caption: What is needed to read the table, in sentences.
-    """
-
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    first_sample: int
-    caption: tuple[str, ...]
-
-
-def lay_out(
+def arms_table(
     report: StudyReport,
     *,
     measures: Sequence[str] = SHOWN_MEASURES,
     samples: int = SHOWN_SAMPLES,
-) -> Layout:
-    """Arrange a report as the table of a paper.
+) -> Table:
+    """Arrange a report as the table of a paper, a row per arm.
 
     Accuracies are in percent and gains in percentage points. All numbers of a column have as many
     decimals as the median standard deviation has, written with two significant digits; those of
@@ -86,60 +63,54 @@ def lay_out(
         measures: Variety measures to show; those that the study does not have are left out.
         samples: How many of the sampled arms to show.
     """
-    shown, first_sample = _shown(report, samples)
-    with_gain = any(arm.difference for arm in shown)
-    # What is sought is shown at any width.
-    kept = [m for m in report.measures if m == sought(report)]
-    kept += [m for m in measures if m in report.measures and m not in kept]
-    best = {arm.name for arm in front(report)}
-    places = numerals.decimals(
-        100 * arm.accuracy.std for arm in shown if arm.accuracy and arm.accuracy.std
-    )
-    fine = {measure: variety_places(shown, measure) for measure in kept}
-    columns = [Column("Arm", text=True)]
-    several_formulas = len(report.formulas) > 1
-    if several_formulas:
-        columns.append(Column("Formula", text=True))
+    named = [arm for arm in report.arms if not arm.sampled]
+    shown = [*named, *[arm for arm in report.arms if arm.sampled][:samples]]
+    shown = list(report.rows) if report.shown else shown
+    # What is sought is shown in any case.
+    kept = list(dict.fromkeys(m for m in (sought(report), *measures) if m in report.measures))
+    several_formulas, several = len(report.formulas) > 1, len(report.tasks) > 1
+    columns = [Column("Arm", text=True, priority=0)]
+    columns += [Column("Formula", text=True, priority=4)] if several_formulas else []
     with_ranges = bool(report.varied) or any(arm.changes for arm in report.arms)
-    if with_ranges:
-        columns.append(Column("Ranges", text=True))
-    several = len(report.tasks) > 1
-    if several:
-        columns += [Column(f"{task} [%]") for task in report.tasks]
-    columns += [Column("Mean [%]" if several else "Accuracy [%]"), Column("n")]
-    if with_gain:
-        columns += [Column("Gain [points]"), Column("p")]
-    columns += [Column(measure_title(measure)) for measure in kept]
-    emphasis = {task: _emphasis(shown, task) for task in (None, *(report.tasks if several else ()))}
+    columns += [Column("Ranges", text=True, priority=3)] if with_ranges else []
+    columns += [Column(f"{task} [%]", priority=5) for task in report.tasks if several]
+    columns += [Column("Mean [%]" if several else "Accuracy [%]", priority=1)]
+    columns += [Column("n", priority=2)]
+    with_gain = any(arm.difference for arm in shown)
+    columns += [Column("Gain [points]", priority=2), Column("p", priority=2)] if with_gain else []
+    columns += [
+        Column(measure_title(m), priority=1 if m == sought(report) else 6 + index)
+        for index, m in enumerate(kept)
+    ]
+    places = accuracy_places(shown)
+    tasks = (*(report.tasks if several else ()), None)
+    marks = {task: _emphasis(shown, task) for task in tasks}
+    on_front = {arm.name for arm in front(report)}
     rows = []
     for arm in shown:
-        row = [Cell(f"{arm.name} {ON_FRONT}" if arm.name in best else arm.name)]
-        if several_formulas:
-            row.append(Cell(arm.formula or "no pre-training"))
-        if with_ranges:
-            row.append(Cell(ranges(arm, several_formulas)))
-        if several:
-            row += [
-                Cell(accuracy(arm, task, places), emphasis[task].get(arm.name, ""))
-                for task in report.tasks
-            ]
-        row.append(Cell(accuracy(arm, None, places), emphasis[None].get(arm.name, "")))
+        row = [Cell(f"{arm.name} {ON_FRONT}" if arm.name in on_front else arm.name)]
+        row += [Cell(arm.formula or "no pre-training")] if several_formulas else []
+        row += [Cell(ranges(arm, several_formulas))] if with_ranges else []
+        row += [Cell(accuracy(arm, task, places), marks[task].get(arm.name, "")) for task in tasks]
         row.append(Cell(str(len(arm.replicates))))
-        if with_gain:
-            row += _gain(arm, report.baseline, places)
-        row += [Cell(variety(arm, measure, fine[measure])) for measure in kept]
+        row += _gain(arm, report.baseline, places) if with_gain else []
+        row += [Cell(variety(arm, m, variety_places(shown, m))) for m in kept]
         rows.append(tuple(row))
-    said = caption(report, shown, with_gain=with_gain, with_variety=bool(kept))
-    return Layout(tuple(columns), tuple(rows), first_sample, tuple(said))
+    return Table(
+        tuple(columns),
+        tuple(rows),
+        _caption(report, shown, with_gain=with_gain),
+        _notes(report, shown, with_variety=bool(kept)),
+        None if report.shown or len(named) == len(rows) else len(named),
+        warning(report),
+    )
 
 
-def _shown(report: StudyReport, samples: int) -> tuple[list[Arm], int]:
-    """Return the arms that are rows, and the index of the first that is sampled."""
-    if report.shown:
-        return list(report.rows), len(report.rows)
-    named = [arm for arm in report.arms if not arm.sampled]
-    sampled = [arm for arm in report.arms if arm.sampled]
-    return [*named, *sampled[:samples]], len(named)
+def warning(report: StudyReport) -> str:
+    """Say that the accuracies of a study mean nothing, where its protocol is ``smoke``."""
+    if not report.protocol.startswith("smoke"):
+        return ""
+    return "Protocol smoke only shows that everything runs: its accuracies mean nothing."
 
 
 def _emphasis(arms: Sequence[Arm], task: str | None) -> dict[str, Emphasis]:
@@ -153,53 +124,297 @@ def _emphasis(arms: Sequence[Arm], task: str | None) -> dict[str, Emphasis]:
     return {name: marks[mean] for name, mean in means.items() if mean in marks}
 
 
-def ranges(arm: Arm, several_formulas: bool) -> str:
-    """Say what sets an arm apart: its ranges, and what it changes of the protocol."""
-    # The folder of real images is said where a formula would be.
-    changes = {k.partition(".")[2]: v for k, v in arm.changes.items() if k != "dataset.images"}
-    said = [numerals.ranges(arm.ranges), *(f"{key} {value}" for key, value in changes.items())]
-    if arm.formula is None and not several_formulas:
-        said.insert(0, "no pre-training")  # else it is said where a formula would be
-    nothing = "defaults" if arm.formula else MISSING
-    return ", ".join(filter(None, said)) or nothing
+def accuracy_places(arms: Sequence[Arm]) -> int:
+    """Return the decimals of accuracies in percent, the same for all arms."""
+    return numerals.decimals(100 * (arm.accuracy.std or 0) for arm in arms if arm.accuracy)
 
 
 def accuracy(arm: Arm, task: str | None, places: int) -> str:
-    """Say the mean accuracy of an arm and its spread, on one task or over all."""
+    """Write the mean accuracy of an arm and its spread, on one task or over all."""
     sample = arm.accuracy if task is None else arm.tasks.get(task)
     return numerals.mean_std(sample.mean, sample.std, places) if sample else MISSING
 
 
+def ranges(arm: Arm, several_formulas: bool) -> str:
+    """Say what sets an arm apart: its ranges, and what it changes of the protocol."""
+    # The folder of real images is named where a formula would be.
+    changes = {k.partition(".")[2]: v for k, v in arm.changes.items() if k != "dataset.images"}
+    parts = [numerals.ranges(arm.ranges), *(f"{k} {numerals.plain(v)}" for k, v in changes.items())]
+    if arm.formula is None and not several_formulas:
+        parts.insert(0, "no pre-training")  # else it stands where a formula would be
+    return ", ".join(filter(None, parts)) or ("defaults" if arm.formula else MISSING)
+
+
 def _gain(arm: Arm, baseline: str | None, places: int) -> list[Cell]:
-    if arm.name == baseline:
-        return [Cell("baseline"), Cell(MISSING)]
-    if arm.difference is None:
-        return [Cell(MISSING), Cell(MISSING)]
     difference = arm.difference
+    if difference is None:
+        return [Cell("baseline" if arm.name == baseline else MISSING), Cell(MISSING)]
     gain = numerals.signed(100 * difference.gain, places)
     if difference.low is None or difference.high is None or difference.p_corrected is None:
-        return [Cell(f"{gain} ({difference.untested})"), Cell(UNRESOLVED)]
-    ends = (numerals.signed(100 * end, places) for end in (difference.low, difference.high))
-    mark = "" if difference.resolved else UNRESOLVED
+        return [Cell(f"{gain} ({difference.untested})"), Cell(MISSING)]
+    low, high = (numerals.signed(100 * end, places) for end in (difference.low, difference.high))
+    mark = "" if difference.significant else UNRESOLVED
     return [
-        Cell(f"{gain} [{', '.join(ends)}]"),
+        Cell(f"{gain} [{low}, {high}]"),
         Cell(f"{numerals.p_value(difference.p_corrected)}{mark}"),
     ]
 
 
 def variety_places(arms: Sequence[Arm], measure: str) -> int | None:
     """Return the decimals of a variety measure that replicates leave certain, if there are any."""
-    values = (
-        [one.variety[measure] for one in arm.replicates if measure in one.variety] for arm in arms
-    )
-    return numerals.resolved(stdev(own) for own in values if len(own) > 1)
+    values = ([r.variety[measure] for r in arm.replicates if measure in r.variety] for arm in arms)
+    return numerals.resolved(stdev(known) for known in values if len(known) > 1)
 
 
 def variety(arm: Arm, measure: str, places: int | None) -> str:
-    """Say the mean of a variety measure of an arm; three digits where no decimals are known."""
+    """Write the mean of a variety measure of an arm; three digits where no decimals are known."""
     if measure not in arm.variety:
         return MISSING
     value = arm.variety[measure]
-    if places is None:
-        return numerals.significant(value)
-    return numerals.fixed(value, places)
+    return numerals.significant(value) if places is None else numerals.fixed(value, places)
+
+
+def _caption(report: StudyReport, shown: Sequence[Arm], *, with_gain: bool) -> tuple[str, ...]:
+    on = f" on {numerals.listed(report.tasks)}" if report.tasks else ""
+    sizes = sorted({len(arm.replicates) for arm in shown if arm.replicates}) or [0]
+    n = f"n = {sizes[0]}" if len(sizes) == 1 else f"n = {sizes[0]}{EN_DASH}{sizes[-1]}"
+    spread = "one replicate per arm" if sizes == [1] else "mean ± standard deviation"
+    under = f" under protocol {report.protocol}" if report.protocol else ""
+    first = f"Study {report.study}{under}: top-1 accuracy{on}, {spread}, {n}."
+    if not with_gain:
+        return (first,)
+    tested = [arm for arm in report.arms if arm.difference and arm.difference.p is not None]
+    second = f"Gain over {report.baseline} in percentage points"
+    if tested:
+        second += f" with its 95 % confidence interval; {_TESTS[report.test]}"
+        holm = len(tested) > 1 and report.test != "dunnett"
+        second += f", Holm-corrected over {len(tested)} arms" if holm else ""
+    return first, f"{second}."
+
+
+def _notes(report: StudyReport, shown: Sequence[Arm], *, with_variety: bool) -> tuple[str, ...]:
+    notes = []
+    differences = [arm.difference for arm in shown if arm.difference]
+    if not differences and report.baseline and len(report.arms) > 1:
+        notes.append(f"The baseline {report.baseline} has no score, so no gain is given.")
+    tested = [difference for difference in differences if difference.p is not None]
+    if any(not difference.significant for difference in tested):
+        base = report.baseline
+        notes.append(f"{UNRESOLVED} not significantly different from {base} (p ≥ {LEVEL:g}).")
+    if report.test == "permutation" and tested:
+        notes += _note_on_permutation(report)
+    if any(difference.untested for difference in differences):
+        reasons = numerals.listed(sorted({d.untested for d in differences if d.untested}))
+        notes.append(f"No test where there is {reasons.replace(' and ', ' or ')}.")
+    best = ranked(shown)
+    if len(best) > 1:
+        each = " of each column" if len(report.tasks) > 1 else ""
+        apart = _note_on_lead(lead(best, report.test))
+        notes.append(f"Bold: the best mean{each}; underlined: the second{apart}.")
+    if front(report):
+        title = measure_title(sought(report) or "")
+        notes.append(f"{ON_FRONT} on the Pareto front of accuracy and {title}.")
+    hidden = len(report.arms) - len(shown)
+    if hidden:
+        left = "arm is" if hidden == 1 else "arms are"
+        notes.append(f"{hidden:,} further {left} not shown.")
+    if sum(arm.sampled for arm in shown) > 1:
+        notes.append("The best sampled arms are chosen by these accuracies, which favours them.")
+    notes += ["Variety measures are means over replicates."] if with_variety else []
+    return (*notes, *_note_on_progress(report))
+
+
+def _note_on_permutation(report: StudyReport) -> list[str]:
+    """Say where there are too few replicates for a permutation test to show anything."""
+    sizes = {arm.name: len(arm.replicates) for arm in report.arms}
+    theirs = sizes[report.baseline or ""]
+    tested = [arm.name for arm in report.arms if arm.difference and arm.difference.p is not None]
+    least = min(1.0, min(least_p(sizes[name], theirs) for name in tested) * len(tested))
+    if least < LEVEL:
+        return []
+    few = f"With {theirs} replicates of {report.baseline} and {len(tested)} comparisons"
+    return [f"{few} no corrected p can be below {numerals.p_value(least)}."]
+
+
+def _note_on_lead(difference: Difference | None) -> str:
+    if difference is None or not (difference.gain or difference.p):
+        return ""
+    if difference.p is None:
+        return f" (their difference is untested: {difference.untested})"
+    apart = "significantly" if difference.p < LEVEL else "not significantly"
+    return f", {apart} different from it (p {numerals.equals(difference.p)}, uncorrected)"
+
+
+def _note_on_progress(report: StudyReport) -> list[str]:
+    state, notes = report.progress, []
+    if state.pruned:
+        of = f"{state.pruned} of {count(state.total, 'trial')}"
+        notes.append(f"{of} stopped early (pruner {report.pruner}); they count in no mean.")
+    if not state.finished:
+        counts = (f"{state.failed} failed", f"{state.running} running")
+        rest = ", ".join(text for text in counts if not text.startswith("0 "))
+        rest = f", {rest}" if rest else ""
+        done = f"{state.done} of {count(state.total, 'trial')} done"
+        notes.append(f"Preliminary, the study is not finished: {done}{rest}.")
+    elif state.failed:
+        verb = "is" if state.failed == 1 else "are"
+        notes.append(f"{state.failed} of {count(state.total, 'trial')} failed and {verb} not here.")
+    return notes
+
+
+def front_table(report: StudyReport) -> Table | None:
+    """Arrange the Pareto front as a table; ``None`` where there is none."""
+    measure, arms = sought(report), front(report)
+    if measure is None or not arms:
+        return None
+    title, fine, places = (
+        measure_title(measure),
+        variety_places(arms, measure),
+        accuracy_places(arms),
+    )
+    columns = (
+        Column("Arm", text=True, priority=0),
+        Column("Ranges", text=True, priority=2),
+        Column("Accuracy [%]"),
+        Column("n", priority=3),
+        Column(title),
+    )
+    several = len(report.formulas) > 1
+    rows = [
+        (
+            arm.name,
+            ranges(arm, several),
+            accuracy(arm, None, places),
+            str(len(arm.replicates)),
+            variety(arm, measure, fine),
+        )
+        for arm in arms
+    ]
+    better = "high" if report.objectives[f"variety.{measure}"] == "maximize" else "low"
+    caption = (
+        f"Study {report.study}: the Pareto front of high accuracy and {better} {title}.",
+        "No other arm is better in both, by means over replicates and without regard to spread.",
+    )
+    return Table.of(columns, rows, caption=caption)
+
+
+def study_tables(report: StudyReport) -> dict[str, Table]:
+    """Arrange the tables of a study: arms, best ranges, importances, Pareto front, variety.
+
+    Returns:
+        Those that the study has, by name: ``arms``, ``best``, ``importance``, ``front``,
+        ``variety``.
+    """
+    found = {
+        "arms": arms_table(report),
+        "best": best_table(report),
+        "importance": importance_table(report),
+        "front": front_table(report),
+        "variety": variety_table(report),
+    }
+    return {name: table for name, table in found.items() if table}
+
+
+def render(report: StudyReport | FidelityReport, format: str) -> str:  # noqa: A002 - as --format
+    """Write a report as text.
+
+    Args:
+        report: What :func:`~explorer.report.summarise` or :func:`~explorer.report.fidelity`
+            returns.
+        format: A value of :data:`FORMATS`: ``markdown`` and ``latex`` (booktabs) are the tables
+            of a paper with their captions; ``csv`` and ``json`` have all in full precision.
+
+    Raises:
+        InputError: If there is no such format.
+    """
+    if format not in FORMATS.values():
+        remedy = f"unknown; {nearest(format, FORMATS.values())}"
+        raise InputError("--format", None, format, remedy)
+    if isinstance(report, FidelityReport):
+        data: dict[str, Callable[[], Any]]
+        data = {"json": lambda: asdict(report), "csv": lambda: fidelity_frame(report)}
+        named = {"fidelity": fidelity_table(report)}
+    else:
+        data = {"json": lambda: to_dict(report), "csv": lambda: to_frame(report)}
+        named = study_tables(report) if format in {"markdown", "latex"} else {}
+    if format in data:
+        return (tables.json_text if format == "json" else tables.csv_text)(data[format]())
+    if format == "markdown":
+        return "\n".join(map(tables.markdown, named.values()))
+    labels = {name: report.study + (f"-{name}" if name != "arms" else "") for name in named}
+    return "\n".join(tables.latex(table, label=labels[name]) for name, table in named.items())
+
+
+def to_frame(report: StudyReport) -> pd.DataFrame:
+    """Return a report as a frame, a row per arm (the chosen ones, where any were).
+
+    The columns: ``arm``; ``sampled`` (0 or 1); ``formula``; ``<parameter>.low`` and
+    ``<parameter>.high`` of the varied parameters; ``n``; ``accuracy`` and ``accuracy.std``, and
+    for each task ``accuracy.<task>`` and ``accuracy.<task>.std``; ``gain`` over the baseline with
+    ``gain.low`` and ``gain.high``, ``p``, ``p.corrected`` and ``significant`` (0 or 1);
+    ``variety.<measure>``; ``companions.<name>``; ``front`` (0 or 1: on the Pareto front) where
+    there are two objectives; ``seconds``; ``among_best`` (0 or 1: may be the best arm) where a
+    sampler chose ranges. Accuracies and gains are shares of 1; what is missing is empty.
+    """
+    on_front = {arm.name for arm in front(report)}
+    best = best_ranges(report)
+    companions = dict.fromkeys(name for arm in report.rows for name in arm.companions)
+    rows = []
+    for arm in report.rows:
+        row: dict[str, Any] = {"arm": arm.name, "sampled": int(arm.sampled), "formula": arm.formula}
+        for parameter in report.varied:
+            low, high = arm.ranges.get(parameter, (None, None))
+            row |= {f"{parameter}.low": low, f"{parameter}.high": high}
+        row |= {"n": len(arm.replicates), **_spread("accuracy", arm.accuracy)}
+        for task in report.tasks:
+            row |= _spread(f"accuracy.{task}", arm.tasks.get(task))
+        gain = arm.difference
+        row |= {
+            "gain": gain and gain.gain,
+            "gain.low": gain and gain.low,
+            "gain.high": gain and gain.high,
+            "p": gain and gain.p,
+            "p.corrected": gain and gain.p_corrected,
+            "significant": int(gain.significant) if gain and gain.p is not None else None,
+        }
+        row |= {f"variety.{measure}": arm.variety.get(measure) for measure in report.measures}
+        row |= {f"companions.{name}": arm.companions.get(name) for name in companions}
+        row |= {"front": int(arm.name in on_front)} if sought(report) else {}
+        row["seconds"] = arm.seconds
+        row |= {"among_best": int(arm.name in best.among)} if best and best.among else {}
+        rows.append(row)
+    texts = dict.fromkeys(("arm", "formula"), "string")
+    whole = dict.fromkeys(("sampled", "n", "significant", "front", "among_best"), "Int64")
+    frame = pd.DataFrame(rows)
+    return frame.astype({c: (texts | whole).get(str(c), "float64") for c in frame.columns})
+
+
+def _spread(name: str, sample: Spread | None) -> dict[str, Any]:
+    return {name: sample and sample.mean, f"{name}.std": sample and sample.std}
+
+
+def to_dict(report: StudyReport) -> dict[str, Any]:
+    """Return a report as plain data: the fields of :class:`~explorer.report.StudyReport`.
+
+    With them ``correlations`` (of each variety measure with accuracy) and ``front`` (names of the
+    arms on the Pareto front); of a sampled study ``best`` (the fields of
+    :class:`~explorer.report.Best`) and ``importances`` (one entry per objective). Accuracies and
+    gains are shares of 1.
+    """
+    content = asdict(report)
+    progress = report.progress
+    content["progress"] |= {"done": progress.done, "waiting": progress.waiting}
+    content["progress"]["finished"] = progress.finished
+    content["correlations"] = {m: asdict(found) for m, found in correlations(report).items()}
+    content["front"] = [arm.name for arm in front(report)]
+    if any(arm.sampled for arm in report.arms):
+        best = best_ranges(report)
+        content["best"] = best and {**asdict(best), "arm": best.arm.name}
+        content["importances"] = [asdict(importances(report, name)) for name in report.objectives]
+    pairs: list[tuple[Difference | None, Mapping[str, Any]]]
+    pairs = [(report.lead, {"difference": content["lead"]})]
+    pairs += [(arm.difference, row) for arm, row in zip(report.arms, content["arms"], strict=True)]
+    for difference, row in pairs:
+        if difference:
+            row["difference"]["significant"] = difference.significant
+    return content

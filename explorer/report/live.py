@@ -1,319 +1,319 @@
-"""What a running study shows: a live view on a terminal, one line a finished trial elsewhere."""
+"""The one view of studies in progress: ``status``, ``status --watch`` and a run show the same."""
 
+import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from statistics import fmean
-from threading import Lock
-from types import TracebackType
-from typing import NamedTuple, Self
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-import optuna
 import rich.live
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.progress_bar import ProgressBar
+from rich.table import Table as Grid
 from rich.text import Text
+from sqlalchemy.exc import SQLAlchemyError
 
+from explorer import store
+from explorer.errors import InputError
 from explorer.report import numerals
-from explorer.report.definition import definition
-from explorer.report.estimate import RECENT, seconds_left
-from explorer.report.frame import load
-from explorer.report.screen import bar_line, best_line, counts_line, time_line
-from explorer.report.slots import Progress, slots
-from explorer.report.statistics import Spread, spread
+from explorer.report.analysis import objective_title
+from explorer.report.frame import Progress
+from explorer.report.numerals import MISSING, count
+from explorer.report.statistics import Spread
+from explorer.report.status import ArmStatus, Row, StudyStatus, Watcher
+from explorer.report.tables import Column, Table, terminal
+from explorer.store import Database
 
-REFRESH_HERTZ = 2.0
+SHOWN_ARMS = 20
 SHOWN_WORKERS = 16
+INTERVAL = 1.0
+"""Seconds between two looks at the database."""
 
 
-class Ended(NamedTuple):
-    """The last ended attempt at an (arm, replicate) pair.
-
-    Attributes:
-        arm: Its arm.
-        replicate: Index of its replicate.
-        state: ``COMPLETE``, ``PRUNED`` or ``FAIL``.
-        accuracy: Its score, in [0, 1]; ``None`` unless complete.
-        seconds: How long it took; ``None`` where that is not known.
-    """
-
-    arm: str
-    replicate: int
-    state: str
-    accuracy: float | None
-    seconds: float | None
-
-
-@dataclass(slots=True)
-class _Running:
-    arm: str
-    replicate: int
-    began: float
-    phase: str = ""
-    images_seen: int | None = None
-    probe: float | None = None
+def status_screen(status: StudyStatus, width: int) -> RenderableType:
+    """Return how far a study is; what a narrow terminal has no room for is named."""
+    head = Text(status.study, style="bold", no_wrap=True, overflow="ellipsis")
+    head.append(f" under protocol {status.protocol}" if status.protocol else "", style="")
+    lines: list[RenderableType] = [head, _bar(status), _counts(status.progress, status.retried)]
+    if not status.progress.finished:
+        busy = f"{count(len(status.running), 'worker')} busy in {count(status.runs, 'run')}"
+        lines.append(Text(busy if status.runs else "no run is at work on it", style="dim"))
+    if status.best and status.best.accuracy:
+        best = status.best.accuracy
+        line = Text("best so far: ", no_wrap=True, overflow="ellipsis")
+        line.append(status.best.name, style="bold")
+        lines.append(line.append(f"  {_percent(best)} %  (n = {best.n})"))
+    if status.running:
+        lines += [Text(), terminal(_running(status), width=width)]
+    lines += [Text(), terminal(_arms(status), width=width)]
+    if status.failures:
+        lines += [Text(), Text("last failures", style="bold")]
+    for failure in status.failures:
+        line = Text(f"{failure.arm} #{failure.replicate}", no_wrap=True, overflow="ellipsis")
+        line.append(f" (attempt {failure.attempt})" if failure.attempt > 1 else "")
+        lines.append(line.append(f"  {' '.join(failure.reason.split())}", style="red"))
+    return Group(*lines)
 
 
-class Live:
-    """Shows a study while it runs, told by its driver what happens.
-
-    A context manager. On a terminal it draws, in place: how many trials are done, running and
-    failed, the best arm so far, what each worker is doing, the rate and the time left. On any
-    other stream it prints a line a finished trial. It reads nothing: what another driver does on
-    the same study is not shown. Calls may come from any thread; a call about a trial that is not
-    running is ignored, as news of a phase may arrive after the end.
-
-    Args:
-        study: Name of the study.
-        total: (arm, replicate) pairs that the study asks for.
-        workers: Trials at a time.
-        ended: What has ended before.
-        console: Where to; standard output where ``None``.
-        clock: Seconds from any origin, for the elapsed times.
-
-    Example:
-        .. code-block:: python
-
-            with Live("frequency_range", total=21, workers=2) as live:
-                live.started(0, "scratch", 0)
-                live.phase(0, "fine-tuning, epoch 3 of 20")
-                live.finished(0, "COMPLETE", 0.83, 41.0, None)
-    """
-
-    def __init__(
-        self,
-        study: str,
-        *,
-        total: int,
-        workers: int,
-        ended: Iterable[Ended] = (),
-        console: Console | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._study = study
-        self._total = total
-        self._workers = max(1, workers)
-        self._console = console or Console()
-        self._clock = clock
-        self._lock = Lock()
-        self._ended: dict[tuple[str, int], Ended] = {(e.arm, e.replicate): e for e in ended}
-        self._durations = [
-            e.seconds for e in self._ended.values() if e.state != "FAIL" and e.seconds is not None
-        ]
-        self._running: dict[int, _Running] = {}
-        # A worker keeps its line: rows that jump cannot be read.
-        self._lines: list[int | None] = [None] * self._workers
-        self._view: rich.live.Live | None = None
-
-    @classmethod
-    def resume(cls, study: optuna.Study, *, workers: int, console: Console | None = None) -> Self:
-        """Begin with what the database says of a study, and with how many trials it asks for."""
-        said = definition(study)
-        pairs = slots(load(study))
-        ended = [
-            Ended(arm, replicate, row["state"], row["accuracy"], _seconds(row))
-            for (arm, replicate), row in pairs.items()
-            if row["state"] in {"COMPLETE", "PRUNED", "FAIL"}
-        ]
-        total = max(said.planned, len(pairs))
-        return cls(said.name, total=total, workers=workers, ended=ended, console=console)
-
-    def __enter__(self) -> Self:
-        if self._console.is_interactive:
-            self._view = rich.live.Live(
-                get_renderable=self._render,
-                console=self._console,
-                refresh_per_second=REFRESH_HERTZ,
+def overview_screen(studies: Sequence[StudyStatus], width: int) -> RenderableType:
+    """Return a table of all the studies in a database."""
+    columns = [
+        Column("study", text=True, priority=0),
+        Column("protocol", text=True, priority=4),
+        Column("done"),
+        Column("failed", priority=3),
+        Column("best arm", text=True, priority=2),
+        Column("accuracy [%]", priority=2),
+        Column("left", priority=1),
+    ]
+    rows = []
+    for study in studies:
+        state, best = study.progress, study.best
+        left = numerals.duration(study.seconds_left) if study.seconds_left else MISSING
+        rows.append(
+            (
+                study.study,
+                study.protocol or MISSING,
+                f"{state.done}/{state.total}",
+                str(state.failed),
+                best.name if best else MISSING,
+                _percent(best.accuracy if best else None),
+                "finished" if state.finished and state.total else left,
             )
-            self._view.start(refresh=True)
-        else:
-            state = self._progress()
-            workers = numerals.count(self._workers, "worker")
-            self._say(f"{self._study}: {state.done} of {state.total} trials done, {workers}")
-        return self
+        )
+    return terminal(Table.of(columns, rows), width=width)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._view is not None:
-            self._view.stop()
-            self._view = None
 
-    def started(self, number: int, arm: str, replicate: int) -> None:
-        """A worker begins a trial."""
-        with self._lock:
-            # A failure that is tried again is none until that has failed too.
-            earlier = self._ended.get((arm, replicate))
-            if earlier is not None and earlier.state == "FAIL":
-                del self._ended[arm, replicate]
-            self._running[number] = _Running(arm, replicate, self._clock())
-            if None in self._lines:
-                self._lines[self._lines.index(None)] = number
-            else:
-                self._lines.append(number)
+def _bar(status: StudyStatus) -> RenderableType:
+    state, seconds = status.progress, status.seconds_left
+    pace = f"{numerals.significant(status.rate, 2)} trials/h, " if status.rate else ""
+    left = "time left unknown" if seconds is None else f"{numerals.duration(seconds)} left"
+    table = Grid.grid(padding=(0, 1), expand=True)
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1, no_wrap=True)
+    table.add_column(no_wrap=True, justify="right")
+    bar = ProgressBar(total=max(1, state.total), completed=state.done)
+    right = "finished" if state.finished else f"{pace}{left}"
+    table.add_row(f"{state.done}/{state.total}", bar, Text(right))
+    return table
 
-    def phase(self, number: int, text: str) -> None:
-        """A trial has come to a phase, or further in it (``pre-training, loss 2.31``)."""
-        with self._lock:
-            if number in self._running:
-                self._running[number].phase = text
 
-    def rung(self, number: int, images_seen: int, accuracy: float) -> None:
-        """A trial has reached a rung; ``accuracy`` is the probe's, in [0, 1]."""
-        with self._lock:
-            if number in self._running:
-                self._running[number].images_seen = images_seen
-                self._running[number].probe = accuracy
+def _counts(state: Progress, retried: int) -> Text:
+    parts = [
+        (state.complete, "complete", "green"),
+        (state.pruned, "stopped early", ""),
+        (state.running, "running", ""),
+        (state.waiting, "waiting", ""),
+        (state.failed, "failed", "red" if state.failed else ""),
+        (retried, "retried", ""),
+    ]
+    shown = [part for part in parts if part[0] or part[1] not in {"stopped early", "retried"}]
+    line = Text(no_wrap=True, overflow="ellipsis")
+    for index, (number, what, style) in enumerate(shown):
+        line.append(", " if index else "").append(f"{number:,} {what}", style=style)
+    return line
 
-    def finished(
-        self,
-        number: int,
-        state: str,
-        accuracy: float | None,
-        seconds: float,
-        failure: str | None,
-    ) -> None:
-        """A trial has come to its end.
 
-        Args:
-            number: Number of the trial.
-            state: ``COMPLETE``, ``PRUNED`` or ``FAIL``.
-            accuracy: Its score, in [0, 1]; ``None`` unless it is complete.
-            seconds: How long it took.
-            failure: Why it failed; ``None`` unless it has. One that begins with ``interrupted``
-                counts as not yet run.
-        """
-        with self._lock:
-            trial = self._running.pop(number, None)
-            if trial is None:
-                return
-            self._lines[self._lines.index(number)] = None
-            del self._lines[max(self._workers, _last(self._lines) + 1) :]
-            if not (failure or "").startswith("interrupted"):
-                pair = (trial.arm, trial.replicate)
-                self._ended[pair] = Ended(*pair, state, accuracy, seconds)
-            # A result that was taken from another trial took no time, and says nothing of any.
-            if state != "FAIL" and seconds > 0:
-                self._durations.append(seconds)
-            line = self._line(trial, state, accuracy, seconds, failure)
-        if self._view is None:
+def _running(status: StudyStatus) -> Table:
+    columns = [
+        Column("arm", text=True, priority=0),
+        Column("replicate", priority=1),
+        Column("for", priority=1),
+        Column("images seen", priority=2),
+        Column("probe [%]", priority=2),
+        Column("loss", priority=5),
+        Column("ranges", text=True, priority=4),
+        Column("host", text=True, priority=6),
+    ]
+    rows = [
+        (
+            row.arm,
+            str(row.replicate),
+            numerals.duration(row.seconds),
+            MISSING if row.rung is None else f"{row.rung:,}",
+            MISSING if row.probe is None else numerals.percent(row.probe),
+            MISSING if row.loss is None else f"{row.loss:.3g}",
+            numerals.ranges(row.ranges) or MISSING,
+            row.host,
+        )
+        for row in status.running[:SHOWN_WORKERS]
+    ]
+    more = len(status.running) - SHOWN_WORKERS
+    notes = (f"And {count(more, 'more worker')}.",) if more > 0 else ()
+    return Table.of(columns, rows, notes=notes)
+
+
+def _arms(status: StudyStatus) -> Table:
+    further = [name for name in status.objectives if name != "accuracy"]
+    stopped = any(arm.pruned for arm in status.arms)
+    sampled = any(arm.ranges for arm in status.arms)
+    columns = [
+        Column("arm", text=True, priority=0),
+        Column("done", priority=1),
+        *([Column("stopped", priority=3)] if stopped else []),
+        Column("running", priority=3),
+        Column("failed", priority=3),
+        Column("accuracy [%]", priority=1),
+        *(Column(objective_title(name), priority=2) for name in further),
+        *([Column("ranges", text=True, priority=4)] if sampled else []),
+    ]
+    ranked = sorted(status.arms, key=_by_accuracy)
+    shown = ranked[:SHOWN_ARMS] if len(ranked) > SHOWN_ARMS else status.arms
+    rows = []
+    for arm in shown:
+        values = [arm.objectives.get(name) for name in further]
+        rows.append(
+            (
+                arm.name,
+                f"{arm.complete}/{arm.planned}",
+                *([str(arm.pruned)] if stopped else []),
+                str(arm.running),
+                str(arm.failed),
+                _percent(arm.accuracy),
+                *(MISSING if value is None else numerals.significant(value) for value in values),
+                *([numerals.ranges(arm.ranges) or MISSING] if sampled else []),
+            )
+        )
+    cut = len(ranked) > SHOWN_ARMS
+    notes = (f"The best {SHOWN_ARMS} of {count(len(ranked), 'arm')}.",) if cut else ()
+    return Table.of(columns, rows, notes=notes)
+
+
+def _by_accuracy(arm: ArmStatus) -> float:
+    return -arm.accuracy.mean if arm.accuracy else 0.0
+
+
+def _percent(accuracy: Spread | None) -> str:
+    return numerals.mean_std(accuracy.mean, accuracy.std) if accuracy else MISSING
+
+
+class View:
+    """What :func:`watching` shows, and until when."""
+
+    def __init__(self, database: Database, name: str | None, console: Console) -> None:
+        self._database, self._name, self._console = database, name, console
+        self._watchers: dict[str, Watcher] = {}
+        self._studies: list[StudyStatus] = []
+        self._done: dict[str, int] = {}
+        self._waits: set[str] = set()
+        self._trouble = ""
+        self._stop = threading.Event()
+        self._finished = threading.Event()
+        self._live = console.is_interactive
+
+    def wait(self) -> None:
+        """Wait until every study that is shown is finished; a missing one has not begun."""
+        while not self._finished.wait(0.2):
+            pass
+
+    def look(self) -> None:
+        """Look at the database once; on a pipe, print what has ended."""
+        names = [self._name] if self._name else store.study_names(self._database)
+        studies, self._trouble = [], ""
+        for name in names:
+            watcher = self._watchers.setdefault(name, Watcher(self._database, name))
+            try:
+                status, news = watcher.look()
+            except InputError as error:
+                self._trouble = str(error)
+                if not self._live and name not in self._waits:
+                    self._say(f"waiting for {name}: {error.remedy}")
+                self._waits.add(name)
+                continue
+            studies.append(status)
+            if not self._live:
+                self._print(status, news)
+        self._studies = studies
+        if studies and all(study.progress.finished for study in studies):
+            self._finished.set()
+
+    def _print(self, status: StudyStatus, news: Sequence[Row]) -> None:
+        state = status.progress
+        if status.study not in self._done:
+            line = f"{status.study}: {state.done} of {count(state.total, 'trial')} done"
             self._say(line)
-
-    def _line(
-        self,
-        trial: _Running,
-        state: str,
-        accuracy: float | None,
-        seconds: float,
-        failure: str | None,
-    ) -> str:
-        counts = self._progress()
-        took = numerals.duration(seconds)
-        if state == "FAIL":
-            said = f"failed after {took}: {' '.join((failure or 'no reason given').split())}"
-        elif accuracy is None:
-            said = f"pruned after {took}"
-        else:
-            said = f"{numerals.percent(accuracy)} % in {took}"
-        width = len(str(counts.total))
-        head = f"[{counts.done:>{width}}/{counts.total}] {trial.arm} #{trial.replicate}"
-        left = self._seconds_left(counts)
-        rest = f", {numerals.duration(left)} left" if left else ""
-        return f"{head}: {said}{rest}"
+            self._done[status.study] = state.done
+            return
+        for row in news:
+            known = row["started"] and row["ended"]
+            took = (row["ended"] - row["started"]).total_seconds() if known else 0.0
+            in_ = numerals.duration(max(0.0, took))
+            reason = " ".join((row["reason"] or "no reason given").split())
+            self._done[status.study] += row["state"] != "FAIL"
+            result = {
+                "COMPLETE": f"{numerals.percent(row['accuracy'] or 0.0)} % in {in_}",
+                "PRUNED": f"stopped after {in_}: {reason}",
+                "FAIL": f"failed after {in_}: {reason}",
+            }[row["state"]]
+            width = len(str(state.total))
+            head = f"[{self._done[status.study]:>{width}}/{state.total}]"
+            left = status.seconds_left
+            rest = f", {numerals.duration(left)} left" if left else ""
+            several = f"{status.study}: " if self._name is None else ""
+            self._say(f"{head} {several}{row['arm']} #{row['replicate']}: {result}{rest}")
 
     def _say(self, line: str) -> None:
         self._console.print(Text(line), soft_wrap=True, highlight=False)
 
-    def _progress(self) -> Progress:
-        states = Counter(ended.state for ended in self._ended.values())
-        return Progress(
-            total=self._total,
-            complete=states["COMPLETE"],
-            pruned=states["PRUNED"],
-            failed=states["FAIL"],
-            running=len(self._running),
-        )
+    def render(self) -> RenderableType:
+        """Return the view as it is now."""
+        width = self._console.width
+        if self._name is None:
+            return overview_screen(self._studies, width)
+        waits = Text(f"{self._name} has not begun.", style="dim")
+        shown = status_screen(self._studies[0], width) if self._studies else waits
+        return Group(shown, Text(self._trouble, style="dim")) if self._trouble else shown
 
-    def _seconds_left(self, counts: Progress) -> float | None:
-        if counts.finished:
-            return 0.0
-        now = self._clock()
-        return seconds_left(
-            self._durations,
-            elapsed=[now - trial.began for trial in self._running.values()],
-            waiting=counts.waiting,
-            workers=self._workers,
-        )
+    def follow(self, interval: float, draw: Callable[[], object]) -> None:
+        """Look and draw again and again until it is stopped."""
+        while True:
+            ending, began = self._stop.is_set(), time.monotonic()
+            try:
+                self.look()
+            except SQLAlchemyError as error:  # away for a while; a run waits for it as well
+                self._trouble = f"the database does not answer: {type(error).__name__}"
+            draw()
+            if ending:
+                return
+            # A study of 10,000 trials takes half a second to look at.
+            self._stop.wait(max(interval, 9 * (time.monotonic() - began)))
 
-    def _best(self) -> tuple[str, Spread] | None:
-        scores: dict[str, list[float]] = {}
-        for ended in self._ended.values():
-            if ended.accuracy is not None:
-                scores.setdefault(ended.arm, []).append(ended.accuracy)
-        spreads = {arm: spread(values) for arm, values in scores.items()}
-        best = max(spreads, key=lambda arm: spreads[arm].mean, default=None)
-        return None if best is None else (best, spreads[best])
-
-    def _render(self) -> RenderableType:
-        with self._lock:
-            counts = self._progress()
-            recent = self._durations[-RECENT:]
-            mean = fmean(recent) if recent else 0.0
-            rate = 3600 * self._workers / mean if mean > 0 and not counts.finished else None
-            lines: list[RenderableType] = [
-                Text(self._study, style="bold", no_wrap=True, overflow="ellipsis"),
-                bar_line(counts, time_line(self._seconds_left(counts), rate)),
-                counts_line(counts),
-            ]
-            best = self._best()
-            if best is not None:
-                lines.append(best_line(*best))
-            if self._running:
-                lines.append(self._workers_table())
-            return Group(*lines)
-
-    def _workers_table(self) -> RenderableType:
-        table = Table(
-            box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", expand=True
-        )
-        table.add_column("trial", justify="right", no_wrap=True)
-        table.add_column("arm", no_wrap=True, overflow="ellipsis", max_width=20)
-        for heading in ("#", "for", "images", "probe"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
-        now = self._clock()
-        for number in self._lines[:SHOWN_WORKERS]:
-            if number is None:
-                table.add_row(numerals.MISSING, Text("idle", style="dim"))
-                continue
-            trial = self._running[number]
-            table.add_row(
-                str(number),
-                Text(trial.arm),
-                str(trial.replicate),
-                numerals.duration(now - trial.began),
-                numerals.MISSING if trial.images_seen is None else f"{trial.images_seen:,}",
-                numerals.MISSING if trial.probe is None else f"{numerals.percent(trial.probe)} %",
-                Text(trial.phase, style="dim"),
-            )
-        more = len(self._lines) - SHOWN_WORKERS
-        if more <= 0:
-            return table
-        return Group(table, Text(f"and {numerals.count(more, 'more worker')}", style="dim"))
+    def stop(self) -> None:
+        """Ask :meth:`follow` to look a last time and return."""
+        self._stop.set()
 
 
-def _last(lines: list[int | None]) -> int:
-    """Return the index of the last line that is taken, -1 without any."""
-    return max((index for index, number in enumerate(lines) if number is not None), default=-1)
+@contextmanager
+def watching(
+    database: Database, name: str | None, console: Console, *, interval: float = INTERVAL
+) -> Iterator[View]:
+    """Show how far a study is, in a thread that looks at the database, while the block runs.
 
+    On a terminal it is drawn in place. On any other stream a line is printed per replicate that
+    ends. A study that has not begun is waited for.
 
-def _seconds(row: dict[str, object]) -> float | None:
-    start, end = row["start"], row["end"]
-    skipped = row["state"] == "PRUNED" and row["rung"] is None
-    if start is None or end is None or row["cached_from"] is not None or skipped:
-        return None
-    return float((end - start).total_seconds())  # type: ignore[operator]
+    Args:
+        database: Where the study is.
+        name: Its name; ``None`` for all studies of the database.
+        console: Where to.
+        interval: Seconds between two looks.
+
+    Yields:
+        The view, whose ``wait()`` returns when the study is finished.
+    """
+    view = View(database, name, console)
+    live = rich.live.Live(get_renderable=view.render, console=console, auto_refresh=False)
+    thread = threading.Thread(
+        target=view.follow,
+        args=(interval, live.refresh if console.is_interactive else lambda: None),
+        name="explorer-view",
+        daemon=True,
+    )
+    if console.is_interactive:
+        live.start()
+    thread.start()
+    try:
+        yield view
+    finally:
+        view.stop()
+        thread.join()
+        live.stop()

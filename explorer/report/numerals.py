@@ -1,8 +1,9 @@
 """How numbers are written: as many digits as their uncertainty allows."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
+from typing import Any
 
 EN_DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -34,7 +35,9 @@ def resolved(uncertainties: Iterable[float], *, digits: int = 1) -> int | None:
 
 
 def signed(value: float, places: int) -> str:
-    """Write a difference with its sign: ``+1.2``, ``-0.4``, ``0.0``."""
+    """Write a difference with its sign: ``+1.2``, ``-0.4``, ``0.0``; a dash for NaN."""
+    if math.isnan(value):
+        return MISSING
     text = f"{abs(value):.{places}f}"
     if not text.strip("0."):
         return text
@@ -45,7 +48,7 @@ def with_interval(
     write: Callable[[float], str], value: float, low: float | None, high: float | None
 ) -> str:
     """Write a number and its confidence interval, if it has one: ``0.76 [0.56, 0.83]``."""
-    if low is None or high is None:
+    if low is None or high is None or math.isnan(value):
         return write(value)
     return f"{write(value)} [{write(low)}, {write(high)}]"
 
@@ -57,17 +60,23 @@ def p_value(p: float) -> str:
     return f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
 
 
+def equals(p: float) -> str:
+    """Write what follows ``p``: ``= 0.05``, ``< 0.001``."""
+    text = p_value(p)
+    return text.replace("<", "< ") if text.startswith("<") else f"= {text}"
+
+
 def significant(value: float, digits: int = 3) -> str:
     """Write a number with so many significant digits, never in powers of ten."""
-    if value == 0:
-        return "0"
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else MISSING
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     return fixed(value, places)
 
 
 def fixed(value: float, places: int) -> str:
-    """Write a number with so many decimals."""
-    return f"{value:.{places}f}".replace("-", MINUS)
+    """Write a number with so many decimals; a dash for NaN."""
+    return MISSING if math.isnan(value) else f"{value:.{places}f}".replace("-", MINUS)
 
 
 def ranges(of: Mapping[str, tuple[float, float]]) -> str:
@@ -114,4 +123,24 @@ def mean_std(mean: float, std: float | None, places: int = 1) -> str:
 
 def count(number: int, noun: str) -> str:
     """Write a number of things: ``1 trial``, ``3 trials``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(parts: Sequence[str], most: int = 6) -> str:
+    """Join at least one part: ``a, b and c``; of more than ``most`` parts the first are named."""
+    if len(parts) > most:
+        parts = [*parts[:most], f"{len(parts) - most} more"]
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+
+
+def plain(value: Any) -> str:
+    """Write a value of a protocol without a programmer's syntax: ``none``, ``yes``, ``2, 3``."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return " ".join(f"{key} {plain(entry)}" for key, entry in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,61 +1,66 @@
-"""What a study has found: one row an arm, with its spread and its gain over the baseline."""
+"""What a study has found: each arm with its spread and its gain over the baseline."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
-import optuna
-from optuna.storages import BaseStorage
+import pandas as pd
 
-from explorer.errors import InputError
-from explorer.report.definition import Definition, Range, definition, find_study
-from explorer.report.frame import load
+from explorer.errors import InputError, nearest
+from explorer.report.frame import (
+    Definition,
+    Progress,
+    Range,
+    counted,
+    read_attempts,
+    read_definition,
+)
 from explorer.report.numerals import count
-from explorer.report.slots import Progress, progress, slots
-from explorer.report.statistics import Difference, Spread, compare, holm, spread
+from explorer.report.statistics import TESTS, Difference, Spread, compare, compare_all, spread
+from explorer.store import Database
 
 Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Replicate:
-    """One scored trial of an arm.
+    """A scored replicate of an arm.
 
     Attributes:
-        number: Number of the trial.
-        replicate: Index of the replicate.
+        replicate: Its index.
         seed: Its seed.
         accuracy: Downstream top-1 accuracy, in [0, 1].
-        variety: Each variety measure of its images; empty for the arm from scratch.
+        variety: Each variety measure of its images; empty without pre-training.
     """
 
-    number: int
     replicate: int
-    seed: int | None
+    seed: int
     accuracy: float
     variety: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What is known of one arm.
+    """What is known of an arm.
 
     Attributes:
         name: Its name.
         sampled: Whether a sampler proposed it (else the study file names it).
-        formula: Its image family, or the folder of real images; ``None`` for from scratch.
-        ranges: The varied parameters of its formula and their ranges; empty for the arm from
-            scratch.
+        formula: Its image family, or the folder of real images; ``None`` without pre-training.
+        ranges: The varied parameters of its formula and their ranges; empty without pre-training.
         changes: What it changes of the protocol: ``dataset.categories`` -> its value.
-        replicates: Its scored trials, by replicate.
+        replicates: Its scored replicates, by index.
         accuracy: Their mean and spread; ``None`` where there is none.
         tasks: The same for each downstream task.
         difference: Gain over the baseline; ``None`` for the baseline itself, for an arm without
-            a scored trial, and where the baseline has none.
-        variety: Mean of each variety measure over the scored trials.
-        seconds: Mean wall-clock seconds of a scored trial.
+            a score, and where the baseline has none.
+        variety: Mean of each variety measure over the scored replicates.
+        seconds: Mean wall-clock seconds of a scored replicate.
+        companions: Mean of each further score of the same weights.
+        trial: Number of its Optuna trial; ``None`` for a control.
     """
 
     name: str
@@ -69,6 +74,20 @@ class Arm:
     difference: Difference | None
     variety: Mapping[str, float]
     seconds: float | None
+    companions: Mapping[str, float] = field(default_factory=dict)
+    trial: int | None = None
+
+    @property
+    def scores(self) -> list[float]:
+        """The accuracies of its replicates."""
+        return [replicate.accuracy for replicate in self.replicates]
+
+    def value(self, objective: str) -> float | None:
+        """Return its mean of an objective, ``accuracy`` or ``variety.<measure>``."""
+        if objective == "accuracy":
+            return self.accuracy.mean if self.accuracy else None
+        value = self.variety.get(objective.removeprefix("variety."))
+        return value if value is not None and math.isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,27 +98,26 @@ class StudyReport:
         study: Name of the study.
         description: What it asks.
         protocol: Name of the protocol that it ran under.
-        version: The explorer that made it.
         baseline: The arm that the others are compared with.
         tasks: The downstream tasks.
         formula: The image family of the study's own search space.
         bounds: How far the low and the high end of each varied parameter of it may move.
         varied: The parameters that differ between arms.
-        measures: The variety measures that the trials have.
+        measures: The variety measures that the replicates have.
         objectives: What is sought, ``maximize`` or ``minimize`` by name; accuracy is the first.
         pruner: What stopped trials early; ``none`` where nothing did.
         arms: The named arms in the order of the study file, then the sampled ones by accuracy.
         lead: The best arm against the second best, uncorrected; ``None`` where there are not two.
+        progress: How far the study is.
+        failures: Why replicates failed, and how many did so.
         test: How arms were compared, one of :data:`~explorer.report.statistics.TESTS`.
         shown: The arms that were chosen to be the rows of its table, in this order; empty where
             none were, and the table shows the named ones and the best of the others.
-        progress: How far the study is.
     """
 
     study: str
     description: str
     protocol: str
-    version: str
     baseline: str | None
     tasks: tuple[str, ...]
     formula: str | None
@@ -111,6 +129,7 @@ class StudyReport:
     arms: tuple[Arm, ...]
     lead: Difference | None
     progress: Progress
+    failures: Mapping[str, int]
     test: str = "welch"
     shown: tuple[str, ...] = ()
 
@@ -131,163 +150,145 @@ class StudyReport:
         return ranked(self.arms)
 
 
-def summarise(
-    study: optuna.Study | str, storage: BaseStorage | None = None, *, test: str = "welch"
-) -> StudyReport:
+def summarise(database: Database, name: str, *, test: str = "welch") -> StudyReport:
     """Summarise a study by arm.
 
-    Only complete trials count, and of several for the same (arm, replicate) the latest: attempts
-    are not replicates. Every arm is compared with the baseline by
-    :func:`~explorer.report.statistics.compare`, and the p-values are corrected by
-    :func:`~explorer.report.statistics.holm` over all these comparisons, shown or not.
+    Of several attempts at a replicate the latest with a score counts. Every arm is compared with
+    the baseline by :func:`~explorer.report.statistics.compare_all`, shown or not.
 
     Args:
-        study: An Optuna study, or its name in ``storage``.
-        storage: Where a study given by its name is.
+        database: Where the study is.
+        name: Its name.
         test: One of :data:`~explorer.report.statistics.TESTS`.
 
     Raises:
-        InputError: If there is no such study, if it has no definition (explorer did not make
-            it), if no trial has finished, or if all have failed (the reasons are counted).
+        InputError: If there is no such study or test, if no replicate has a score yet, or if all
+            have failed (the reasons are counted).
     """
-    found = find_study(study, storage)
-    said = definition(found)
-    if not said.arms and not said.samples:
-        remedy = "was not made by explorer: it has no definition of arms and baseline"
-        raise InputError("study", None, said.name, remedy)
-    frame = load(found)
-    pairs = slots(frame)
-    so_far = progress(pairs, said)
-    scored = [row for row in pairs.values() if row["accuracy"] is not None]
-    if not scored:
-        _refuse(said.name, so_far, pairs.values())
-    # Where trials carry the complete ranges, those of parameters that no arm moves are noise.
-    by_arm: dict[str, Rows] = {arm: [] for arm in said.arms}
-    for row in scored:
+    if test not in TESTS:
+        raise InputError("--test", None, test, f"unknown; {nearest(test, TESTS)}")
+    definition = read_definition(database, name)
+    frame = counted(read_attempts(database, name))
+    states = (
+        frame["state"]
+        .astype("string")
+        .mask(frame["failure_kind"].eq("interrupted").fillna(value=False), "WAITING")
+    )
+    progress = Progress.of(states, definition.planned)
+    reasons = frame["reason"][states.eq("FAIL")].fillna("no reason recorded")
+    failures = {str(reason): int(times) for reason, times in reasons.value_counts().items()}
+    scored = frame[frame["state"].eq("COMPLETE") & frame["accuracy"].notna()]
+    if scored.empty:
+        _refuse(name, progress, failures)
+    by_arm: dict[str, Rows] = {arm: [] for arm in definition.arms}
+    for row in records(scored):
         by_arm.setdefault(row["arm"], []).append(row)
-    columns = [str(column) for column in frame.columns]
-    tasks = _suffixes(columns, "accuracy.")
-    measures = _suffixes(columns, "variety.")
-    arms = [_arm(name, said, rows, tasks, measures) for name, rows in by_arm.items()]
-    named = [arm for arm in arms if not arm.sampled]
+    arms = [_arm(arm, definition, rows) for arm, rows in by_arm.items()]
     sampled = sorted((arm for arm in arms if arm.sampled), key=by_accuracy)
-    report = StudyReport(
-        study=said.name,
-        description=said.description,
-        protocol=said.protocol,
-        version=said.version,
-        baseline=said.baseline,
-        tasks=tasks or said.tasks,
-        formula=said.space.formula,
-        bounds={p: ends for p, ends in said.space.bounds.items() if p in said.varied},
-        varied=said.varied,
-        measures=measures,
-        objectives=said.objectives,
-        pruner=said.pruner,
-        arms=_compared([*named, *sampled], said.baseline, test),
-        lead=None,
-        progress=so_far,
+    arms = _compared([*(arm for arm in arms if not arm.sampled), *sampled], definition, test)
+    return StudyReport(
+        study=name,
+        description=definition.description,
+        protocol=definition.protocol,
+        baseline=definition.baseline,
+        tasks=_suffixes(scored, "accuracy.") or definition.tasks,
+        formula=definition.space.formula,
+        bounds={p: ends for p, ends in definition.space.bounds.items() if p in definition.varied},
+        varied=definition.varied,
+        measures=_suffixes(scored, "variety."),
+        objectives=definition.objectives,
+        pruner=definition.pruner,
+        arms=tuple(arms),
+        lead=lead(ranked(arms), test),
+        progress=progress,
+        failures=failures,
         test=test,
     )
-    return replace(report, lead=lead(report.ranked, test))
 
 
-def _refuse(name: str, so_far: Progress, rows: Iterable[dict[str, Any]]) -> None:
-    if so_far.failed and so_far.failed == so_far.total:
-        reasons = Counter(row["failure"] or "no reason recorded" for row in rows)
-        said = "; ".join(f"{reason} ({n} x)" for reason, n in reasons.most_common(3))
-        more = len(reasons) - 3
-        remedy = f"all {count(so_far.total, 'trial')} failed: {said}"
-        remedy += f"; and {count(more, 'other reason')}" if more > 0 else ""
+def _refuse(name: str, progress: Progress, failures: Mapping[str, int]) -> None:
+    if progress.failed and progress.failed == progress.total:
+        most = Counter(failures).most_common(3)
+        remedy = f"all {count(progress.total, 'trial')} failed: "
+        remedy += "; ".join(f"{reason} ({times} x)" for reason, times in most)
+        more = len(failures) - len(most)
+        remedy += f"; and {count(more, 'other reason')}" if more else ""
         raise InputError("study", None, name, remedy)
-    states = (
-        (so_far.running, "running"),
-        (so_far.waiting, "waiting"),
-        (so_far.pruned, "pruned"),
-        (so_far.failed, "failed"),
-    )
-    where = ", ".join(f"{n} {state}" for n, state in states if n)
+    counts = {
+        state: getattr(progress, state) for state in ("running", "waiting", "pruned", "failed")
+    }
+    where = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
     raise InputError("study", None, name, f"has no finished trial to report on yet ({where})")
 
 
-def _arm(
-    name: str,
-    said: Definition,
-    rows: Rows,
-    tasks: tuple[str, ...],
-    measures: tuple[str, ...],
-) -> Arm:
+def records(frame: pd.DataFrame) -> Rows:
+    """Return the rows of a frame as dictionaries of plain values, without what is missing."""
+    columns = {str(name): frame[name].tolist() for name in frame.columns}
+    gone = {name: frame[name].isna().tolist() for name in columns}
+    return [
+        {name: values[i] for name, values in columns.items() if not gone[name][i]}
+        for i in range(len(frame))
+    ]
+
+
+def _arm(name: str, definition: Definition, rows: Rows) -> Arm:
+    """Gather what the scored replicates of one arm say."""
     rows = sorted(rows, key=lambda row: int(row["replicate"]))
-    seconds = _present(rows, "seconds.total")
+    values: dict[str, list[Any]] = {}
+    for row in rows:
+        for column, value in row.items():
+            values.setdefault(column, []).append(value)
     return Arm(
         name=name,
-        sampled=name not in said.arms,
-        formula=said.formula_of(name),
-        ranges=_ranges(name, said, rows),
-        changes=said.arm_changes.get(name, {}),
+        sampled=name not in definition.arms,
+        formula=definition.formula_of(name),
+        ranges=_ranges(name, definition, rows[-1] if rows else {}),
+        changes=definition.arm_changes.get(name, {}),
         replicates=tuple(
-            Replicate(
-                row["number"],
-                row["replicate"],
-                row["seed"],
-                row["accuracy"],
-                {m: value for m in measures if (value := row.get(f"variety.{m}")) is not None},
-            )
+            Replicate(row["replicate"], row["seed"], row["accuracy"], _under(row, "variety."))
             for row in rows
         ),
-        accuracy=spread([row["accuracy"] for row in rows]) if rows else None,
-        tasks={
-            task: spread(values) for task in tasks if (values := _present(rows, f"accuracy.{task}"))
-        },
+        accuracy=spread(values["accuracy"]) if rows else None,
+        tasks={task: spread(known) for task, known in _under(values, "accuracy.").items()},
         difference=None,
-        variety={
-            measure: fmean(values)
-            for measure in measures
-            if (values := _present(rows, f"variety.{measure}"))
-        },
-        seconds=fmean(seconds) if seconds else None,
+        variety={m: fmean(known) for m, known in _under(values, "variety.").items()},
+        seconds=fmean(values["seconds.total"]) if "seconds.total" in values else None,
+        companions={c: fmean(known) for c, known in _under(values, "companions.").items()},
+        trial=values["trial"][-1] if "trial" in values else None,
     )
 
 
-def _ranges(name: str, said: Definition, rows: Rows) -> dict[str, Range]:
-    """Return the varied ranges of an arm; all its trials have the same."""
-    named = said.arms.get(name, {})
+def _under(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {key.removeprefix(prefix): v for key, v in row.items() if key.startswith(prefix)}
+
+
+def _ranges(name: str, definition: Definition, row: Mapping[str, Any]) -> dict[str, Range]:
+    """Return the varied ranges of an arm; all its replicates have the same."""
+    named = definition.arms.get(name, {})
     if named is None:
         return {}
-    varied = said.varied_of(name)
-    if not rows:
-        defaults = said.space_of(name).defaults
-        return {p: r for p, r in defaults.items() if p in varied} | dict(named)
-    row = rows[-1]
-    return {
-        p: (row[f"{p}.low"], row[f"{p}.high"])
-        for p in varied
-        if row.get(f"{p}.low") is not None and row.get(f"{p}.high") is not None
-    }
+    ranges = {**definition.space_of(name).defaults, **named}
+    for parameter in definition.varied_of(name):
+        if f"{parameter}.low" in row:
+            ranges[parameter] = (row[f"{parameter}.low"], row[f"{parameter}.high"])
+    # A sampled arm without a score has ranges that nothing here knows.
+    return {p: ranges[p] for p in definition.varied_of(name) if p in ranges}
 
 
-def _compared(arms: list[Arm], baseline: str | None, test: str) -> tuple[Arm, ...]:
-    base = next((arm for arm in arms if arm.name == baseline and arm.accuracy), None)
+def _compared(arms: list[Arm], definition: Definition, test: str) -> list[Arm]:
+    base = next((arm for arm in arms if arm.name == definition.baseline and arm.accuracy), None)
     if base is None:
-        return tuple(arms)
-    theirs = [r.accuracy for r in base.replicates]
-    differences = {
-        arm.name: compare([r.accuracy for r in arm.replicates], theirs, test)
-        for arm in arms
-        if arm.accuracy and arm.name != base.name
-    }
-    tested = {name: d.p for name, d in differences.items() if d.p is not None}
-    for name, corrected in zip(tested, holm(list(tested.values())), strict=True):
-        differences[name] = replace(differences[name], p_corrected=corrected)
-    return tuple(replace(arm, difference=differences.get(arm.name)) for arm in arms)
+        return arms
+    others = {arm.name: arm.scores for arm in arms if arm.accuracy and arm is not base}
+    differences = compare_all(others, base.scores, test)
+    return [replace(arm, difference=differences.get(arm.name)) for arm in arms]
 
 
 def lead(ranked: Sequence[Arm], test: str) -> Difference | None:
     """Compare the first of ranked arms with the second; ``None`` where there are not two."""
     if len(ranked) < 2:
         return None
-    first, second = ([r.accuracy for r in arm.replicates] for arm in ranked[:2])
-    return compare(first, second, test)
+    return compare(ranked[0].scores, ranked[1].scores, "welch" if test == "dunnett" else test)
 
 
 def ranked(arms: Iterable[Arm]) -> list[Arm]:
@@ -300,9 +301,62 @@ def by_accuracy(arm: Arm) -> float:
     return -arm.accuracy.mean if arm.accuracy else 0.0
 
 
-def _present(rows: Rows, column: str) -> list[float]:
-    return [row[column] for row in rows if row.get(column) is not None]
+def arrange(report: StudyReport, *, arms: Sequence[str] = (), order: str = "file") -> StudyReport:
+    """Choose which arms are the rows of a report's table, and their order.
+
+    What is known of an arm stays as it is: p-values are corrected over all arms, shown or not.
+
+    Args:
+        report: What :func:`summarise` returns.
+        arms: Names of the arms to show, in this order; all where empty.
+        order: ``file``: the chosen arms as ``arms`` has them, else the named ones as the study file
+            has them and then the sampled ones by accuracy. ``accuracy``: best first.
+
+    Raises:
+        InputError: If there is no arm of a name, or it stands twice.
+    """
+    known = [arm.name for arm in report.arms]
+    for index, name in enumerate(arms):
+        if name not in known:
+            raise InputError("--arms", None, name, f"no arm of the study; {nearest(name, known)}")
+        if name in arms[:index]:
+            raise InputError("--arms", None, name, "stands twice; name it once")
+    if order == "accuracy":
+        ordered = tuple(sorted(report.arms, key=lambda arm: (arm.sampled, by_accuracy(arm))))
+        report = replace(report, arms=ordered)
+        arms = [arm.name for arm in sorted(report.arms, key=by_accuracy) if arm.name in arms]
+    return replace(report, shown=tuple(arms))
 
 
-def _suffixes(columns: list[str], prefix: str) -> tuple[str, ...]:
-    return tuple(column.removeprefix(prefix) for column in columns if column.startswith(prefix))
+def sought(report: StudyReport) -> str | None:
+    """Return the variety measure that a study seeks beside accuracy, if it seeks one."""
+    measures = [name for name in report.objectives if name.startswith("variety.")]
+    return measures[0].removeprefix("variety.") if measures else None
+
+
+def front(report: StudyReport) -> list[Arm]:
+    """Return the Pareto front: the arms that none dominates, the most accurate first.
+
+    An arm dominates another if it is no worse in either objective and better in one. Means over
+    replicates are compared, without regard to their spread. Arms without images are no part of it.
+    Where a study seeks accuracy alone there is no front.
+    """
+    measure = sought(report)
+    if measure is None:
+        return []
+    sign = 1.0 if report.objectives[f"variety.{measure}"] == "maximize" else -1.0
+    scored = [(arm, arm.value(f"variety.{measure}")) for arm in report.ranked]
+    points = [(-by_accuracy(arm), sign * value, arm) for arm, value in scored if value is not None]
+    found: list[Arm] = []
+    last = (math.inf, -math.inf)
+    # From the most accurate on, what does not go beyond all before it in variety is dominated.
+    for accuracy, value, arm in sorted(points, key=lambda point: point[:2], reverse=True):
+        if value > last[1] or (accuracy, value) == last:
+            found.append(arm)
+            last = (accuracy, value)
+    return found
+
+
+def _suffixes(frame: pd.DataFrame, prefix: str) -> tuple[str, ...]:
+    names = [str(column) for column in frame.columns if str(column).startswith(prefix)]
+    return tuple(name.removeprefix(prefix) for name in names if frame[name].notna().any())

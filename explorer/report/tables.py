@@ -1,117 +1,171 @@
-"""A report in the formats that people read, and on its way to a file."""
+"""The one type of table, and what writes it: terminal, Markdown, LaTeX, csv and json."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
+import pandas as pd
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Table as Screen
 from rich.text import Text
 
-from explorer.errors import InputError, nearest
-from explorer.report.best_layout import lay_out_best
-from explorer.report.data import fidelity_to_csv, fidelity_to_json, to_csv, to_json
-from explorer.report.fidelity import FidelityReport
-from explorer.report.fidelity_layout import lay_out_fidelity
-from explorer.report.files import replacing
-from explorer.report.importance_layout import lay_out_importance
-from explorer.report.latex import latex
-from explorer.report.layout import SHOWN_MEASURES, Cell, Layout, lay_out
-from explorer.report.pareto_layout import lay_out_front
-from explorer.report.summary import StudyReport
-from explorer.report.variety import lay_out_variety
+from explorer.report.numerals import EN_DASH, MINUS, listed
 
-_RICH = {"": "", "best": "bold", "second": "underline"}
+Emphasis = Literal["", "best", "second"]
+
+_STYLES = {"": "", "best": "bold", "second": "underline"}
+_WRAPPED = 24
+"""Ranges that take more characters than this stand one below the other, or are wrapped."""
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"$<$",
+    ">": r"$>$",
+    "|": r"$|$",
+    '"': "''",
+    "±": r"$\pm$",
+    MINUS: r"$-$",
+    EN_DASH: "--",
+    "≥": r"$\geq$",
+    "\N{DAGGER}": r"$^{\dagger}$",
+    "\N{GREEK SMALL LETTER RHO}": r"$\rho$",
+}
 
 
-def render(
-    report: StudyReport | FidelityReport,
-    format: str,  # noqa: A002 - the word of the command line
-) -> str:
-    """Write a report as text.
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        heading: Its heading.
+        text: Whether it is text (left) or numbers (right).
+        priority: On a narrow terminal the column of the highest is left out first; 0 stays.
+    """
+
+    heading: str
+    text: bool = False
+    priority: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of the table; ``best`` is printed bold and ``second`` underlined."""
+
+    text: str
+    emphasis: Emphasis = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table in plain Unicode.
+
+    Attributes:
+        columns: The columns; the first is the name of the row.
+        rows: A cell per column.
+        caption: What it shows, in at most two sentences.
+        notes: What else is needed to read it, in sentences.
+        first_sample: Index of the row that a rule stands above: of the first sampled arm.
+        warning: What must be read before it; empty where nothing.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    first_sample: int | None = None
+    warning: str = ""
+
+    @classmethod
+    def of(cls, columns: Sequence[Column], rows: Iterable[Sequence[str]], **parts: Any) -> "Table":
+        """Make a table of plain texts."""
+        return cls(tuple(columns), tuple(tuple(map(Cell, row)) for row in rows), **parts)
+
+    def ruled(self, index: int) -> bool:
+        """Say whether a rule stands above a row."""
+        return index > 0 and index == self.first_sample
+
+
+def terminal(table: Table, *, width: int) -> RenderableType:
+    """Return a table for a terminal, with its caption and notes below.
 
     Args:
-        report: What :func:`~explorer.report.summarise` or :func:`~explorer.report.fidelity`
-            returns.
-        format: One of :data:`FORMATS`: ``markdown`` and ``latex`` (booktabs) are the table of a
-            paper with its caption; ``csv`` and ``json`` have every measure in full precision.
-
-    Raises:
-        InputError: If there is no such format.
+        table: The table.
+        width: Columns of the terminal. Where the table is wider, columns of the highest priority
+            number are left out and named below it; the first column is never left out.
     """
-    if format not in FORMATS:
-        raise InputError("--format", None, format, f"unknown; {nearest(format, FORMATS)}")
-    of_study, of_fidelity = FORMATS[format]
-    return of_fidelity(report) if isinstance(report, FidelityReport) else of_study(report)
-
-
-def write(text: str, path: Path) -> None:
-    """Write a rendered report to a file, all of it or nothing.
-
-    Folders that are missing are made. A file that is there is replaced in one step.
-
-    Raises:
-        InputError: If the path cannot be written to.
-    """
-    with replacing(path, "--output") as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
-
-
-def terminal(report: StudyReport, *, width: int) -> RenderableType:
-    """Return the table for a terminal, with its caption below.
-
-    Args:
-        report: What :func:`~explorer.report.summarise` returns.
-        width: Columns of the terminal; as many variety measures are shown as fit.
-    """
-    for kept in range(len(SHOWN_MEASURES), -1, -1):
-        layout = lay_out(report, measures=SHOWN_MEASURES[:kept])
-        widths = [
-            max(
-                len(column.heading.split(" ")[0]),
-                len(column.heading.partition(" ")[2]),
-                *(len(row[index].text) for row in layout.rows),
-            )
-            for index, column in enumerate(layout.columns)
-        ]
-        if sum(widths) + 2 * (len(widths) - 1) + 2 <= width:
-            break
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    for column in layout.columns:
-        table.add_column(
-            Text(column.heading.replace(" ", "\n", 1)),
+    kept = list(range(len(table.columns)))
+    widths = [_width(table, index) for index in kept]
+    while len(kept) > 1 and sum(widths[i] for i in kept) + 2 * (len(kept) - 1) > width:
+        kept.remove(max(kept[1:], key=lambda i: (table.columns[i].priority, i)))
+    screen = Screen(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    tall = any(" " in table.columns[index].heading for index in kept)
+    for index in kept:
+        column = table.columns[index]
+        first, _, second = column.heading.partition(" ")
+        lines = (first, second) if second else ("", first)
+        screen.add_column(
+            Text("\n".join(lines if tall else lines[1:])),
             justify="left" if column.text else "right",
-            vertical="bottom" if column.text else "top",
-            no_wrap=not column.text,
+            no_wrap=index == 0 or not column.text,
+            overflow="ellipsis",
+            min_width=min(widths[index], width),
         )
-    for index, row in enumerate(layout.rows):
-        if index == layout.first_sample and index > 0:
-            table.add_section()
-        table.add_row(*[Text(cell.text, style=_RICH[cell.emphasis]) for cell in row])
-    return Group(table, Text(), Text(" ".join(layout.caption), style="dim"))
+    for index, row in enumerate(table.rows):
+        if table.ruled(index):
+            screen.add_section()
+        screen.add_row(*[Text(row[i].text, style=_STYLES[row[i].emphasis]) for i in kept])
+    hidden = [column.heading for i, column in enumerate(table.columns) if i not in kept]
+    more = [f"Left out for want of width: {listed(hidden, 20)}."] if hidden else []
+    said = " ".join((*table.caption, *table.notes, *more))
+    above: list[RenderableType]
+    above = [Text(table.warning, style="bold red"), Text()] if table.warning else []
+    parts = [*above, *([screen] if table.rows else []), *([Text()] if table.rows and said else [])]
+    return Group(*parts, *([Text(said, style="dim")] if said else []))
 
 
-def _markdown(layout: Layout) -> str:
-    columns = layout.columns
-    if not layout.rows:
-        return _markdown_text(" ".join(layout.caption)) + "\n"
-    lines = [
-        _markdown_row([_markdown_text(column.heading) for column in columns]),
-        _markdown_row([":---" if column.text else "---:" for column in columns]),
-    ]
-    lines += [_markdown_row([_markdown_cell(cell) for cell in row]) for row in layout.rows]
-    return "\n".join([*lines, "", _markdown_text(" ".join(layout.caption))]) + "\n"
+def _width(table: Table, index: int) -> int:
+    """Return the width that a column needs: text but the name of a row may be wrapped."""
+    column, texts = table.columns[index], [row[index].text for row in table.rows]
+    head, _, rest = column.heading.partition(" ")
+    widest = max((len(text) for text in texts), default=0)
+    if index and column.text and widest > _WRAPPED:
+        words = [word for text in texts for word in text.split()]
+        widest = max(_WRAPPED, *map(len, words))
+    return max(len(head), len(rest), widest)
 
 
-def _markdown_row(cells: list[str]) -> str:
+def markdown(table: Table) -> str:
+    """Write a table as Markdown: the warning, the table, its caption, its notes."""
+    lines = [f"**{_markdown_text(table.warning)}**", ""] if table.warning else []
+    if table.rows:
+        lines.append(_markdown_row([_markdown_text(c.heading) for c in table.columns]))
+        lines.append(_markdown_row([":---" if c.text else "---:" for c in table.columns]))
+        lines += [_markdown_row([_markdown_cell(cell) for cell in row]) for row in table.rows]
+        lines.append("")
+    paragraphs = [" ".join(part) for part in (table.caption, table.notes) if part]
+    return "\n".join([*lines, "\n\n".join(map(_markdown_text, paragraphs))]) + "\n"
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
 def _markdown_cell(cell: Cell) -> str:
     text = _markdown_text(cell.text)
-    if cell.emphasis == "best":
-        return f"**{text}**"
-    # Markdown has no underline of its own; every renderer of it knows this tag.
-    return f"<u>{text}</u>" if cell.emphasis == "second" else text
+    # Markdown has no underline; every renderer of it knows this tag.
+    return {"best": f"**{text}**", "second": f"<u>{text}</u>"}.get(cell.emphasis, text)
 
 
 def _markdown_text(text: str) -> str:
@@ -119,35 +173,111 @@ def _markdown_text(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\`*_|[]" else c for c in text)
 
 
-def _layouts(report: StudyReport) -> dict[str, Layout]:
-    """Arrange a study's tables: arms, best ranges, importances, Pareto front, variety.
+def latex(table: Table, *, label: str) -> str:
+    """Write a table for ``booktabs``: a floating ``table``, its caption above, its notes below.
 
-    Returns:
-        Those that the study has, by what is added to the name of each.
+    It is set small, and scaled down (by ``graphicx``) where it is still wider than the line. Of a
+    table without a row there is its caption, as a paragraph.
+
+    Args:
+        table: The table.
+        label: What it is referred to by, after ``tab:``; letters that a label cannot have become
+            hyphens.
     """
-    found = {
-        "": lay_out(report),
-        "-best": lay_out_best(report),
-        "-importance": lay_out_importance(report),
-        "-front": lay_out_front(report),
-        "-variety": lay_out_variety(report),
-    }
-    return {suffix: layout for suffix, layout in found.items() if layout}
+    if not table.rows:
+        return f"{escape(' '.join((*table.caption, *table.notes)))}\n"
+    alignment = "".join("l" if column.text else "r" for column in table.columns)
+    lines = [
+        "% \\usepackage{booktabs,graphicx}",
+        "\\begin{table}",
+        "  \\centering",
+        f"  \\caption{{{escape(' '.join(table.caption))}}}",
+        f"  \\label{{tab:{safe_label(label)}}}",
+        "  \\smallskip\\small",
+        *([f"  \\textbf{{{escape(table.warning)}}}\\par\\smallskip"] if table.warning else []),
+        "  \\setlength{\\tabcolsep}{4pt}%",
+        "  \\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
+        f"  \\begin{{tabular}}{{{alignment}}}",
+        "    \\toprule",
+        f"    {_latex_row([_latex_heading(column) for column in table.columns])}",
+        "    \\midrule",
+    ]
+    for index, row in enumerate(table.rows):
+        lines += ["    \\midrule"] if table.ruled(index) else []
+        lines.append(f"    {_latex_row([_latex_cell(cell) for cell in row])}")
+    lines += ["    \\bottomrule", "  \\end{tabular}}"]
+    if table.notes:
+        notes = escape(" ".join(table.notes))
+        lines.append(f"  \\par\\smallskip\\parbox{{\\linewidth}}{{\\footnotesize {notes}}}")
+    return "\n".join([*lines, "\\end{table}"]) + "\n"
 
 
-FORMATS: Mapping[str, tuple[Callable[[StudyReport], str], Callable[[FidelityReport], str]]] = {
-    "markdown": (
-        lambda report: "\n".join(map(_markdown, _layouts(report).values())),
-        lambda report: _markdown(lay_out_fidelity(report)),
-    ),
-    "csv": (to_csv, fidelity_to_csv),
-    "latex": (
-        lambda report: "\n".join(
-            latex(layout, label=f"{report.study}{suffix}")
-            for suffix, layout in _layouts(report).items()
-        ),
-        lambda report: latex(lay_out_fidelity(report), label=f"{report.study}-fidelity"),
-    ),
-    "json": (to_json, fidelity_to_json),
-}
-"""What a report can be rendered as: that of a study, that of its fidelity."""
+def escape(text: str) -> str:
+    """Return text that LaTeX prints as it is.
+
+    Letters outside ASCII are left to its UTF-8 input, the default since 2018.
+    """
+    escaped = "".join(_SPECIAL.get(character, character) for character in text)
+    return escaped.replace(r" \%", r"\,\%")
+
+
+def safe_label(of: str) -> str:
+    """Return a name as a label of LaTeX: letters that it cannot have become hyphens."""
+    return re.sub(r"[^A-Za-z0-9:.-]+", "-", of)
+
+
+def _latex_heading(column: Column) -> str:
+    """Set a heading of several words over two lines, so that it does not widen its column."""
+    return _stacked(column.heading.split(" ", 1), "b", "l" if column.text else "r")
+
+
+def _stacked(lines: Sequence[str], position: str, alignment: str) -> str:
+    """Set lines one below the other, the last (``b``) or first (``t``) on the line of the row."""
+    if len(lines) == 1:
+        return escape(lines[0])
+    body = r"\\".join(_guarded(escape(line)) for line in lines)
+    return rf"\begin{{tabular}}[{position}]{{@{{}}{alignment}@{{}}}}{body}\end{{tabular}}"
+
+
+def _latex_cell(cell: Cell) -> str:
+    if len(cell.text) > _WRAPPED and ", " in cell.text:
+        return _stacked(cell.text.replace(", ", ",\n").split("\n"), "t", "l")
+    command = {"best": "textbf", "second": "underline"}.get(cell.emphasis)
+    return rf"\{command}{{{escape(cell.text)}}}" if command else escape(cell.text)
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return _guarded(" & ".join(cells)) + r" \\"
+
+
+def _guarded(line: str) -> str:
+    """Keep the start of a line from being read as an argument of the break or rule before it."""
+    return f"{{}}{line}" if line.startswith(("[", "*", "(")) else line
+
+
+def csv_text(rows: Table | pd.DataFrame) -> str:
+    """Write rows as csv (RFC 4180, but lines end in a bare newline); what is missing is empty."""
+    frame = pd.DataFrame(records_of(rows)) if isinstance(rows, Table) else rows
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def json_text(content: Any) -> str:
+    """Write plain data, or the rows of a table, as json; no finite number becomes null."""
+    plain = _plain(records_of(content) if isinstance(content, Table) else content)
+    return json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+
+
+def records_of(table: Table) -> list[dict[str, str]]:
+    """Return the rows of a table by the headings of its columns."""
+    headings = [column.heading for column in table.columns]
+    return [dict(zip(headings, (c.text for c in row), strict=True)) for row in table.rows]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

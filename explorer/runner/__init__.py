@@ -1,7 +1,6 @@
-"""Ray Tune drives trials; the Optuna study in the database says which."""
+"""Ray Tune calls :func:`explorer.trial.evaluate`; the queue in the database says on what."""
 
 from explorer.runner.driver import run_study
-from explorer.runner.listener import Listener
-from explorer.runner.submit import submit
+from explorer.runner.submit import Job, submit
 
-__all__ = ["Listener", "run_study", "submit"]
+__all__ = ["Job", "run_study", "submit"]

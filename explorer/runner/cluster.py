@@ -10,8 +10,8 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from explorer.config import Resources, Study
 from explorer.errors import InputError, OutageError
+from explorer.study import Resources, Study
 
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Where it is 0, Ray takes this machine to be 127.0.0.1, and all its servers bind to that."""
@@ -153,8 +153,8 @@ def difference(here: Mapping[str, str], there: Mapping[str, str]) -> str | None:
     for name, mine in here.items():
         theirs = there.get(name, "none")
         if mine.partition("+")[0] != theirs.partition("+")[0]:
-            said = f"has another {name} ({theirs[:12]}) than this machine ({mine[:12]})"
-            return f"{said}; install the same there, or scores would not be comparable"
+            what = f"has another {name} ({theirs[:12]}) than this machine ({mine[:12]})"
+            return f"{what}; install the same there, or scores would not be comparable"
     return None
 
 
@@ -216,10 +216,10 @@ def checkpoints(directory: str, study_name: str) -> Path | None:
 
 def clean(study: Study, *, everywhere: bool) -> None:
     """Delete what the trials of a study have left half done, here or on all nodes."""
-    asked = (str(Path.cwd()), study.name)
+    where = (str(Path.cwd()), study.name)
     if everywhere:
-        on_every_node(study.protocol.resources, _clean, *asked)
-    _clean(*asked)
+        on_every_node(study.protocol.resources, _clean, *where)
+    _clean(*where)
 
 
 def _clean(directory: str, study_name: str) -> None:

@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from explorer import storage as db
-from explorer.config import Resources, Study
 from explorer.errors import InputError
 from explorer.runner import cluster
-from explorer.search import Proposal, Queue
+from explorer.store import Database, Describe, Queue, Replicate, Run
+from explorer.study import Study
 
 _AGAIN_SECONDS = 5.0
 
@@ -37,28 +36,29 @@ _RAY_ENVIRONMENT = {
 
 def run_study(
     study: Study,
-    storage: db.Database,
+    database: Database,
     *,
-    listener: Callable[[Queue, int], Any],
     workers: int | None = None,
     address: str | None = None,
     retry_failed: bool = False,
     recompute: bool = False,
     evaluate: Callable[..., Any] | None = None,
+    describe: Describe | None = None,
 ) -> bool:
-    """Run what a study still lacks.
+    """Run what a study still lacks. What happens meanwhile is seen in the database.
 
     Args:
         study: What is asked for.
-        storage: The database; it decides what is still to do.
-        listener: Makes the context manager of a :class:`~explorer.runner.Listener` from the queue
-            and the number of workers.
-        workers: Trials at a time; as many as the machine or the cluster holds where ``None``.
+        database: The database; it decides what is still to do.
+        workers: Replicates at a time; as many as the machine or the cluster holds where ``None``.
         address: A Ray cluster to join, ``HOST:PORT`` or ``auto``; a Ray of our own on this machine
             where ``None``.
-        retry_failed: Try again the trials that failed for good.
-        recompute: Compute every trial, also where the database has its result.
-        evaluate: What a trial is (:func:`explorer.evaluate.evaluate` where ``None``).
+        retry_failed: Try again the replicates that failed for good.
+        recompute: Compute every replicate, also where the database has its result.
+        evaluate: What a trial is: a generator function as :func:`explorer.trial.stepwise`, which is
+            taken where ``None``.
+        describe: Called with the database, the study's name, an arm and the number of its trial
+            when the arm is about to end. What it raises is logged.
 
     Returns:
         Whether it was interrupted before the study was done.
@@ -68,8 +68,8 @@ def run_study(
             reached, no node can hold a trial of the protocol, or a node has other code.
     """
     os.environ.update({k: v for k, v in _RAY_ENVIRONMENT.items() if k not in os.environ})
-    with db.Run(storage, study.name, study.path.read_text(encoding="utf-8")) as run:
-        queue = Queue(storage, study, run.run_id)
+    with Run(database, study.name, study.path.read_text(encoding="utf-8")) as run:
+        queue = Queue(database, study, run.run_id, describe)
         queue.recover(retry_failed=retry_failed)
         if queue.finished():
             return False
@@ -77,13 +77,11 @@ def run_study(
         try:
             with (
                 cluster.connected(study, address, workers) as count,
-                # After Ray, which takes the signal for itself.
-                _interruptible(),
-                listener(queue, count) as told,
+                _interruptible(),  # after Ray, which takes the signal for itself
             ):
-                key_of = None if recompute or evaluate else _key
-                _tune(study, queue, told, count, evaluate, key_of)
+                _tune(study, queue, count, evaluate, None if recompute or evaluate else _key)
                 if queue.finished():
+                    queue.recover()  # leaves no trial of an arm open
                     cluster.clean(study, everywhere=address is not None)
         except KeyboardInterrupt as stop:
             if stop.args:  # a worker's code is not ours; see SameCode
@@ -97,16 +95,14 @@ def run_study(
 def _tune(
     study: Study,
     queue: Queue,
-    listener: Any,
     workers: int,
     evaluate: Callable[..., Any] | None,
-    key_of: Callable[[Proposal], str] | None,
+    key_of: Callable[[Replicate], str] | None,
 ) -> None:
     from ray import tune
 
     from explorer.identity import code
-    from explorer.runner.scheduler import RungScheduler
-    from explorer.runner.searcher import DriverError, QueueSearcher
+    from explorer.runner.searcher import DriverError, QueueSearcher, RungScheduler
     from explorer.runner.trainable import EvaluateTrainable, SameCode
 
     for name in ("ray.tune", "ray.train", "ray.air"):
@@ -114,17 +110,16 @@ def _tune(
     resources, families = study.protocol.resources, cluster.families(study)
     payload = {
         "evaluate": evaluate,
-        "threads": resources.cpus,
         "study": study.name,
         "directory": str(Path.cwd()),
         "families": families,
         "code": code(families),
     }
-    searcher = QueueSearcher(queue, payload, listener, key_of)
+    searcher = QueueSearcher(queue, payload, key_of)
     scratch = tempfile.mkdtemp(prefix="explorer-tune-")
     try:
         tune.Tuner(
-            tune.with_resources(EvaluateTrainable, _request(resources)),
+            tune.with_resources(EvaluateTrainable, {"cpu": resources.cpus, "gpu": resources.gpus}),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=RungScheduler(searcher),
@@ -146,15 +141,11 @@ def _tune(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _key(proposal: Proposal) -> str:
+def _key(replicate: Replicate) -> str:
     from explorer.identity import result_key
 
-    asked = (proposal.ranges, proposal.protocol, proposal.seed)
-    return result_key(*asked, formula=proposal.formula)
-
-
-def _request(resources: Resources) -> dict[str, float]:
-    return {"cpu": resources.cpus, "gpu": resources.gpus}
+    what = (replicate.ranges, replicate.protocol, replicate.seed)
+    return result_key(*what, formula=replicate.formula)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The bridge between a Tune trial and an Optuna trial."""
+"""What Tune asks for its next trial, and tells what has become of one."""
 
 import functools
 import logging
@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
-from optuna.exceptions import UpdateFinishedTrialError
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from explorer.runner.listener import Listener
 from explorer.runner.trainable import REPORT, Failure
 from explorer.scores import Rung, Scores
-from explorer.search import Proposal, Queue
+from explorer.store import Queue, Replicate
 
 RECOVER_SECONDS = 5.0
-"""How often a run that has nothing left to do looks for trials whose run has died."""
+"""How often a run that has nothing left to do looks for replicates whose run has died."""
 
 _log = logging.getLogger("explorer")
 
@@ -26,8 +26,8 @@ _T = TypeVar("_T")
 class DriverError(BaseException):
     """Takes what went wrong in the driver past Tune.
 
-    An ``Exception`` Tune puts into the log, and goes on without the trial: it would be RUNNING for
-    ever, and the run would wait for it.
+    An ``Exception`` Tune puts into the log, and goes on without the trial: its replicate would be
+    RUNNING for ever, and the run would wait for it.
 
     Args:
         error: What went wrong.
@@ -50,54 +50,49 @@ def _past_tune(method: Callable[_P, _T]) -> Callable[_P, _T]:
 
 
 class QueueSearcher(Searcher):  # type: ignore[misc]
-    """Asks and tells the study in the database on behalf of Tune.
+    """Takes replicates from the queue on behalf of Tune, and reports to it.
 
-    It keeps which Tune trial is which Optuna trial for as long as that runs, and nothing else:
-    the rest is in the :class:`~explorer.search.Queue`, which is in the database. Rungs come by
-    :meth:`reached`, from the scheduler, which Tune asks first.
+    It keeps which Tune trial is which replicate for as long as that runs, and nothing else: the
+    rest is in the database.
 
     Args:
         queue: The queue of the study.
-        payload: What every trial's configuration holds beside its proposal.
-        listener: Who is told.
-        key_of: Makes the key under which a trial's result is remembered; ``None`` to compute
-            every trial.
+        payload: What every trial's configuration holds beside its replicate.
+        key_of: Makes the key under which a replicate's result is remembered; ``None`` to compute
+            every one.
     """
 
     def __init__(
         self,
         queue: Queue,
         payload: Mapping[str, Any],
-        listener: Listener,
-        key_of: Callable[[Proposal], str] | None,
+        key_of: Callable[[Replicate], str] | None,
     ) -> None:
         super().__init__(metric=None, mode="max")
         self._queue = queue
         self._payload = dict(payload)
-        self._listener = listener
         self._key_of = key_of
-        self._running: dict[str, tuple[Proposal, float]] = {}
-        self._stopped: set[str] = set()
+        self._running: dict[str, Replicate] = {}
         self._recovered_at = time.monotonic()
 
     @_past_tune
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """Hand out the next trial; ``None`` says that others still work on the last ones.
+        """Hand out the next replicate; ``None`` says that others still work on the last ones.
 
-        A trial whose result is known is finished at once, and so is one that is not worth running;
-        the one after it is handed out.
+        One whose result is known is finished at once, and the one after it is handed out.
         """
-        while (proposal := self._queue.take()) is not None:
-            self._listener.started(proposal.number, proposal.arm, proposal.replicate)
-            if self._recall(proposal) or self._skip(proposal):
-                continue
-            self._running[trial_id] = (proposal, time.monotonic())
+        while (replicate := self._queue.take()) is not None:
+            if self._key_of is not None:
+                known = self._queue.recall(replicate, self._key_of(replicate))
+                if known is not None:
+                    continue
+            self._running[trial_id] = replicate
             return {
                 **self._payload,
-                "formula": proposal.formula,
-                "protocol": proposal.protocol.model_dump(mode="json"),
-                "ranges": proposal.ranges,
-                "seed": proposal.seed,
+                "formula": replicate.formula,
+                "protocol": replicate.protocol.model_dump(mode="json"),
+                "ranges": replicate.ranges,
+                "seed": replicate.seed,
             }
         if self._queue.finished():
             return str(Searcher.FINISHED)
@@ -106,94 +101,38 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
             self._queue.recover()
         return None
 
-    def _recall(self, proposal: Proposal) -> bool:
-        """Finish a trial whose result is in the database already, and say whether it was."""
-        if self._key_of is None:
-            return False
-        accuracy = self._queue.recall(proposal.number, self._key_of(proposal))
-        if accuracy is None:
-            return False
-        self._listener.finished(proposal.number, "COMPLETE", accuracy, 0.0, None)
-        return True
-
-    def _skip(self, proposal: Proposal) -> bool:
-        """Finish a trial that is not worth running, and say whether it is none."""
-        reason = self._queue.skip(proposal.number)
-        if reason is None:
-            return False
-        _log.info("trial %d (%s) %s", proposal.number, proposal.arm, reason)
-        self._listener.finished(proposal.number, "PRUNED", None, 0.0, None)
-        return True
-
     @_past_tune
     def reached(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        """Record a rung, and say whether the trial is stopped there."""
-        rung = result.get(REPORT)
-        if not isinstance(rung, Rung):
+        """Record a rung, and say whether the replicate stops there."""
+        rung, replicate = result.get(REPORT), self._running.get(trial_id)
+        if not isinstance(rung, Rung) or replicate is None:
             return False
-        number = self._running[trial_id][0].number
-        try:
-            self._queue.report(number, rung)
-        except UpdateFinishedTrialError:
-            self._forget(self._running.pop(trial_id)[0])
-            return True
-        self._listener.rung(number, rung.images_seen, rung.accuracy)
-        if self._queue.should_stop(number):
-            self._stopped.add(trial_id)
-        return trial_id in self._stopped
+        stops = self._queue.report(replicate, rung)
+        if stops:
+            del self._running[trial_id]
+        return stops
 
     @_past_tune
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Record how a trial has ended."""
-        if trial_id not in self._running:
+        """Record how a replicate has ended, unless it was stopped at a rung."""
+        replicate = self._running.pop(trial_id, None)
+        if replicate is None:
             return
-        proposal, began = self._running.pop(trial_id)
-        stopped = trial_id in self._stopped
-        self._stopped.discard(trial_id)
+        name = f"arm {replicate.arm}, replicate {replicate.replicate}"
         report = None if error or result is None else result.get(REPORT)
-        try:
-            self._end(proposal, report, stopped, time.monotonic() - began)
-        except UpdateFinishedTrialError:
-            self._forget(proposal)
-
-    def _end(self, proposal: Proposal, report: Any, stopped: bool, seconds: float) -> None:
-        number = proposal.number
-        if isinstance(report, Rung) and stopped:
-            self._queue.prune(number, f"stopped at {report.images_seen:,} images")
-            self._listener.finished(number, "PRUNED", None, seconds, None)
-            return
         if isinstance(report, Scores):
-            problem = self._queue.complete(
-                number,
-                report.accuracy,
-                _attrs(report),
-                epochs=report.epochs,
-                result_key=report.result_key or None,
-            )
-            if problem is None:
-                self._listener.finished(number, "COMPLETE", report.accuracy, seconds, None)
-                return
-            reason = problem
-            _log.error("trial %d (%s) failed: %s", number, proposal.arm, reason)
+            problem = self._queue.complete(replicate, report)
+            if problem is not None:
+                _log.error("%s failed: %s", name, problem)
         elif isinstance(report, Failure):
-            reason = report.reason
-            _log.error("trial %d (%s) failed\n%s", number, proposal.arm, report.traceback)
-            self._queue.fail(number, reason)
+            _log.error("%s failed\n%s", name, report.traceback)
+            self._queue.fail(replicate, report.reason)
         else:
             reason = "worker died (killed, out of memory, or its node was lost)"
-            again = self._queue.die(number, reason)
-            reason += "; it is tried again" if again else "; given up"
-            _log.error("trial %d (%s): %s", number, proposal.arm, reason)
-        self._listener.finished(number, "FAIL", None, seconds, reason)
-
-    def _forget(self, proposal: Proposal) -> None:
-        """Leave a trial to another run, which has taken this one for dead after a long silence."""
-        self._queue.forget(proposal.number)
-        reason = "another run has taken it back; what it finds here is dropped"
-        _log.warning("trial %d (%s): %s", proposal.number, proposal.arm, reason)
-        self._listener.finished(proposal.number, "FAIL", None, 0.0, reason)
+            again = self._queue.die(replicate, reason)
+            _log.error("%s: %s; %s", name, reason, "it is tried again" if again else "given up")
 
     def __getstate__(self) -> dict[str, Any]:
         """Return nothing for Tune's snapshots: the database has it all, and its password."""
@@ -206,17 +145,22 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         """Restore nothing: the database has it all."""
 
 
-def _attrs(scores: Scores) -> dict[str, Any]:
-    """Return what a trial reports beside its score and its curves, by name."""
-    attrs: dict[str, Any] = {
-        "dataset": scores.dataset,
-        "remarks": " ".join(scores.remarks) or None,
-        "pretrain_loss": scores.pretrain_loss,
-        "host": scores.host,
-        "device": scores.device,
-        **{f"accuracy.{task}": value for task, value in scores.accuracies.items()},
-        **{f"repeats.{t}": found for t, found in scores.repeats.items() if len(found) > 1},
-        **{f"variety.{measure}": value for measure, value in scores.variety.items()},
-        **{f"seconds.{phase}": value for phase, value in scores.seconds.items()},
-    }
-    return {k: v for k, v in attrs.items() if v is not None}
+class RungScheduler(FIFOScheduler):  # type: ignore[misc]
+    """Runs replicates in their order, and stops one where the queue says so.
+
+    Tune asks its scheduler before it tells its searcher, and does not tell the searcher of a result
+    that the scheduler has stopped at. Rungs are therefore recorded from here.
+
+    Args:
+        searcher: Knows which replicate it is, and asks the queue.
+    """
+
+    def __init__(self, searcher: QueueSearcher) -> None:
+        super().__init__()
+        self._searcher = searcher
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Record a rung and decide on the replicate."""
+        del tune_controller
+        stop = self._searcher.reached(trial.trial_id, result)
+        return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from explorer import config, files
-from explorer import storage as db
-from explorer.config import Protocol, Study
-from explorer.errors import InputError
+from explorer import files
+from explorer.errors import InputError, masked
+from explorer.study import Protocol, Study, load_studies
 
 _HERE = {"localhost", "127.0.0.1", "::1", "", None}
 
@@ -48,7 +47,7 @@ def submit(
         InputError: If the study's files are wrong or cannot travel, the database is none that a
             cluster can share, there is no job server, or the study is already being run there.
     """
-    studies = config.load_studies(name, protocols=protocols)
+    studies = load_studies(name, protocols=protocols)
     _check_address(address)
     _check_storage(url, address)
     for study in studies:
@@ -56,13 +55,13 @@ def submit(
             _check_paths(protocol, study)
     study_path = studies[0].path
     title = "@".join([study_path.stem, "+".join(Path(one).stem for one in protocols)]).rstrip("@")
-    said = [part for protocol in protocols for part in ("--protocol", protocol)]
+    named = [part for protocol in protocols for part in ("--protocol", protocol)]
     client = _client(address)
     with _staged(name, studies, protocols) as folder, _refusals(address):
         job = _free_name(f"explorer-{title}", client.list_jobs(), address)
         command = ["explorer", "run-study", name, "--address", "auto", "--storage", url]
         client.submit_job(
-            entrypoint=shlex.join([*command, *said, *options]),
+            entrypoint=shlex.join([*command, *named, *options]),
             submission_id=job,
             runtime_env={"working_dir": str(folder)},
             metadata={"study": title},
@@ -83,7 +82,7 @@ def _check_storage(url: str, address: str) -> None:
     except sa.exc.ArgumentError as error:
         remedy = "is no database URL; write postgresql://USER@HOST/DATABASE"
         raise InputError("--storage", None, url.rpartition("@")[2], remedy) from error
-    shown = db.masked(url)
+    shown = masked(url)
     if parsed.get_backend_name() == "sqlite":
         remedy = (
             "is a file of one machine; a job needs a database server: "
@@ -176,12 +175,12 @@ def _staged(name: str, studies: Sequence[Study], protocols: Sequence[str]) -> It
     """
     first = studies[0]
     spaces = {first.file.search_space, *(arm.search_space for arm in first.file.arms.values())}
-    asked: list[tuple[files.Kind, str, str | Path]] = [("studies", name, "study")]
-    asked += [("search_spaces", space, first.path) for space in spaces if space is not None]
-    said_by: str | Path = "--protocol" if protocols else first.path
-    asked += [("protocols", one, said_by) for one in protocols or first.file.protocol]
+    wanted: list[tuple[files.Kind, str, str | Path]] = [("studies", name, "study")]
+    wanted += [("search_spaces", space, first.path) for space in spaces if space is not None]
+    named_by: str | Path = "--protocol" if protocols else first.path
+    wanted += [("protocols", one, named_by) for one in protocols or first.file.protocol]
     with tempfile.TemporaryDirectory(prefix="explorer-submit-") as folder:
-        for kind, one, source in asked:
+        for kind, one, source in wanted:
             path = files.find(kind, one, source=source)
             target = Path(folder) / _place(kind, one, path)
             target.parent.mkdir(parents=True, exist_ok=True)

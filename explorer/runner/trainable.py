@@ -11,9 +11,9 @@ from typing import Any
 
 from ray import tune
 
-from explorer.config import Protocol, Range
 from explorer.runner.cluster import checkpoints, difference
 from explorer.scores import Rung, Scores
+from explorer.study import Protocol, Range
 
 REPORT = "report"
 
@@ -52,7 +52,7 @@ class SameCode(tune.Stopper):  # type: ignore[misc]
 
 
 class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
-    """Steps through ``evaluate``; every step ends at a rung, the last one with the scores.
+    """Steps through a trial; every step ends at a rung, the last one with the scores.
 
     A worker outlives its trials: importing torch and compiling the kernels happen once a worker,
     and :meth:`reset_config` only begins the next evaluation. One that was stopped at a rung is
@@ -63,8 +63,6 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any]) -> None:
         """Prepare the process, then begin the first trial."""
-        import torch
-
         from explorer.identity import code
 
         directory = config["directory"]
@@ -75,8 +73,6 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
             self._problem = difference(config["code"], code(config["families"]))
         except ValueError as error:  # a formula that is not there, or broken
             self._problem = str(error)
-        # One thread a core: a trial on one core beats a trial on two.
-        torch.set_num_threads(max(1, int(config["threads"])))
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -114,11 +110,14 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
         evaluate, options = config["evaluate"], {}
         if evaluate is None:
             # Here and not above: the driver has no need of torch.
-            from explorer.evaluate import evaluate
+            from explorer.trial import stepwise as evaluate
 
             options = {"checkpoints": _folder(config)}
-        self._begun = config
-        self._evaluation = evaluate(*_asked(config), formula=config["formula"], **options)
+        self._config = config
+        ranges, protocol, seed = _arguments(config)
+        self._evaluation = evaluate(
+            ranges, protocol, seed=seed, formula=config["formula"], **options
+        )
 
     def _discard(self) -> None:
         """Close an evaluation that was stopped at a rung, and delete its checkpoint."""
@@ -126,12 +125,12 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
         if inspect.getgeneratorstate(self._evaluation) == inspect.GEN_CLOSED:
             return  # it has come to its end by itself
         self._evaluation.close()
-        if self._begun["evaluate"] is None:
+        if self._config["evaluate"] is None:
             from explorer.identity import result_key
             from explorer.training.checkpoint import Checkpoint
 
-            key = result_key(*_asked(self._begun), formula=self._begun["formula"])
-            if folder := _folder(self._begun):
+            key = result_key(*_arguments(self._config), formula=self._config["formula"])
+            if folder := _folder(self._config):
                 Checkpoint(folder, key).discard()
 
 
@@ -139,7 +138,7 @@ def _folder(config: dict[str, Any]) -> Path | None:
     return checkpoints(config["directory"], config["study"])
 
 
-def _asked(config: dict[str, Any]) -> tuple[dict[str, Range] | None, Protocol, int]:
+def _arguments(config: dict[str, Any]) -> tuple[dict[str, Range] | None, Protocol, int]:
     ranges = config["ranges"]
     return (
         ranges and {name: (low, high) for name, (low, high) in ranges.items()},

@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from explorer.errors import nearest
-from explorer.image_files import image_files
+from explorer.errors import InputError, nearest
+from explorer.images import image_files, read
 
 if TYPE_CHECKING:
     from explorer.training.recipe import Task
@@ -160,7 +160,10 @@ def class_files(root: Path, least: int = 2) -> dict[str, list[Path]]:
         raise DownstreamError(f"{root}: empty; it should hold one folder a class")
     if len(folders) < least:
         raise DownstreamError(f"{folders[0]}: the only class in {root}; at least two are needed")
-    files = {folder.name: image_files(folder) for folder in folders}
+    try:
+        files = {folder.name: image_files(folder) for folder in folders}
+    except InputError as error:
+        raise DownstreamError(str(error)) from error
     for name, images in files.items():
         if not images:
             raise DownstreamError(f"{root / name}: no image in this class folder")
@@ -168,16 +171,19 @@ def class_files(root: Path, least: int = 2) -> dict[str, list[Path]]:
 
 
 def read_file(file: Path) -> Image.Image:
-    """Decode an image file, in colour.
+    """Decode the middle square of an image file, in colour; see :func:`explorer.images.read`.
 
     Raises:
         DownstreamError: It is no image, or a damaged one.
     """
     try:
         with Image.open(file) as image:
-            return image.convert("RGB")
-    except (OSError, SyntaxError) as error:  # Pillow's UnidentifiedImageError is the former
-        raise DownstreamError(f"{file}: not a readable image ({error})") from error
+            side = min(image.size)
+        return Image.fromarray(read(file, 3, side).transpose(1, 2, 0))
+    except (OSError, InputError) as error:  # Pillow's UnidentifiedImageError is the former
+        reason = error.remedy if isinstance(error, InputError) else str(error)
+        reason = reason.removeprefix("not a readable image: ")
+        raise DownstreamError(f"{file}: not a readable image: {reason}") from error
 
 
 def _files(files: dict[str, list[Path]], classes: tuple[str, ...]) -> Split:

@@ -71,7 +71,6 @@ def test_the_page_has_the_files_that_it_speaks_of():
     assert [name for name, _ in FILES.findall(PAGE)] == [
         "pyproject.toml",
         "explorer_lissajous.py",
-        "search_spaces/lissajous.yaml",
         "studies/knots.yaml",
     ]
 
@@ -108,8 +107,8 @@ def test_it_is_written_in_every_layout(explorer, layout):
 def test_its_study_loads_and_compares_it_with_another_family(run):
     program = """
 import json
-from explorer import config
-study = config.load_study("knots")
+from explorer.study import load_study
+study = load_study("knots")
 arms = {a: [study.space_of(a).formula, study.arms[a]] for a in study.file.arms}
 print(json.dumps(arms))
 """
@@ -132,7 +131,7 @@ def test_it_draws_its_curves_at_every_size(run, folder):
     sizes = (16, 17, 64, 255, 512, 1024)
     program = f"""
 import numpy as np
-from explorer import dataset
+from explorer import images as dataset
 for size in {sizes}:
     drawn = dataset.render_dataset(
         "lissajous", None, categories=3, instances=2, canvas=size, size=size, seed=0

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw
 from scipy import stats
 
 from explorer import formulas
-from explorer.formulas import orbits
+from explorer.formulas import orbits, raster, streams
 from tests.formulas import reference
 
 rcdb = formulas.get("rcdb")
@@ -42,34 +43,6 @@ def test_pixels_are_those_of_the_plain_definition(quantization, orbit, noise, ca
     assert np.array_equal(one(ranges, seed=seed, canvas=canvas), expected)
 
 
-def test_one_quiet_orbit_is_one_circle():
-    ranges = {**QUIET, "orbits": (1, 1), "radius": (20, 20), "quantization": (400, 400)}
-    y, x = np.nonzero(one(ranges) == 0)
-    assert np.abs(np.hypot(x + 0.5 - 32, y + 0.5 - 32) - 20).max() < 1.5
-    assert len(x) > 100
-
-
-def test_line_width_and_noise_push_orbits_outward():
-    nine = {**QUIET, "orbits": (9, 9), "radius": (5, 5), "quantization": (90, 90)}
-    y, x = np.nonzero(one({**nine, "line_width": (2, 2)}) == 0)
-    assert abs(np.hypot(x + 0.5 - 32, y + 0.5 - 32).max() - (5 + 9 * 2)) < 1.5
-    y, x = np.nonzero(one({**nine, "noise": (2, 2)}) == 0)
-    # The mean step is η, as the noise has mean zero, and single steps are up to 2.92 η.
-    assert 14 < np.hypot(x + 0.5 - 32, y + 0.5 - 32).mean() < 30
-
-
-def test_instances_of_a_category_differ_in_centre_and_axes():
-    ranges = {**QUIET, "orbits": (1, 1), "quantization": (60, 60), "radius": (20, 40)}
-    del ranges["oval_rate"], ranges["position"]
-    ranges["position"] = (-0.2, 0.2)
-    boxes = set()
-    for instance in range(8):
-        y, x = np.nonzero(one(ranges, instance=instance, canvas=256) == 0)
-        boxes.add((np.ptp(x), np.ptp(y), x.min(), y.min()))
-    assert len({box[:2] for box in boxes}) > 6
-    assert len({box[2:] for box in boxes}) > 6
-
-
 @pytest.mark.parametrize("ends", [(3, 200), (3, 4), (50, 400), (9, 9), (4000, 4096)])
 def test_quantization_is_a_truncated_exponential(ends):
     low, high = ends
@@ -85,9 +58,30 @@ def test_quantization_is_a_truncated_exponential(ends):
     assert len(counts) == 1 or stats.chisquare(counts, expected).pvalue > 1e-4
 
 
-def describe(image: np.ndarray) -> list[float]:
-    """Ink coverage, mean grey of the ink, ink in the upper half, ink at the border."""
-    ink = image < 255
-    border = np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
-    grey = image[ink].mean() if ink.any() else 255.0
-    return [ink.mean(), grey, ink[: len(ink) // 2].mean(), border.mean()]
+def test_the_ground_is_all_that_no_orbit_covers():
+    ranges = {"grey": (1, 254), "orbits": (20, 60)}
+    light, dark = one(ranges), one(ranges | {"ground": (0, 0)})
+    assert (light == 255).any()
+    assert (dark == np.where(light == 255, 0, light)).all()
+
+
+def test_breaks_are_lines_in_the_grey_of_the_ground():
+    ranges = {**QUIET, "grey": (9, 9), "orbits": (0, 0), "ground": (200, 200)}
+    for width in (1, 2, 5):
+        lines = np.full((1, 128, 128), 7, np.uint8)
+        raster.cross_out(lines, np.array([5], np.uint64), 30, width, np.uint8(200))
+        expected = Image.new("L", (128, 128), 7)
+        for k in range(30):
+            word = int(streams.mix(np.array([5 + (k + 1) * streams.GOLDEN & 2**64 - 1], "u8"))[0])
+            x, y, to_x, to_y = ((word >> 16 * i & 0xFFFF) * 128 >> 16 for i in range(4))
+            flat = abs(to_x - x) >= abs(to_y - y)
+            for w in range(-(width // 2), width - width // 2):
+                moved = (x, y + w, to_x, to_y + w) if flat else (x + w, y, to_x + w, to_y)
+                ImageDraw.Draw(expected).line(moved, fill=200)
+        assert (lines[0] == np.asarray(expected)).all()
+    ranges |= {"orbits": (30, 30), "noise": (2, 2)}
+    whole, broken = one(ranges, canvas=256), one(ranges | {"breaks": (500, 500)}, canvas=256)
+    assert set(np.unique(broken)) == {9, 200}
+    assert (broken[whole == 200] == 200).all()
+    # More than in the mean of the canvas, as lines pass its middle more often.
+    assert 1 - np.exp(-0.52 * 500 / 256) < np.mean(broken[whole == 9] == 200) < 0.95

@@ -5,182 +5,115 @@ import io
 import json
 
 import numpy as np
-import optuna
 import pytest
-from optuna.trial import FrozenTrial, TrialState
 
-from explorer import storage as db
-from explorer.cli import cli
 from explorer.errors import InputError
 from explorer.report import fidelity, members, render
-from explorer.report.figures import drawing
-from tests.report.conftest import Study, trial
+from tests.report import rows
 
 ARMS = {f"to_{high}": {"frequency": [0, high]} for high in (0, 5, 10, 20, 40)}
 TRUTH = dict(zip(ARMS, (0.5, 0.6, 0.7, 0.9, 0.8), strict=True))
 
 
-def protocol(name: str, instances: int) -> dict[str, object]:
-    sizes = {"categories": 32, "instances": instances}
-    return {
-        "name": name,
-        "dataset": sizes,
+def make(database, name, noise, *, instances, seed=0, **changes):
+    random = np.random.default_rng(seed)
+    entries = [rows.row("scratch", r, 0.1) for r in range(3)]
+    for arm, ranges in ARMS.items():
+        for r in range(3):
+            score = TRUTH[arm] + noise * random.standard_normal()
+            entries.append(rows.row(arm, r, score, ranges=ranges))
+    protocol = {
+        "name": name.partition("@")[2],
+        "dataset": {"categories": 32, "instances": instances},
         "pretrain": {"epochs": 1},
         "downstream": {"name": "digits"},
     }
-
-
-def trials(noise: float, seed: int = 0, **attrs: object) -> list[FrozenTrial]:
-    random = np.random.default_rng(seed)
-    found = [trial("scratch", replicate, 0.1) for replicate in range(3)]
-    for arm, ranges in ARMS.items():
-        for replicate in range(3):
-            score = TRUTH[arm] + noise * random.standard_normal()
-            low, high = ranges["frequency"]
-            found.append(trial(arm, replicate, score, frequency=(low, high), **attrs))
-    return found
+    arms = {"scratch": None, **ARMS}
+    rows.make_study(database, name, entries, arms=arms, **{"protocol": protocol, **changes})
 
 
 @pytest.fixture
-def storage(make_study: Study) -> optuna.storages.BaseStorage:
-    store = optuna.storages.InMemoryStorage()
-    arms = {"scratch": None, **ARMS}
-    short = trials(
-        0.12, rungs={"4096": {"loss": 3.0, "seconds": 20.0}, "8192": {"loss": 2.0, "seconds": 40.0}}
-    )
-    make_study(short, name="f@laptop", storage=store, arms=arms, protocol=protocol("laptop", 256))
-    long = trials(0.0, seed=1, **{"seconds.total": 600.0})
-    make_study(long, name="f@long", storage=store, arms=arms, protocol=protocol("long", 2560))
-    make_study(long, name="f2@long", storage=store, arms=arms, protocol=protocol("long", 2560))
-    return store
+def several(database):
+    make(database, "f@laptop", 0.12, instances=256)
+    make(database, "f@long", 0.0, instances=2560, seed=1)
+    make(database, "f2@long", 0.0, instances=2560)
+    return database
 
 
-def test_members_of_a_study(storage: optuna.storages.BaseStorage):
-    assert members("f", storage) == ["f@laptop", "f@long"]
+def test_members_of_a_study(several):
+    assert members("f", several) == ["f@laptop", "f@long"]
 
 
-def test_every_rung_and_every_end_is_a_row(storage: optuna.storages.BaseStorage):
-    found = fidelity("f", storage)
-    assert found.reference == "long"
+def test_every_rung_and_every_end_is_a_row(several):
+    found = fidelity(several, "f")
+    assert (found.reference, found.reference_study, found.missing) == ("long", "f@long", 0)
     assert list(found.arms) == ["to_20", "to_40", "to_10", "to_5", "to_0"]
-    rows = [(row.protocol, row.measurement, row.images) for row in found.rows]
-    assert rows == [
-        ("laptop", "probe", 4096),
-        ("laptop", "loss", 4096),
-        ("laptop", "probe", 8192),
-        ("laptop", "loss", 8192),
-        ("laptop", "accuracy", 8192),
-        ("long", "probe", 4096),
-        ("long", "probe", 8192),
-        ("long", "accuracy", 8192),
+    kinds = [("probe", 4096), ("loss", 4096), ("probe", 8192), ("loss", 8192), ("accuracy", 8192)]
+    assert [(row.protocol, row.measurement, row.images) for row in found.rows] == [
+        (protocol, *kind) for protocol in ("laptop", "long") for kind in kinds
     ]
-    assert [row.seconds for row in found.rows] == [20, 20, 40, 40, 60, None, None, 600]
+    assert [row.seconds for row in found.rows] == [16, 16, 32, 32, 60] * 2
     assert {(row.arms, row.trials) for row in found.rows} == {(5, 15)}
-    assert found.missing == 0
 
 
-def test_a_noisy_short_protocol_orders_worse_than_the_long_one(
-    storage: optuna.storages.BaseStorage,
-):
-    rows = {(row.protocol, row.measurement, row.images): row for row in fidelity("f", storage).rows}
-    short, long = rows["laptop", "accuracy", 8192], rows["long", "accuracy", 8192]
+def test_a_noisy_short_protocol_orders_worse_than_the_long_one(several):
+    found = {
+        (row.protocol, row.measurement, row.images): row for row in fidelity(several, "f").rows
+    }
+    short, long = found["laptop", "accuracy", 8192], found["long", "accuracy", 8192]
     assert 0.2 <= short.kendall.observed < 1
     assert short.kendall.true.low < short.kendall.observed < short.kendall.true.high
     assert short.spearman.true.low < short.spearman.true.value <= short.spearman.true.high
     assert 0.3 < short.intraclass.value < 1
-    assert 0.2 < short.best < 1
     assert 0 < short.loss < 0.1
-    assert (long.kendall, long.spearman) == (None, None)
-    assert (long.intraclass.value, long.single, long.best, long.loss) == (1, 1, 1, 0)
     assert 0.2 < short.single < short.kendall.observed
+    assert (long.kendall, long.intraclass.value, long.single, long.loss) == (None, 1, 1, 0)
     # All probes of these trials are equal: they order nothing and pick any arm.
-    blind = rows["laptop", "probe", 4096]
-    assert (blind.intraclass, blind.kendall.observed, blind.single) == (None, 0, 0)
-    assert blind.kendall.true is None
-    assert blind.best == pytest.approx(0.2)
+    blind = found["laptop", "probe", 4096]
+    assert np.isnan(blind.kendall.observed)
+    assert (blind.intraclass, blind.kendall.true, blind.single) == (None, None, 0)
     assert blind.loss == pytest.approx(0.9 - np.mean(list(TRUTH.values())))
 
 
-def test_pruned_trials_count_at_the_rungs_that_they_reached(make_study: Study):
-    store = optuna.storages.InMemoryStorage()
-    arms = {"scratch": None, **ARMS}
-    pruned = trial("to_0", 3, state=TrialState.PRUNED, frequency=(0, 0))
-    make_study(
-        [*trials(0.05), pruned], name="f", storage=store, arms=arms, protocol=protocol("a", 1)
-    )
-    make_study(trials(0.0), name="f@b", storage=store, arms=arms, protocol=protocol("b", 2))
-    by_measurement = {(row.protocol, row.measurement): row for row in fidelity("f", store).rows}
-    assert by_measurement["a", "probe"].trials == 16
-    assert by_measurement["a", "accuracy"].trials == 15
+def test_stopped_trials_count_at_the_rungs_that_they_reached(several):
+    stopped = rows.row("to_0", 3, ranges=ARMS["to_0"], state="PRUNED", reason="median")
+    rows.add_rows(several, "f@laptop", [stopped])
+    found = {(row.measurement, row.images): row for row in fidelity(several, "f").rows[:5]}
+    assert found["probe", 4096].trials == 16
+    assert found["accuracy", 8192].trials == 15
 
 
-def test_formats(storage: optuna.storages.BaseStorage):
-    found = fidelity("f", storage)
+def test_formats(several):
+    found = fidelity(several, "f")
     markdown = render(found, "markdown")
     assert "| laptop | fine-tuning | 8192 | 60 | 15 |" in markdown
-    assert "reference" in markdown
+    assert "| reference |" in markdown
     assert "Order in the reference: to\\_20 90.0, to\\_40 80.0" in markdown
-    assert "Preliminary" not in markdown
-    rows = list(csv.DictReader(io.StringIO(render(found, "csv"))))
-    assert float(rows[4]["kendall.true.low"]) < float(rows[4]["kendall.true"])
-    assert float(rows[4]["kendall"]) == found.rows[4].kendall.observed
-    assert float(rows[4]["intraclass.low"]) < float(rows[4]["intraclass"])
-    assert rows[-1]["kendall"] == ""
-    assert [row["single"] == "" for row in rows] == [False] * len(rows)
-    assert json.loads(render(found, "json"))["rows"][4]["seconds"] == 60
-    assert r"\toprule" in render(found, "latex")
+    assert r"\label{tab:f-fidelity}" in render(found, "latex")
+    entries = [*csv.DictReader(io.StringIO(render(found, "csv")))]
+    assert float(entries[4]["kendall.observed"]) == found.rows[4].kendall.observed
+    assert float(entries[4]["kendall.true.low"]) == found.rows[4].kendall.true.low
+    assert entries[-1]["kendall.observed"] == ""
+    assert json.loads(render(found, "json"))["rows"][0]["kendall"]["observed"] is None
 
 
-def test_what_is_missing_is_said(make_study: Study):
-    store = optuna.storages.InMemoryStorage()
-    arms = {"scratch": None, **ARMS}
-    make_study(trials(0.05), name="f@a", storage=store, arms=arms, protocol=protocol("a", 1))
-    with pytest.raises(InputError, match="under two protocols"):
-        fidelity("f", store)
-    make_study(trials(0.0)[:-2], name="f@b", storage=store, arms=arms, protocol=protocol("b", 2))
-    assert fidelity("f", store).missing == 2
-    assert "Preliminary: 2 trials of those planned are" in render(fidelity("f", store), "markdown")
-    with pytest.raises(InputError, match="did you mean 'f'"):
-        fidelity("ff", store)
-
-
-def test_rungs_of_a_study_that_seeks_two_things(make_study: Study):
-    """Optuna has no place for them there; they are in an attribute."""
-
-    def noted(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-        for one in trials:
-            one.user_attrs["rungs"] = {
-                str(step): {"accuracy": value, "loss": 2.0, "seconds": 20.0}
-                for step, value in one.intermediate_values.items()
-            }
-            one.intermediate_values = {}
-        return trials
-
-    store = optuna.storages.InMemoryStorage()
-    for name, sizes, noise in (("f@laptop", 256, 0.05), ("f@long", 2560, 0.0)):
-        arms = {"scratch": None, **ARMS}
-        said = {"arms": arms, "protocol": protocol(name[2:], sizes)}
-        make_study(noted(trials(noise)), name=name, storage=store, **said)
-    rows = [(row.protocol, row.measurement, row.images) for row in fidelity("f", store).rows]
-    assert ("laptop", "probe", 4096) in rows
-    assert ("long", "probe", 8192) in rows
-
-
-def test_the_command_draws_it_with_images_of_the_longest_protocol(
-    make_study: Study, tmp_path, sqlite_url, monkeypatch, capsys
-):
-    strips = []
-    monkeypatch.setattr(
-        drawing, "strips", lambda material: strips.append(material.report.study) or ()
+def test_an_unfinished_one_says_so(several):
+    make(several, "f@other", 0.1, instances=10, replicates=4)
+    assert fidelity(several, "f").missing == 6
+    assert "Preliminary: 6 planned trials are not complete." in render(
+        fidelity(several, "f"), "markdown"
     )
-    arms = {"scratch": None, **ARMS}
-    with db.disposing(db.connect(sqlite_url, create=True)) as store:
-        for name, instances, noise in (("f@laptop", 256, 0.05), ("f@long", 2560, 0.0)):
-            said = {"arms": arms, "protocol": protocol(name[2:], instances)}
-            make_study(trials(noise), name=name, storage=store, **said)
-    asked = ["report", "f", "--storage", sqlite_url, "--figures", str(tmp_path / "drawn")]
-    assert cli.main(asked, standalone_mode=False) == 0
-    drawn = [tmp_path / "drawn" / name for name in ("fidelity.pdf", "fidelity.png", "figures.tex")]
-    assert capsys.readouterr().out.split() == [str(path) for path in drawn]
-    assert all(path.stat().st_size > 100 for path in drawn)
-    assert strips == ["f@long"]
+
+
+def test_what_cannot_be_compared_is_refused(several):
+    with pytest.raises(InputError, match="under two protocols"):
+        fidelity(several, "f2")
+    with pytest.raises(InputError, match="did you mean 'f'"):
+        fidelity(several, "f3")
+    two = {"scratch": None, "a": {}, "b": {}}
+    for name in ("g@laptop", "g@long"):
+        entries = [rows.row(arm, 0, 0.5, ranges=ranges) for arm, ranges in two.items()]
+        protocol = {"name": name[2:], "downstream": {"name": "digits"}}
+        rows.make_study(several, name, entries, arms=two, protocol=protocol)
+    with pytest.raises(InputError, match="has only 2 arms under long"):
+        fidelity(several, "g")

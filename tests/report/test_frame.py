@@ -1,167 +1,180 @@
-"""The tidy frame: its columns, their types, and what is in them."""
+"""The tidy frames of a study, and what comes back of their files."""
 
-import optuna
+import json
+import time
+from dataclasses import replace
+
 import pandas as pd
 import pytest
-from optuna.storages import InMemoryStorage, RDBStorage
-from optuna.trial import TrialState
 
 from explorer.errors import InputError
-from explorer.report import load
-from tests.report.conftest import failure, finished_trials, trial
+from explorer.report import frame as frames
+from explorer.report import load, load_epochs, load_rungs, read, read_definition
+from tests.report import rows
 
 
-def test_columns_and_types_of_a_finished_study(study):
-    frame = load(study)
-    assert {name: str(kind) for name, kind in frame.dtypes.items()} == {
-        "number": "int64",
-        "arm": "string",
-        "formula": "string",
-        "replicate": "Int64",
-        "seed": "UInt64",
-        "state": "category",
-        "attempt": "Int64",
-        "continues": "Int64",
-        "rung": "Int64",
-        "probe": "float64",
-        "accuracy": "float64",
-        "accuracy.digits": "float64",
-        "frequency.low": "float64",
-        "frequency.high": "float64",
-        "orbits.low": "float64",
-        "orbits.high": "float64",
-        "variety.vendi_features": "float64",
-        "variety.edge_density": "float64",
-        "seconds.pretrain": "float64",
-        "seconds.total": "float64",
-        "finetune_std": "float64",
-        "pretrain_loss": "float64",
-        "failure": "string",
-        "stopped": "string",
-        "cached_from": "string",
-        "remarks": "string",
-        "dataset": "string",
-        "host": "string",
-        "device": "string",
-        "start": "datetime64[us]",
-        "end": "datetime64[us]",
-    }
+def test_columns_and_types(studies):
+    frame = load(studies, "ablation")
+    assert [*frame.columns] == [
+        *("arm", "formula", "replicate", "attempt", "seed", "state", "rung", "probe"),
+        *("accuracy", "accuracy.digits"),
+        *("frequency.low", "frequency.high", "orbits.low", "orbits.high"),
+        *("noise.low", "noise.high", "variety.vendi_features", "variety.edge_density"),
+        *("seconds.pretrain", "seconds.finetune", "seconds.total", "finetune_std"),
+        *("pretrain_loss", "reason", "cached_from", "remarks", "dataset", "host", "device"),
+        *("trial", "started", "ended"),
+    ]
+    kinds = frame.dtypes.astype(str)
+    assert kinds[["replicate", "seed", "state"]].tolist() == ["int64", "UInt64", "category"]
+    assert kinds[["rung", "trial", "accuracy"]].tolist() == ["Int64", "Int64", "float64"]
+    assert kinds[["started", "ended"]].tolist() == ["datetime64[us]"] * 2
+    assert kinds[["arm", "formula", "reason"]].tolist() == ["string"] * 3
 
 
-def test_rows_are_the_trials(study):
-    frame = load(study)
-    assert frame["number"].tolist() == list(range(12))
-    scratch, _, best, high = (frame.iloc[i] for i in range(4))
-    assert scratch["arm"] == "scratch"
+def test_a_row_has_what_its_attempt_has(studies):
+    frame = load(studies, "ablation").set_index(["arm", "replicate", "attempt"])
+    lost, done = frame.loc["none", 0, 1], frame.loc["none", 0, 2]
+    assert (lost["state"], lost["reason"]) == ("FAIL", "worker died: SIGKILL")
+    assert pd.isna(lost["accuracy"])
+    assert (lost["seconds.total"], done["seconds.total"]) == (60, 60)
+    assert (done["accuracy"], done["accuracy.digits"], done["rung"]) == (0.69, 0.69, 8192)
+    assert (done["probe"], done["frequency.high"], done["orbits.high"]) == (0.4, 0, 200)
+    scratch = frame.loc["scratch", 0, 1]
     assert pd.isna(scratch["frequency.low"])
-    assert pd.isna(scratch["rung"])
-    assert (best["frequency.low"], best["frequency.high"]) == (0, 20)
-    assert (best["orbits.low"], best["orbits.high"]) == (1, 200)
-    assert (high["rung"], high["probe"]) == (8192, 0.4)
-    assert high["accuracy"] == high["accuracy.digits"] == 0.78
-    assert high["variety.vendi_features"] == 160
-    assert (high["end"] - high["start"]).total_seconds() == 60
+    assert pd.isna(scratch["formula"])
 
 
-def test_trials_in_every_state(make_study):
-    frame = load(
-        make_study(
-            [
-                failure("none", 0, "interrupted: its run died"),
-                trial("none", 0, state=TrialState.RUNNING, attempt=2, continues=0),
-                trial("high", 0, state=TrialState.PRUNED, frequency=(20, 60)),
-                trial("high", 1, state=TrialState.WAITING, seed=2**63 + 5),
-                trial("scratch", 0, 0.5),
-            ]
-        )
-    )
-    assert frame["state"].tolist() == ["FAIL", "RUNNING", "PRUNED", "WAITING", "COMPLETE"]
-    assert list(frame["state"].cat.categories) == [
-        "WAITING",
-        "RUNNING",
-        "COMPLETE",
-        "PRUNED",
-        "FAIL",
-    ]
-    assert frame["failure"].isna().tolist() == [False, True, True, True, True]
-    assert frame["continues"][1] == 0
-    assert frame["seed"][3] == 2**63 + 5
-    assert frame["accuracy"].isna().tolist() == [True] * 4 + [False]
-    assert frame["rung"][2] == 8192
-    assert frame["end"].isna().tolist() == [False, True, False, True, False]
-
-
-def test_a_study_without_trials_has_the_fixed_columns(make_study):
-    frame = load(make_study([]))
-    assert len(frame) == 0
-    assert {"number", "arm", "accuracy", "start"} <= set(frame.columns)
-    assert str(frame["start"].dtype) == "datetime64[us]"
-
-
-def test_order_of_columns_is_that_of_search_space_measures_and_phases(make_study):
-    attrs = {
-        "seconds.total": 1.0,
-        "seconds.zeal": 1.0,
-        "seconds.render": 1.0,
-        "variety.mine": 1.0,
-        "variety.ink_coverage": 1.0,
-        "accuracy.another": 0.5,
-        "ranges": {"zeta": [1, 2], "orbits": [3, 4], "frequency": [5, 6]},
+def test_repeats_companions_and_remarks(database):
+    scores = {
+        "accuracies": {"pets": 0.5, "digits": 0.7},
+        "repeats": {"pets": [0.4, 0.6], "digits": [0.7, 0.7]},
+        "variety": {"own": 1.0, "edge_density": 0.2, "vendi_features": 3.0},
+        "companions": {"linear": 0.3},
+        "seconds": {"total": 9.0, "other": 1.0, "pretrain": 5.0},
+        "remarks": ["Too few images.", "And grey."],
     }
-    columns = list(load(make_study([trial("none", 0, 0.5, **attrs)])).columns)
-    assert columns[10:-11] == [
-        "accuracy",
-        "accuracy.digits",
-        "accuracy.another",
-        "frequency.low",
-        "frequency.high",
-        "orbits.low",
-        "orbits.high",
-        "zeta.low",
-        "zeta.high",
-        "variety.ink_coverage",
-        "variety.mine",
-        "seconds.render",
-        "seconds.total",
-        "seconds.zeal",
+    entry = rows.row("none", 0, 0.6, ranges={}, scores=json.dumps(scores))
+    (row,) = load(database, rows.make_study(database, "s", [entry])).to_dict("records")
+    assert row["finetune_std"] == pytest.approx(0.0707, abs=1e-4)  # of 0.55 and 0.65
+    assert row["remarks"] == "Too few images. And grey."
+    found = [c for c in row if c.startswith(("accuracy.", "variety.", "companions.", "seconds."))]
+    assert found == [
+        *("accuracy.pets", "accuracy.digits"),
+        *("variety.vendi_features", "variety.edge_density", "variety.own"),
+        *("companions.linear", "seconds.pretrain", "seconds.total", "seconds.other"),
     ]
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
-def test_a_study_by_name(make_study, tmp_path, kind):
-    url = f"sqlite:///{tmp_path / 'a.db'}"
-    storage = InMemoryStorage() if kind == "memory" else RDBStorage(url)
-    made = make_study(finished_trials()[:4], storage=storage)
-    pd.testing.assert_frame_equal(load("frequency_range", storage), load(made))
-    with pytest.raises(InputError, match="did you mean 'frequency_range'"):
-        load("frequency_rang", storage)
+def test_real_images_have_no_ranges(database):
+    entry = {**rows.row("photos", 0, 0.6), "formula": None, "ranges": "{}"}
+    frame = load(database, rows.make_study(database, "s", [entry]))
+    assert not [column for column in frame if column.endswith(".low")]
 
 
-def test_a_name_needs_a_storage():
-    with pytest.raises(TypeError, match="storage"):
-        load("frequency_range")
+def test_rungs_come_by_attempt(studies):
+    rungs = load_rungs(studies, "ablation")
+    assert [*rungs.columns] == [
+        *("arm", "replicate", "attempt", "images_seen", "accuracy", "loss", "seconds")
+    ]
+    assert len(rungs) == 18
+    assert rungs.iloc[0].to_list() == ["none", 0, 2, 4096, 0.3, 2.7, 16.0]
 
 
-def test_a_study_that_explorer_did_not_make():
-    study = optuna.create_study(directions=["maximize", "minimize"])
-    study.optimize(lambda t: (t.suggest_float("x", 0, 1), 1.0), n_trials=2)
-    frame = load(study)
-    assert frame["arm"].isna().all()
-    assert frame["accuracy"].notna().all()
+def test_epochs_come_in_the_order_of_a_trial(database):
+    epochs = [
+        {"phase": phase, "epoch": 1, "images_seen": 9, "loss": 1.0, "seconds": 1.0}
+        for phase in ("finetune.10", "finetune", "finetune.2", "pretrain")
+    ]
+    entry = rows.row("none", 0, 0.6, ranges={}, epochs=epochs)
+    frame = load_epochs(database, rows.make_study(database, "s", [entry]))
+    assert frame["phase"].tolist() == ["pretrain", "finetune", "finetune.2", "finetune.10"]
+    assert frame.dtypes.astype(str)[["epoch", "phase"]].tolist() == ["int64", "string"]
+    assert frame["accuracy"].isna().all()
 
 
-def test_the_scatter_of_fine_tunings_is_that_of_their_means_over_the_tasks(make_study):
-    attrs = {"repeats.digits": [0.7, 0.8, 0.9], "repeats.photos": [0.5, 0.6, 0.4]}
-    frame = load(make_study([*finished_trials(), trial("high", 9, 0.65, **attrs)]))
-    assert frame["finetune_std"].iloc[-1] == pytest.approx(0.05)  # of 0.6, 0.7 and 0.65
-    assert frame["finetune_std"].iloc[:-1].isna().all()
+def test_a_study_without_rows_has_empty_frames(database):
+    rows.make_study(database, "empty")
+    assert len(load(database, "empty")) == 0
+    assert len(load_rungs(database, "empty")) == len(load_epochs(database, "empty")) == 0
 
 
-def test_a_pruned_trial_has_a_rung_and_a_reason_but_no_accuracy(make_study):
-    attrs = {"stopped": "stopped at 8,192 images"}
-    stopped = trial("none", 0, 0.4, state=TrialState.PRUNED, frequency=(0, 0), **attrs)
-    del stopped.user_attrs["accuracy.digits"]
-    row = load(make_study([stopped])).iloc[0]
-    assert (row["state"], row["rung"], row["probe"]) == ("PRUNED", 8192, 0.4)
-    assert row["stopped"] == "stopped at 8,192 images"
-    assert pd.isna(row["accuracy"])
+@pytest.mark.parametrize("load_", [load, load_rungs, load_epochs])
+def test_an_unknown_study_is_refused(studies, load_):
+    with pytest.raises(InputError, match="did you mean 'sampled'"):
+        load_(studies, "sample")
+
+
+@pytest.mark.parametrize("ending", frames.ENDINGS)
+@pytest.mark.parametrize("load_", [load, load_rungs, load_epochs])
+def test_files_read_back_with_their_types(studies, tmp_path, ending, load_):
+    for name in ("ablation", "unfinished", "sampled"):
+        frame, path = load_(studies, name), tmp_path / f"{name}{ending}"
+        frames.export(frame, path)
+        pd.testing.assert_frame_equal(read(path), frame)
+
+
+@pytest.mark.parametrize("ending", frames.ENDINGS)
+def test_awkward_values_read_back(database, tmp_path, ending):
+    reason = 'a "quoted", reason\nof two lines'
+    entries = [
+        rows.row("NA", 0, 0.1 + 0.2, ranges={}, seed=2**63 - 1),
+        rows.row("null", 0, state="FAIL", reason=reason, failure_kind="error"),
+    ]
+    frame = load(database, rows.make_study(database, "s", entries))
+    frames.export(frame, tmp_path / f"x{ending}")
+    pd.testing.assert_frame_equal(read(tmp_path / f"x{ending}"), frame)
+
+
+def test_a_file_without_a_form_is_refused(studies, tmp_path):
+    with pytest.raises(InputError, match=r"ends in none of \.csv, \.json, \.parquet"):
+        frames.export(load(studies, "ablation"), tmp_path / "x.xls")
+    (tmp_path / "taken.csv").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        frames.export(load(studies, "ablation"), tmp_path / "taken.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.csv"]
+
+
+def test_ten_thousand_rows_load_in_time(database):
+    rows.sampled(database, "large", samples=4998)
+    begun = time.perf_counter()
+    assert len(load(database, "large")) == 10_000
+    assert time.perf_counter() - begun < 5
+
+
+def test_the_attempt_with_a_score_counts(database):
+    entries = [
+        rows.row("none", 0, 0.7, ranges={}, attempt=1),
+        rows.row("none", 0, ranges={}, attempt=2, state="FAIL"),
+        rows.row("none", 1, ranges={}, attempt=1, state="FAIL"),
+        rows.row("none", 1, ranges={}, attempt=2, state="RUNNING"),
+    ]
+    found = frames.counted(load(database, rows.make_study(database, "s", entries)))
+    assert found[["replicate", "attempt"]].to_numpy().tolist() == [[0, 1], [1, 2]]
+
+
+def test_definition(studies):
+    found = read_definition(studies, "sampled")
+    assert (found.protocol, found.tasks, found.images) == ("laptop", ("digits",), 8192)
+    assert (found.planned, found.varied) == (52, ("frequency", "orbits", "noise"))
+    assert found.objectives == {"accuracy": "maximize", "variety.vendi_features": "maximize"}
+    assert found.formula_of("scratch") is None
+    assert found.formula_of("sample-0000") == "visual_atom"
+
+
+def test_definition_of_several_formulas(database):
+    perlin = {"name": "perlin", "formula": "perlin", "parameters": {
+        "scale": {"low": [1, 8], "high": [1, 8], "default": [1, 2]}}}  # fmt: skip
+    name = rows.make_study(
+        database,
+        "s",
+        arms={"scratch": None, "waves": {"frequency": [0, 5]}, "noise": {"scale": [2, 3]}},
+        arm_spaces={"noise": perlin},
+        arm_changes={"photos": {"dataset": {"images": "my/photos"}}},
+        protocol={"name": "p", "downstream": {"name": "imagefolder", "path": "data/pets"}},
+    )
+    found = read_definition(database, name)
+    assert found.varied == ("frequency", "scale")
+    assert (found.varied_of("waves"), found.varied_of("noise")) == (("frequency",), ("scale",))
+    assert found.tasks == ("pets",)
+    assert (found.formula_of("noise"), found.formula_of("photos")) == ("perlin", "photos")
+    assert replace(found, replicates=4).planned == 12

@@ -1,78 +1,55 @@
 """How numbers are written."""
 
+import math
+
 import pytest
 
 from explorer.report import numerals
 
+MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (numerals.signed(0.04, 1), "0.0"),
+        (numerals.signed(-0.36, 1), f"{MINUS}0.4"),
+        (numerals.signed(math.nan, 2), DASH),
+        (numerals.fixed(-1.234, 2), f"{MINUS}1.23"),
+        (numerals.with_interval(str, math.nan, 0.1, 0.2), "nan"),
+        (numerals.with_interval(str, 1.0, 0.5, 2.0), "1.0 [0.5, 2.0]"),
+        (numerals.with_interval(str, 1.0, None, None), "1.0"),
+        (numerals.p_value(0.0004), "<0.001"),
+        (numerals.p_value(0.0994), "0.099"),
+        (numerals.p_value(0.0996), "0.10"),
+        (numerals.equals(0.0001), "< 0.001"),
+        (numerals.significant(123456.0), "123456"),
+        (numerals.significant(0.00123456), "0.00123"),
+        (numerals.significant(0), "0"),
+        (numerals.significant(math.inf), DASH),
+        (numerals.ranges({"a": (0, 20), "b": (8, 8), "c": (-1, 1)}),
+         f"a 0{DASH}20, b 8, c {MINUS}1 to 1"),
+        (numerals.duration(42), "42 s"),
+        (numerals.duration(99.6), "2 min"),
+        (numerals.duration(3 * 3600 + 300), "3 h 05"),
+        (numerals.duration(52 * 3600), "2 d 4 h"),
+        (numerals.mean_std(0.805, 0.024), "80.5 ± 2.4"),
+        (numerals.mean_std(0.805, None, 2), "80.50"),
+        (numerals.count(1, "trial"), "1 trial"),
+        (numerals.count(2000, "trial"), "2,000 trials"),
+        (numerals.listed(["a"]), "a"),
+        (numerals.listed([*"abcdefgh"]), "a, b, c, d, e, f and 2 more"),
+        (numerals.plain({"a": [1, 2.50], "b": None, "c": True}), "a 1, 2.5 b none c yes"),
+        (numerals.plain([]), "none"),
+    ],
+)  # fmt: skip
+def test_numbers(written, expected):
+    assert written == expected
+
 
 @pytest.mark.parametrize(
     ("uncertainties", "places"),
-    [([], 1), ([0.0], 1), ([12.0], 0), ([1.5], 1), ([0.4], 2), ([0.01], 2), ([0.4, 2, 30], 1)],
+    [([], 1), ([0.0], 1), ([1.5], 1), ([12.0], 0), ([0.15], 2), ([0.001], 2), ([1.5, 14, 0.2], 1)],
 )
 def test_decimals_follow_the_median_uncertainty(uncertainties, places):
     assert numerals.decimals(uncertainties) == places
-
-
-@pytest.mark.parametrize(
-    ("uncertainties", "places"),
-    [([0.9], 1), ([0.021], 2), ([0.0031, 0.004, 0.9], 3), ([12.0], 0), ([0.0], None), ([], None)],
-)
-def test_a_column_that_stands_without_its_spread_keeps_one_digit_of_it(uncertainties, places):
-    assert numerals.resolved(uncertainties) == places
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(1.24, "+1.2"), (-0.44, "\N{MINUS SIGN}0.4"), (0.04, "0.0"), (-0.04, "0.0"), (10, "+10.0")],
-)
-def test_signed(value, text):
-    assert numerals.signed(value, 1) == text
-
-
-@pytest.mark.parametrize(
-    ("p", "text"),
-    [(0.0, "<0.001"), (0.00099, "<0.001"), (0.0123, "0.012"), (0.0994, "0.099"), (0.0996, "0.10")],
-)
-def test_p_value(p, text):
-    assert numerals.p_value(p) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0"),
-        (121.4, "121"),
-        (0.1, "0.100"),
-        (-2.345, "\N{MINUS SIGN}2.35"),
-        (12345, "12345"),
-        (0.001234, "0.00123"),
-    ],
-)
-def test_significant(value, text):
-    assert numerals.significant(value) == text
-
-
-def test_ranges():
-    said = numerals.ranges(
-        {"frequency": (0, 20), "orbits": (8, 8), "line_width": (0, 0.1), "position": (-1, 1)}
-    )
-    assert said == (
-        "frequency 0\N{EN DASH}20, orbits 8, line_width 0\N{EN DASH}0.1, "
-        "position \N{MINUS SIGN}1 to 1"
-    )
-    assert numerals.ranges({"vertices": (20000, 123456)}) == "vertices 20000\N{EN DASH}123456"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.4, "0 s"),
-        (99, "99 s"),
-        (100, "2 min"),
-        (99.4 * 60, "99 min"),
-        (3.09 * 3600, "3 h 05"),
-        (52 * 3600, "2 d 4 h"),
-    ],
-)
-def test_duration(seconds, text):
-    assert numerals.duration(seconds) == text

@@ -1,126 +1,138 @@
-"""Means, tests and corrections against scipy and against hand-made numbers."""
+"""Means, tests and corrections against SciPy and against numbers made by hand."""
 
 import math
+import time
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 
-from explorer.report import Spread, compare, holm, permutation, spread, welch
-from explorer.report.statistics import least_p
-
-accuracies = st.lists(st.floats(0, 1), min_size=2, max_size=8)
+from explorer.report.statistics import (
+    Spread,
+    compare,
+    compare_all,
+    dunnett_critical,
+    dunnett_p,
+    holm,
+    least_p,
+    replicates_needed,
+    spread,
+)
 
 
 def test_spread_by_hand():
     assert spread([0.7, 0.72, 0.74]) == Spread(3, pytest.approx(0.72), pytest.approx(0.02))
     assert spread([0.7]) == Spread(1, 0.7, None)
-
-
-def test_spread_of_equal_values_is_exactly_zero():
     assert spread([0.1] * 3).std == 0
-
-
-def test_spread_of_nothing():
     with pytest.raises(ValueError, match="at least one"):
         spread([])
 
 
 def test_welch_by_hand():
     # Means 0.82 and 0.72, variances 0.0004 and 0.0001, n = 3: t = 0.1 / sqrt(0.0005 / 3).
-    found = welch([0.80, 0.82, 0.84], [0.71, 0.72, 0.73])
-    assert found.gain == pytest.approx(0.10)
+    found = compare([0.80, 0.82, 0.84], [0.71, 0.72, 0.73])
     freedom = (0.0005 / 3) ** 2 / ((0.0004 / 3) ** 2 / 2 + (0.0001 / 3) ** 2 / 2)
-    assert freedom == pytest.approx(2.941, abs=1e-3)
     half = stats.t.ppf(0.975, freedom) * math.sqrt(0.0005 / 3)
+    assert found.gain == pytest.approx(0.10)
     assert (found.low, found.high) == (pytest.approx(0.1 - half), pytest.approx(0.1 + half))
-    assert found.resolved
+    assert found.p == found.p_corrected
+    assert found.significant
 
 
-@given(accuracies, accuracies)
-def test_welch_is_scipy_s(ours: list[float], theirs: list[float]):
-    spreads = (np.var(ours), np.var(theirs))
-    if min(spreads) < 1e-12:  # scipy loses precision, and says so
-        return
-    expected = stats.ttest_ind(ours, theirs, equal_var=False)
-    interval = expected.confidence_interval(0.95)
-    found = welch(ours, theirs)
-    assert found.p == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
-    assert found.low == pytest.approx(interval.low, rel=1e-6, abs=1e-9)
-    assert found.high == pytest.approx(interval.high, rel=1e-6, abs=1e-9)
-
-
-def test_one_replicate_has_no_test():
-    for found in (welch([0.9], [0.5, 0.6]), welch([0.8, 1.0], [0.55]), welch([0.9], [0.55])):
-        assert found.gain == pytest.approx(0.35)
-        assert (found.low, found.high, found.p, found.p_corrected) == (None,) * 4
-        assert found.untested == "one replicate"
-        assert not found.resolved
-
-
-def test_no_spread_has_no_test():
-    found = welch([0.9] * 3, [0.5] * 3)
-    assert found.untested == "no spread"
-    assert found.p is None
-    assert not found.resolved
-
-
-def test_spread_in_one_arm_is_enough():
-    found = welch([0.9] * 3, [0.5, 0.51, 0.52])
-    expected = stats.ttest_1samp([0.5, 0.51, 0.52], 0.9)
-    assert found.p == pytest.approx(expected.pvalue)
+def test_thousands_of_arms_are_compared_in_time_and_as_each_alone():
+    random = np.random.default_rng(2)
+    samples = {str(i): list(random.normal(0, 1, 2 + i % 2)) for i in range(5000)}
+    begun = time.perf_counter()
+    together = compare_all(samples, [0.0, 0.1, 0.2])
+    assert time.perf_counter() - begun < 5
+    for name in ("0", "1", "4999"):
+        alone = compare(samples[name], [0.0, 0.1, 0.2])
+        numbers = [(d.gain, d.low, d.high, d.p) for d in (together[name], alone)]
+        assert numbers[0] == pytest.approx(numbers[1])
 
 
 def test_holm_by_hand():
-    # Sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1; the third may not be below the second.
-    assert holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
-    assert holm([0.6, 0.7]) == [1.0, 1.0]
-    assert holm([0.02]) == [0.02]
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([0.03]) == [0.03]
     assert holm([]) == []
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=10))
-def test_holm_is_between_the_p_value_and_bonferroni(p_values: list[float]):
-    corrected = holm(p_values)
-    for p, fixed in zip(p_values, corrected, strict=True):
-        assert p <= fixed <= min(1, p * len(p_values)) + 1e-12 or fixed == max(
-            c for c, q in zip(corrected, p_values, strict=True) if q <= p
-        )
-    order = np.argsort(p_values, kind="stable")
-    assert (np.diff(np.asarray(corrected)[order]) >= 0).all()
+@pytest.mark.parametrize("test", ["welch", "permutation"])
+def test_what_cannot_be_tested_says_why(test):
+    found = compare_all({"a": [0.9], "b": [0.5, 0.5], "c": [0.4, 0.6]}, [0.7, 0.7], test)
+    assert [found[name].untested for name in "abc"] == ["one replicate", "no spread", ""]
+    assert (found["a"].p, found["b"].low, found["a"].significant) == (None, None, False)
+    assert found["c"].p_corrected == found["c"].p  # two that have no test do not count
+    assert compare([0.9, 0.8], [0.5]).untested == "one replicate"
 
 
-ONE, TWO = [0.70, 0.72, 0.71], [0.80, 0.82, 0.83]
+def test_permutation_is_exact_for_few_and_free_of_units():
+    ours, theirs = [0.80, 0.82, 0.83], [0.70, 0.72, 0.71]
+    assert compare(ours, theirs, "permutation").p == pytest.approx(0.1) == least_p(3, 3)
+    assert compare([8, 8.1, 8.2, 8.3, 8.4], [1, 2, 3], "permutation").p == pytest.approx(1 / 56)
+    assert least_p(5, 3) == pytest.approx(1 / 56)
+    same = compare([0.7, 0.71], [0.7, 0.71], "permutation")
+    assert same.p == 1
 
 
-@pytest.mark.parametrize("other", [TWO, [0.71, 0.69, 0.80, 0.73], [0.70, 0.72, 0.71]])
-def test_permutation_is_scipys(other):
-    expected = stats.permutation_test(
-        (ONE, other), lambda a, b: abs(np.mean(a) - np.mean(b)), alternative="greater"
-    )
-    assert permutation(ONE, other) == pytest.approx(expected.pvalue)
+def test_permutation_of_many_is_drawn_and_seeded():
+    random = np.random.default_rng(0)
+    ours, theirs = random.normal(0.3, 1, 30), random.normal(0, 1, 30)
+    found = compare(list(ours), list(theirs), "permutation")
+    assert found == compare(list(ours), list(theirs), "permutation")
+    assert found.p == pytest.approx(stats.ttest_ind(ours, theirs).pvalue, abs=0.02)
+    assert compare([*range(30)], [*range(100, 130)], "permutation").p == least_p(30, 30)
 
 
-def test_permutation_of_few_values_has_a_least_p():
-    assert permutation(ONE, TWO) == least_p(3, 3) == pytest.approx(0.1)
-    assert permutation(ONE, [0.8, 0.9]) == least_p(3, 2) == pytest.approx(0.1)
-    assert permutation(ONE, ONE) == 1
-
-
-def test_permutation_of_many_values_draws_the_same_splits_again():
+def test_dunnett_is_scipy_s():
     random = np.random.default_rng(1)
-    one, two = (list(random.normal(mean, 1, size=20)) for mean in (0.0, 0.7))
-    p = permutation(one, two)
-    assert p == permutation(one, two)
-    assert p == pytest.approx(stats.ttest_ind(one, two).pvalue, rel=0.3)
-    assert permutation(one, [value + 9 for value in two]) == least_p(20, 20) == 1 / 20_000
+    samples = {str(i): list(random.normal(i / 2, 1, 3 + i % 2)) for i in range(5)}
+    control = list(random.normal(0, 1, 4))
+    expected = stats.dunnett(*samples.values(), control=control, rng=2)
+    interval = expected.confidence_interval(0.95)
+    found = [*compare_all(samples, control, "dunnett").values()]
+    assert [d.p for d in found] == pytest.approx(expected.pvalue, abs=5e-4)
+    assert [d.low for d in found] == pytest.approx(interval.low, abs=5e-3)
+    assert [d.high for d in found] == pytest.approx(interval.high, abs=5e-3)
 
 
-def test_compare_by_permutation_keeps_the_interval_of_welch():
-    found, plain = compare(TWO, ONE, "permutation"), welch(TWO, ONE)
-    assert (found.low, found.high, found.gain) == (plain.low, plain.high, plain.gain)
-    assert found.p == found.p_corrected == pytest.approx(0.1)
-    assert compare(TWO, ONE) == plain
-    assert compare([0.5], ONE, "permutation").untested == "one replicate"
+def test_dunnett_of_two_arms_is_student_s():
+    ours, theirs = [0.80, 0.82, 0.83], [0.70, 0.72, 0.78]
+    expected = stats.ttest_ind(ours, theirs)
+    found = compare(ours, theirs, "dunnett")
+    assert found.p == pytest.approx(expected.pvalue, abs=1e-5)
+    assert found.low == pytest.approx(expected.confidence_interval(0.95).low, abs=1e-4)
+
+
+def test_dunnett_pools_arms_of_one_replicate():
+    found = compare_all({"a": [0.9], "b": [0.5, 0.6]}, [0.7], "dunnett")
+    assert found["a"].p < found["b"].p
+    none = compare_all({"a": [0.9]}, [0.7], "dunnett")["a"]
+    assert (none.p, none.untested) == (None, "one replicate")
+    assert compare([0.9, 0.9], [0.7, 0.7], "dunnett").untested == "no spread"
+
+
+@pytest.mark.parametrize(
+    # Dunnett (1955), table 1a: one-sided 5 %; table 2a (1964): two-sided 5 %.
+    ("others", "freedom", "two_sided", "expected"),
+    [(3, 10, False, 2.34), (9, 20, False, 2.60), (3, 10, True, 2.76), (9, 20, True, 2.95)],
+)
+def test_critical_values_of_dunnett_s_tables(others, freedom, two_sided, expected):
+    sizes = (4,) * others
+    found = dunnett_critical(sizes, 4, freedom, two_sided=two_sided)
+    assert found == pytest.approx(expected, abs=0.011)
+    assert dunnett_p(found, sizes, 4, freedom, two_sided=two_sided) == pytest.approx(0.05)
+
+
+def test_replicates_needed_by_a_table():
+    # Cohen (1988), table 2.4.1: d = 0.5 takes 64 per arm, d = 0.8 26, at 5 % and power 0.8.
+    def arms(effect):
+        return [0.0, math.sqrt(2)], [effect, effect + math.sqrt(2)]
+
+    assert replicates_needed(*arms(0.5)) == 64
+    assert replicates_needed(*arms(0.8)) == 26
+    assert replicates_needed(*arms(50)) == 2
+    assert replicates_needed(*arms(0.05)) is None
+    assert replicates_needed([1, 2], [1, 2]) is None
+    assert replicates_needed([1], [2]) is None

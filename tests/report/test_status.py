@@ -1,20 +1,33 @@
-"""How far a study is, by hand-made databases."""
+"""How far a study is, and the one view that shows it."""
+
+# ruff: noqa: RUF001 - the tables have typographic dashes
 
 import io
+import json
+import threading
+import time
 from datetime import timedelta
 
-import optuna
 import pytest
-from optuna.storages import InMemoryStorage
-from optuna.trial import TrialState
+import sqlalchemy as sa
 from rich.console import Console
 
-from explorer import storage as db
 from explorer.errors import InputError
-from explorer.report import overview, overview_screen, status, status_screen
-from explorer.report.estimate import seconds_left, trials_at_a_time
-from explorer.report.numerals import MISSING
-from tests.report.conftest import BEGIN, MINUTE, failure, finished_trials, trial
+from explorer.report import (
+    Watcher,
+    json_text,
+    overview,
+    overview_screen,
+    status,
+    status_screen,
+    watching,
+)
+from explorer.report.frame import Progress
+from explorer.report.status import seconds_left
+from explorer.store import tables
+from tests.report import rows
+
+NOW = rows.BEGIN + timedelta(minutes=6)
 
 
 def show(renderable, width=80):
@@ -23,205 +36,246 @@ def show(renderable, width=80):
     return console.file.getvalue()
 
 
-def running(arm, replicate, **attrs):
-    return trial(arm, replicate, state=TrialState.RUNNING, **attrs)
+def await_(condition, seconds=30):
+    """Wait until something holds; a busy machine takes its time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
-@pytest.fixture
-def under_way(make_study):
-    """Seven done, one failed, one interrupted, two running of twelve."""
-    return make_study(
-        [
-            *finished_trials()[:7],
-            failure("high", 1, "ValueError: bad"),
-            failure("scratch", 2, "interrupted: its run died"),
-            running("none", 2, frequency=(0, 0)),
-            running("best_practice", 2),
-        ]
+def add_run(database, study, *, ended=None):
+    now = rows.BEGIN + timedelta(days=36_500)  # no run of it is ever silent
+    run = {"run_id": "a" * 32, "study": study, "host": "elsewhere", "process": "1", "command": "x",
+           "provenance": "{}", "started": now, "seen": now, "ended": ended}  # fmt: skip
+    with database.engine.begin() as connection:
+        connection.execute(tables.runs.insert().values(**run))
+
+
+# -- what it says ----------------------------------------------------------------------------------
+
+
+def test_a_study_on_its_way(studies):
+    found = Watcher(studies, "unfinished").status(NOW)
+    assert found.progress == Progress(total=12, complete=3, pruned=0, failed=1, running=2)
+    running = [(r.arm, r.replicate, r.seconds, r.rung, r.probe, r.loss) for r in found.running]
+    assert running == [("scratch", 1, 120, None, None, None), ("none", 1, 60, 4096, 0.3, 2.7)]
+    assert [(f.arm, f.reason) for f in found.failures] == [("high", "ValueError: loss is nan")]
+    assert (found.best.name, found.workers, found.rate) == ("best_practice", 2, 120.0)
+    # Six wait for two workers, a minute each; those that run should have ended.
+    assert found.seconds_left == 180.0
+    assert found.last == rows.BEGIN + timedelta(minutes=5)
+    assert [(arm.name, arm.complete, arm.running, arm.failed) for arm in found.arms] == [
+        ("scratch", 1, 1, 0), ("none", 1, 1, 0), ("best_practice", 1, 0, 0), ("high", 0, 0, 1),
+    ]  # fmt: skip
+
+
+def test_a_finished_study(studies):
+    found = status(studies, "ablation")
+    assert (found.progress.finished, found.seconds_left, found.retried) == (True, 0.0, 2)
+    assert (found.failures, found.running, found.runs) == ((), (), 0)
+    assert found.best.accuracy.mean == pytest.approx(0.81667, abs=1e-5)
+
+
+def test_a_sampled_study_has_its_ranges_and_objectives(studies):
+    found = status(studies, "sampled")
+    arms = {arm.name: arm for arm in found.arms}
+    assert arms["best_practice"].ranges == {}
+    assert set(arms["sample-0007"].ranges) == {"frequency", "orbits", "noise"}
+    assert (arms["sample-0007"].pruned, arms["sample-0007"].objectives) == (2, {})
+    assert arms["sample-0006"].objectives["variety.vendi_features"] == pytest.approx(14.6, abs=0.1)
+
+
+@pytest.mark.parametrize("ended", [None, NOW])
+def test_what_a_dead_run_left_waits(database, ended):
+    name = rows.unfinished(database)
+    add_run(database, name, ended=ended)
+    found = status(database, name)
+    alive = ended is None
+    assert (found.runs, len(found.running), found.progress.waiting) == (
+        (1, 2, 6) if alive else (0, 0, 8)
     )
 
 
-def test_counts_are_of_replicates_and_not_of_attempts(under_way):
-    found = status(under_way)
-    state = found.progress
-    assert (state.total, state.complete, state.pruned) == (12, 7, 0)
-    assert (state.running, state.failed, state.waiting) == (2, 1, 2)
-    assert not state.finished
-    assert found.retried == 0
-    under_way.add_trial(trial("high", 1, 0.8, attempt=2, continues=7))
-    again = status(under_way)
-    assert (again.progress.complete, again.progress.failed, again.retried) == (8, 0, 1)
-
-
-def test_arms_running_and_failures(under_way):
-    found = status(under_way, now=BEGIN + MINUTE / 2)
-    arms = {arm.name: arm for arm in found.arms}
-    assert list(arms) == ["scratch", "none", "best_practice", "high"]
-    assert (arms["none"].planned, arms["none"].complete, arms["none"].running) == (3, 2, 1)
-    assert (arms["high"].complete, arms["high"].failed) == (1, 1)
-    assert found.best.name == "best_practice"
-    assert found.best.accuracy.mean == pytest.approx(0.81)
-    first, second = found.running
-    assert (first.number, first.arm, first.replicate) == (9, "none", 2)
-    assert (first.seconds, first.rung, first.probe) == (30, 8192, 0.4)
-    assert (second.rung, second.probe) == (None, None)
-    (failed,) = found.failures
-    assert (failed.number, failed.reason) == (7, "ValueError: bad")
-
-
-def test_rate_and_time_left(under_way):
-    found = status(under_way, now=BEGIN + MINUTE / 2)
-    assert found.workers == 2
-    # One-minute trials, two at a time; both are half done and two more wait.
-    assert found.rate == pytest.approx(120)
-    assert found.seconds_left == pytest.approx(90)
-    assert found.last == BEGIN + MINUTE
-
-
-def test_a_study_that_has_not_begun(make_study):
-    found = status(make_study([]))
-    assert found.progress.waiting == 12
-    assert (found.rate, found.seconds_left, found.best, found.last) == (None,) * 4
-    assert "time left unknown" in show(status_screen(found))
-
-
-def test_a_finished_study(study):
-    found = status(study)
-    assert found.progress.finished
-    assert found.seconds_left == 0
-    assert "finished" in show(status_screen(found))
-
-
-def test_trials_of_dead_runs_wait(make_study, tmp_path):
-    storage = db.connect(f"sqlite:///{tmp_path / 'a.db'}", create=True)
-    with db.Run(storage, "frequency_range") as alive:
-        with db.Run(storage, "frequency_range") as dead:
-            trials = [running("none", 0, run=dead.run_id), running("none", 1, run=alive.run_id)]
-            study = make_study(trials, storage=storage)
-            assert status(study, storage).progress.running == 2
-        found = status(study, storage)
-        assert [trial.number for trial in found.running] == [1]
-        assert found.progress.waiting == 11
-        assert status(study).progress.running == 2  # nothing known without the storage
-
-
-def test_status_screen(under_way):
-    text = show(status_screen(status(under_way, now=BEGIN + MINUTE / 2)))
-    lines = [line.rstrip() for line in text.splitlines()]
-    assert lines[0] == "frequency_range under protocol laptop"
-    assert lines[1].startswith("7/12 ")
-    assert lines[1].endswith("120 trials/h, 90 s left")
-    assert lines[2] == "7 complete, 2 running, 2 waiting, 1 failed"
-    assert lines[3] == "best so far: best_practice  81.0 ± 1.4 %  (n = 2)"
-    assert "    9  none                   2  30 s        8,192       40.0" in lines
-    assert "arm            done  running  failed  accuracy [%]  course" in lines
-    assert "high            1/3        0       1          78.0  ▁█" in lines
-    assert "7 high #1  ValueError: bad" in lines
-
-
-def test_what_was_stopped_early_is_counted_and_shown(under_way):
-    under_way.add_trial(trial("high", 1, 0.3, state=TrialState.PRUNED, frequency=(20, 60)))
-    unrun = trial("high", 2, state=TrialState.PRUNED, stopped="not run: 4 replicates are below")
-    unrun.datetime_complete = BEGIN
-    before = status(under_way)
-    under_way.add_trial(unrun)
-    found = status(under_way, now=BEGIN)
-    assert (found.progress.pruned, found.progress.done, found.progress.failed) == (2, 9, 0)
-    assert found.arms[-1].pruned == 2
-    # A pruned trial has no accuracy, and one that was not run says nothing of how long one takes.
-    assert found.arms[-1].accuracy.n == 1
-    assert found.rate == before.rate
-    lines = [line.rstrip() for line in show(status_screen(found)).splitlines()]
-    assert "7 complete, 2 pruned, 2 running, 1 waiting, 0 failed, 1 retried" in lines
-    assert "arm            done  stopped  running  failed  accuracy [%]  course" in lines
-    assert "high            1/3        2        0       0          78.0  ▁█" in lines
-
-
-def test_a_failure_says_which_attempt_it_was(under_way):
-    under_way.add_trial(failure("high", 1, "ValueError: worse", attempt=2))
-    found = status(under_way)
-    assert [(one.attempt, one.reason) for one in found.failures] == [(2, "ValueError: worse")]
-    assert "11 high #1 (attempt 2)  ValueError: worse" in show(status_screen(found))
-
-
-@pytest.mark.parametrize("width", [40, 80, 200])
-def test_status_screen_never_wraps(under_way, width):
-    under_way.add_trial(failure("high", 2, "a reason " * 40))
-    found = status(under_way, now=BEGIN)
-    lines = show(status_screen(found), width).splitlines()
-    assert max(map(len, lines)) <= width
-    assert len(lines) == len(show(status_screen(found), 500).splitlines())
-
-
-def test_many_arms_are_cut_to_the_best(make_study):
-    trials = [trial(f"sample-{i:04d}", 0, i / 100) for i in range(40)]
-    study = make_study(trials, arms={}, sampler={"name": "qmc", "samples": 40}, replicates=1)
-    text = show(status_screen(status(study)))
-    assert "sample-0039" in text
-    assert "sample-0019" not in text
-    assert "(the best 20 of 40 arms)" in text
-
-
-def test_overview_of_a_storage(make_study):
-    storage = InMemoryStorage()
-    make_study(finished_trials(), storage=storage)
-    make_study([failure("none", 0, "x")], name="another", storage=storage)
-    optuna.create_study(study_name="theirs", storage=storage)
-    found = overview(storage)
-    assert [study.study for study in found] == ["another", "frequency_range", "theirs"]
-    assert [study.progress.total for study in found] == [12, 12, 0]
-    lines = show(overview_screen(found)).splitlines()
-    assert [" ".join(line.split()) for line in lines] == [
-        "study protocol done failed best arm accuracy left",
-        f"another laptop 0/12 1 {MISSING} {MISSING} {MISSING}",
-        "frequency_range laptop 12/12 0 best_practice 81.7 ± 1.5 finished",
-        f"theirs {MISSING} 0/0 0 {MISSING} {MISSING} {MISSING}",
+def test_attempts_are_not_replicates(database):
+    again = {"attempt": 2, "state": "WAITING"}
+    entries = [
+        rows.row("none", 0, state="FAIL", failure_kind="interrupted", reason="Ctrl-C"),
+        rows.row("none", 1, state="FAIL", reason="retried", failure_kind="error"),
+        rows.row("none", 1, **again),
+        rows.row("none", 2, state="FAIL", failure_kind="error"),
+        rows.row("none", 2, 0.5, attempt=2),
     ]
-    assert overview(InMemoryStorage()) == []
+    found = status(database, rows.make_study(database, "s", entries))
+    assert found.progress == Progress(total=12, complete=1, pruned=0, failed=0, running=0)
+    assert (found.failures, found.retried) == ((), 2)
 
 
-def test_a_study_that_does_not_exist(make_study):
-    storage = InMemoryStorage()
-    make_study([], storage=storage)
-    with pytest.raises(InputError, match="did you mean 'frequency_range'"):
-        status("frequencyrange", storage)
-
-
-# -- the estimate --------------------------------------------------------------------------------
+def test_results_that_were_taken_over_say_nothing_of_time(database):
+    entry = rows.row("none", 0, 0.5, cached_from="other/none#0")
+    found = status(database, rows.make_study(database, "s", [entry]))
+    assert (found.rate, found.seconds_left) == (None, None)
 
 
 @pytest.mark.parametrize(
-    ("elapsed", "waiting", "workers", "expected"),
+    ("durations", "elapsed", "waiting", "workers", "expected"),
     [
-        ([], 4, 2, 20),
-        ([], 5, 2, 30),
-        ([4, 0], 0, 2, 10),
-        ([4, 0], 1, 2, 16),
-        ([50], 1, 1, 10),
-        ([4, 0], 1, 4, 10),
-        ([], 0, 3, 0),
+        ([10, 10], [], 5, 2, 30),  # three rounds of two
+        ([10, 10], [4, 6], 0, 2, 6),
+        ([10], [12], 1, 1, 10),  # a trial that is late is about to end
+        ([], [3], 4, 2, None),
     ],
 )
-def test_seconds_left_deals_trials_out_to_workers(elapsed, waiting, workers, expected):
-    found = seconds_left([8, 12], elapsed=elapsed, waiting=waiting, workers=workers)
-    assert found == pytest.approx(expected)
+def test_seconds_left(durations, elapsed, waiting, workers, expected):
+    assert seconds_left(durations, elapsed=elapsed, waiting=waiting, workers=workers) == expected
 
 
-def test_seconds_left_needs_a_measured_trial():
-    assert seconds_left([], elapsed=[3], waiting=2, workers=1) is None
+def test_an_unknown_study_is_refused(studies):
+    with pytest.raises(InputError, match="did you mean 'sampled'"):
+        status(studies, "sample")
 
 
-def test_seconds_left_looks_at_recent_trials():
-    assert seconds_left([1000.0] * 9 + [10.0] * 50, elapsed=[], waiting=1, workers=1) == 10
+def test_status_as_json(studies):
+    content = json.loads(json_text(status(studies, "unfinished").to_dict()))
+    assert content["progress"]["waiting"] == 6
+    assert (content["best"], content["last"]) == ("best_practice", "2026-11-23T06:05:00")
+    running = content["running"][1]
+    assert (running["arm"], running["ranges"], running["since"]) == (
+        "none",
+        {"frequency": [0, 0]},
+        "2026-11-23T06:05:00",
+    )
 
 
-def test_trials_at_a_time():
-    def span(start, end):
-        return BEGIN + timedelta(seconds=start), BEGIN + timedelta(seconds=end)
+# -- reading little --------------------------------------------------------------------------------
 
-    assert trials_at_a_time([]) == 1
-    assert trials_at_a_time([span(0, 0)]) == 1
-    assert trials_at_a_time([span(0, 10), span(10, 20)]) == 1
-    assert trials_at_a_time([span(0, 10), span(0, 10), span(100, 110), span(100, 110)]) == 2
-    assert trials_at_a_time([span(0, 10), span(5, 15)]) == pytest.approx(20 / 15)
-    assert trials_at_a_time([span(0, 30), span(5, 10)]) == pytest.approx(35 / 30)
+
+def test_a_look_reads_what_is_new(database):
+    entries = rows.ablation_rows()
+    rows.make_study(database, "s", entries[:8])
+    watcher, selected = Watcher(database, "s"), []
+    assert len(watcher.look()[1]) == 8
+
+    @sa.event.listens_for(database.engine, "after_cursor_execute")
+    def _(_connection, _cursor, statement, *_):
+        if "explorer_replicates.scores" in statement and "IN (" in statement:
+            selected.append(statement)
+
+    assert watcher.look()[1] == []
+    assert selected == []
+    rows.add_rows(database, "s", entries[8:])
+    status_, news = watcher.look()
+    assert [(row["arm"], row["replicate"]) for row in news] == [(arm, 2) for arm in rows.ARMS]
+    assert status_.progress.finished
+    assert len(selected) == 1
+    assert "explorer_replicates.ended >=" in selected[0]
+
+
+def test_a_clock_that_is_slow_hides_nothing(database):
+    entries = rows.ablation_rows()
+    rows.make_study(database, "s", entries[1:])
+    watcher = Watcher(database, "s")
+    watcher.look()
+    early = {key: entries[0][key] - timedelta(days=1) for key in ("started", "ended")}
+    rows.add_rows(database, "s", [entries[0] | early])
+    status_, news = watcher.look()
+    assert (len(news), status_.progress.complete) == (1, 12)
+
+
+def test_a_study_that_is_begun_afresh_is_read_afresh(database):
+    rows.make_study(database, "s", rows.ablation_rows())
+    watcher = Watcher(database, "s")
+    watcher.look()
+    with database.engine.begin() as connection:
+        connection.execute(tables.replicates.delete().where(tables.replicates.c.study == "s"))
+    rows.add_rows(database, "s", rows.ablation_rows()[:2])
+    assert watcher.status().progress.complete == 2
+
+
+# -- the view --------------------------------------------------------------------------------------
+
+
+def test_the_screen_shows_workers_arms_and_failures(database):
+    name = rows.unfinished(database)
+    add_run(database, name)
+    shown = show(status_screen(Watcher(database, name).status(NOW), 90), 90)
+    lines = [line.split() for line in shown.splitlines()]
+    assert lines[1][:1] == ["3/12"]
+    assert "3 complete, 2 running, 6 waiting, 1 failed" in shown
+    assert "2 workers busy in 1 run\n" in shown
+    assert "best so far: best_practice  80.0 %  (n = 1)" in shown
+    assert ["none", "1", "60", "s", "4,096", "30.0", "2.7", "frequency", "0", "box"] in lines
+    assert ["high", "0/3", "0", "1", "\N{EN DASH}"] in lines
+    assert "high #0  ValueError: loss is nan" in shown
+
+
+def test_the_screen_of_a_sampled_study(studies):
+    wide = show(status_screen(status(studies, "sampled"), 120), 120)
+    assert "The best 20 of 26 arms." in wide
+    assert "frequency 16–60, orbits 85–97, noise 0–8" in wide
+    assert "score" in wide
+    narrow = show(status_screen(status(studies, "sampled"), 60), 60)
+    assert "Left out for want of width:" in narrow
+    assert "sample-0006" in narrow
+
+
+def test_overview(studies):
+    shown = show(overview_screen(overview(studies), 80))
+    found = {line.split()[0]: line.split()[1:] for line in shown.splitlines()[2:] if line}
+    assert found["ablation"][:3] == ["laptop", "12/12", "0"]
+    assert found["ablation"][-1] == "finished"
+    assert found["unfinished"][1:3] == ["3/12", "1"]
+
+
+def test_a_pipe_gets_a_line_per_ended_replicate(database):
+    entries = rows.ablation_rows()
+    reason = {"reason": "ValueError: of\ntwo lines"}
+    later = [
+        rows.row("high", 1, state="FAIL", minute=20, ranges={}, **reason),
+        rows.row("high", 2, state="PRUNED", minute=21, ranges={}, reason="stopped by median"),
+    ]
+    others = [
+        e for e in entries[4:] if (e["arm"], e["replicate"]) not in {("high", 1), ("high", 2)}
+    ]
+    console = Console(width=80, file=io.StringIO())
+    with watching(database, "s", console, interval=0.02) as view:
+        await_(console.file.getvalue)
+        rows.make_study(database, "s", entries[:4])
+        await_(lambda: "4 of 12" in console.file.getvalue())
+        rows.add_rows(database, "s", [*others, *later])
+        view.wait()
+    lines = console.file.getvalue().splitlines()
+    assert lines[0].startswith("waiting for s: not in this database")
+    assert lines[1] == "s: 4 of 12 trials done"
+    assert lines[2] == "[ 5/12] scratch #1: 72.0 % in 60 s"
+    assert lines[-2:] == [
+        "[10/12] high #1: failed after 60 s: ValueError: of two lines",
+        "[11/12] high #2: stopped after 60 s: stopped by median",
+    ]
+    assert len(lines) == 10
+
+
+def test_a_terminal_is_drawn_in_place_and_at_the_end(studies):
+    console = Console(width=80, height=40, file=io.StringIO(), force_terminal=True)
+    with watching(studies, "ablation", console, interval=0.02) as view:
+        view.wait()
+    assert "12/12" in console.file.getvalue()
+    assert not [t for t in threading.enumerate() if t.name == "explorer-view"]
+
+
+def test_a_study_that_has_not_begun_is_waited_for(studies):
+    console = Console(width=80, file=io.StringIO(), force_terminal=True)
+    with watching(studies, "sample", console, interval=0.02) as view:
+        await_(lambda: "did you mean 'sampled'" in show(view.render()))
+        assert "sample has not begun." in show(view.render())
+
+
+def test_a_database_that_is_away_does_not_end_the_view(studies, monkeypatch):
+    console = Console(width=80, file=io.StringIO(), force_terminal=True)
+    with watching(studies, "unfinished", console, interval=0.02) as view:
+        await_(lambda: "3/12" in show(view.render()))
+        away = sa.exc.OperationalError("SELECT", {}, Exception("gone"))
+        monkeypatch.setattr(Watcher, "look", lambda _: (_ for _ in ()).throw(away))
+        await_(lambda: "the database does not answer" in show(view.render()))
+        assert "3/12" in show(view.render())
+        monkeypatch.undo()

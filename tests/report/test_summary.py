@@ -1,172 +1,169 @@
-"""What counts, what is compared, and what is refused."""
+"""What a study has found, arm by arm; and the digits of the README's table."""
 
-import math
+# ruff: noqa: RUF001 - the tables have typographic dashes
 
-import optuna
+import csv
+from pathlib import Path
+
 import pytest
-from optuna.trial import TrialState
-from scipy import stats
 
 from explorer.errors import InputError
-from explorer.report import summarise
-from tests.report.conftest import SCORES, failure, finished_trials, trial
+from explorer.report import arms_table, arrange, summarise
+from explorer.report.frame import Progress
+from explorer.report.summary import front
+from tests.report import rows
+
+DATA = Path(__file__).parents[2] / "docs" / "data" / "frequency_range.csv"
+RANGES = {"none": [0, 0], "low": [0, 5], "best_practice": [0, 20], "high": [20, 60],
+          "very_high": [60, 200], "wide": [0, 200]}  # fmt: skip
 
 
-def arms(report):
-    return {arm.name: arm for arm in report.arms}
-
-
-def test_arms_in_file_order_with_their_statistics(study):
-    report = summarise(study)
-    assert [arm.name for arm in report.arms] == list(SCORES)
-    best = arms(report)["best_practice"]
-    assert best.ranges == {"frequency": (0, 20)}  # orbits do not vary
-    assert [r.accuracy for r in best.replicates] == SCORES["best_practice"]
-    assert [r.seed for r in best.replicates] == [0, 1, 2]
-    assert best.accuracy.mean == pytest.approx(0.8166667)
-    assert best.accuracy.std == pytest.approx(math.sqrt(0.0007 / 3))
-    assert best.variety == {
-        "vendi_features": pytest.approx(121),
-        "edge_density": pytest.approx(0.1),
-    }
-    assert best.seconds == 60
-    assert arms(report)["scratch"].ranges == {}
-    assert report.tasks == ("digits",)
-    assert report.progress.finished
-
-
-def test_every_arm_is_compared_with_the_baseline_and_corrected(study):
-    found = arms(summarise(study))
-    assert found["scratch"].difference is None
-    raw = {
-        name: stats.ttest_ind(SCORES[name], SCORES["scratch"], equal_var=False).pvalue
-        for name in SCORES
-        if name != "scratch"
-    }
-    for name, p in raw.items():
-        assert found[name].difference.p == pytest.approx(p)
-    # best_practice < high < none
-    assert found["best_practice"].difference.p_corrected == pytest.approx(3 * raw["best_practice"])
-    assert found["high"].difference.p_corrected == pytest.approx(2 * raw["high"])
-    assert found["none"].difference.p_corrected == pytest.approx(raw["none"])
-    assert found["best_practice"].difference.resolved
-    assert not found["none"].difference.resolved
-
-
-def test_another_baseline(make_study):
-    report = summarise(make_study(finished_trials(), baseline="best_practice"))
-    assert arms(report)["best_practice"].difference is None
-    assert arms(report)["scratch"].difference.gain < 0
-
-
-def test_the_best_two_are_compared(study):
-    lead = summarise(study).lead
-    expected = stats.ttest_ind(SCORES["best_practice"], SCORES["high"], equal_var=False)
-    assert lead.p == pytest.approx(expected.pvalue)
-    assert not lead.resolved
-
-
-def test_only_complete_trials_count_and_one_a_replicate(make_study):
-    report = summarise(
-        make_study(
-            [
-                trial("none", 0, 0.10),  # done over: the later one counts
-                failure("none", 1, "interrupted: its run died"),
-                trial("none", 0, 0.60),
-                trial("none", 1, 0.62, attempt=2, continues=1),
-                trial("none", 2, state=TrialState.PRUNED, frequency=(0, 0)),
-                trial("scratch", 0, state=TrialState.RUNNING),
-                failure("none", 0, "ValueError: later, but without a score"),
-            ]
+def test_the_digits_of_the_readme(database):
+    with DATA.open(encoding="utf-8", newline="") as file:
+        assert len({row["arm"] for row in csv.DictReader(file)}) == 7
+    arms = {"scratch": None, **{arm: {"frequency": ends} for arm, ends in RANGES.items()}}
+    rows.from_csv(database, "frequency_range", DATA, arms)
+    table = arms_table(summarise(database, "frequency_range"))
+    minus = "\N{MINUS SIGN}"
+    assert [[cell.text.replace(minus, "-") for cell in row] for row in table.rows] == [
+        line.split(" | ")
+        for line in (
+            "scratch | no pre-training | 67.1 ± 0.3 | 3 | baseline | – | – | – | – | –",
+            (
+                "none | frequency 0 | 78.3 ± 2.7 | 3 | +11.2 [+4.6, +17.8] | 0.053†"
+                " | 17 | 0.31 | 0.42 | -2.22"
+            ),
+            (
+                "low | frequency 0–5 | 80.5 ± 3.5 | 3 | +13.4 [+4.7, +22.1] | 0.053†"
+                " | 15 | 0.27 | 0.43 | -2.27"
+            ),
+            (
+                "best_practice | frequency 0–20 | 80.5 ± 2.4 | 3 | +13.4 [+7.7, +19.2] | 0.037"
+                " | 14 | 0.28 | 0.47 | -2.19"
+            ),
+            (
+                "high | frequency 20–60 | 79.0 ± 0.0 | 3 | +11.9 [+11.0, +12.7] | 0.001"
+                " | 18 | 0.30 | 0.44 | -1.93"
+            ),
+            (
+                "very_high | frequency 60–200 | 79.0 ± 1.3 | 3 | +11.9 [+9.0, +14.8] | 0.011"
+                " | 20 | 0.31 | 0.40 | -2.25"
+            ),
+            (
+                "wide | frequency 0–200 | 77.0 ± 2.9 | 3 | +9.9 [+2.8, +17.0] | 0.053†"
+                " | 20 | 0.32 | 0.41 | -2.20"
+            ),
         )
-    )
-    none = arms(report)["none"]
-    assert [(r.number, r.accuracy) for r in none.replicates] == [(2, 0.60), (3, 0.62)]
-    assert (report.progress.complete, report.progress.pruned, report.progress.running) == (2, 1, 1)
-    assert report.progress.failed == 0
-    assert report.progress.waiting == 12 - 4
-    assert not report.progress.finished
-
-
-def test_without_a_scored_baseline_there_is_no_gain(make_study):
-    scored = [trial("none", 0, 0.6), trial("none", 1, 0.7), trial("high", 0, 0.6)]
-    report = summarise(make_study([*scored, failure("scratch", 0, "x")]))
-    assert all(arm.difference is None for arm in report.arms)
-    assert arms(report)["scratch"].accuracy is None
-
-
-def test_an_arm_without_trials_shows_the_ranges_it_will_have(make_study):
-    changed = {
-        "scratch": None,
-        "few": {"orbits": [1, 5]},
-        "circles": {"frequency": [0, 0]},
-    }
-    report = summarise(make_study([trial("scratch", 0, 0.5)], arms=changed))
-    assert report.varied == ("frequency", "orbits")
-    assert arms(report)["few"].ranges == {"frequency": (0, 20), "orbits": (1, 5)}
-    assert arms(report)["circles"].ranges == {"frequency": (0, 0), "orbits": (1, 200)}
-    assert arms(report)["scratch"].ranges == {}
-
-
-def test_sampled_arms_come_after_the_named_ones_best_first(make_study):
-    trials = [
-        trial(f"sample-{i:04d}", r, 0.5 + i / 10 + r / 100, frequency=(i, 9))
-        for i in (0, 2, 1)
-        for r in (0, 1)
     ]
-    study = make_study(
-        [trial("scratch", 0, 0.4), trial("scratch", 1, 0.42), *trials],
-        arms={"scratch": None},
-        sampler={"name": "tpe", "samples": 3},
-        vary=["frequency"],
-        replicates=2,
-    )
-    report = summarise(study)
-    assert [arm.name for arm in report.arms] == [
-        "scratch",
-        "sample-0002",
-        "sample-0001",
-        "sample-0000",
+
+
+def test_an_arm_by_hand(studies):
+    report = summarise(studies, "ablation")
+    assert [arm.name for arm in report.arms] == [*rows.ARMS]
+    scratch, _, best, _ = report.arms
+    assert (best.accuracy.n, best.accuracy.mean) == (3, pytest.approx(0.81667, abs=1e-5))
+    assert (best.formula, best.ranges) == ("visual_atom", {"frequency": (0, 20)})
+    assert (scratch.formula, scratch.ranges, scratch.variety) == (None, {}, {})
+    assert best.tasks["digits"] == best.accuracy
+    assert (best.variety["vendi_features"], best.seconds) == (121.0, 60.0)
+    assert [r.seed for r in best.replicates] == [0, 1, 2]
+    assert (best.difference.gain, scratch.difference) == (pytest.approx(0.10667, abs=1e-5), None)
+    assert [arm.name for arm in report.ranked][:2] == ["best_practice", "high"]
+    assert report.lead.gain == pytest.approx(0.02)
+    assert (report.progress.finished, report.failures) == (True, {})
+
+
+def test_progress_counts_pairs_and_not_attempts(studies):
+    report = summarise(studies, "unfinished")
+    assert report.progress == Progress(total=12, complete=3, pruned=0, failed=1, running=2)
+    assert (report.progress.waiting, report.progress.done) == (6, 3)
+    assert report.failures == {"ValueError: loss is nan": 1}
+    assert report.arms[-1].accuracy is None
+
+
+def test_an_interrupted_replicate_waits(database):
+    entries = rows.ablation_rows()[:3]
+    entries.append(rows.row("high", 0, state="FAIL", failure_kind="interrupted", reason="Ctrl-C"))
+    report = summarise(database, rows.make_study(database, "s", entries))
+    assert (report.progress.failed, report.progress.waiting, report.failures) == (0, 9, {})
+
+
+def test_sampled_arms_come_after_named_ones_by_accuracy(studies):
+    report = summarise(studies, "sampled")
+    assert [arm.name for arm in report.arms][:2] == ["scratch", "best_practice"]
+    sampled = [arm.accuracy.mean for arm in report.arms if arm.sampled]
+    assert sampled == sorted(sampled, reverse=True)
+    assert len(sampled) == 21  # three were stopped early
+    best = report.arms[2]
+    assert set(best.ranges) == {"frequency", "orbits", "noise"}
+    assert best.trial == 1 + int(best.name[-4:])
+
+
+def test_companions_are_means_of_their_own(database):
+    entries = [
+        rows.row("none", r, 0.5, ranges={}, companions={"linear": 0.3 + r / 10}) for r in (0, 1)
     ]
-    assert [arm.sampled for arm in report.arms] == [False, True, True, True]
-    assert report.arms[1].ranges == {"frequency": (2, 9)}
-    assert report.progress.total == 8
-    assert report.progress.finished
+    report = summarise(database, rows.make_study(database, "s", entries))
+    assert report.arms[1].companions == {"linear": pytest.approx(0.35)}
 
 
-def test_means_over_tasks_keep_each_task(make_study):
-    trials = [
-        trial("none", r, 0.5, **{"accuracy.digits": 0.6 + r / 10, "accuracy.flowers": 0.4})
-        for r in range(2)
+def test_without_a_score_of_the_baseline_there_is_no_gain(database):
+    entries = [rows.row("none", r, 0.5 + r / 10, ranges=rows.ARMS["none"]) for r in (0, 1)]
+    report = summarise(database, rows.make_study(database, "s", entries))
+    assert {arm.difference for arm in report.arms} == {None}
+    notes = " ".join(arms_table(report).notes)
+    assert "The baseline scratch has no score, so no gain is given." in notes
+
+
+def test_a_study_without_any_score_is_refused(database):
+    waits = [rows.row("none", 0, state="RUNNING"), rows.row("none", 1, state="WAITING")]
+    rows.make_study(database, "begun", waits)
+    with pytest.raises(InputError, match=r"no finished trial .* \(1 running, 11 waiting\)"):
+        summarise(database, "begun")
+    failed = [
+        rows.row(arm, r, state="FAIL", reason=f"E{max(r, i - 1)}")
+        for i, arm in enumerate(rows.ARMS)
+        for r in range(3)
     ]
-    report = summarise(make_study(trials))
-    assert report.tasks == ("digits", "flowers")
-    none = arms(report)["none"]
-    assert none.tasks["digits"].mean == pytest.approx(0.65)
-    assert none.tasks["flowers"].std == 0
+    rows.make_study(database, "poison", failed)
+    with pytest.raises(InputError, match=r"all 12 trials failed: E2 \(6 x\); E1 \(4 x\); E0 \(2 x"):
+        summarise(database, "poison")
 
 
-def test_no_finished_trial(make_study):
-    with pytest.raises(InputError) as caught:
-        summarise(make_study([trial("none", 0, state=TrialState.RUNNING), failure("none", 1, "x")]))
-    assert str(caught.value) == (
-        "study: 'frequency_range': has no finished trial to report on yet "
-        "(1 running, 10 waiting, 1 failed)"
-    )
+def test_an_unknown_test_is_refused(studies):
+    with pytest.raises(InputError, match="did you mean 'welch'"):
+        summarise(studies, "ablation", test="welsh")
 
 
-def test_all_failed_counts_the_reasons(make_study):
-    failures = [failure("none", r, "OSError: no space") for r in range(2)]
-    failures += [failure("scratch", 0, "ValueError: too few"), failure("scratch", 1, "a")]
-    study = make_study(failures, arms={"scratch": None, "none": {}}, replicates=2)
-    with pytest.raises(InputError) as caught:
-        summarise(study)
-    assert str(caught.value) == (
-        "study: 'frequency_range': all 4 trials failed: OSError: no space (2 x); "
-        "ValueError: too few (1 x); a (1 x)"
-    )
+def test_arms_are_chosen_and_ordered(studies):
+    report = summarise(studies, "ablation")
+    chosen = arrange(report, arms=["scratch", "best_practice", "high"])
+    assert [arm.name for arm in chosen.rows] == ["scratch", "best_practice", "high"]
+    ordered = arrange(report, arms=["scratch", "best_practice", "high"], order="accuracy")
+    assert [arm.name for arm in ordered.rows] == ["best_practice", "high", "scratch"]
+    every = arrange(report, order="accuracy").rows
+    assert [arm.name for arm in every] == ["best_practice", "high", "none", "scratch"]
+    with pytest.raises(InputError, match="did you mean 'high'"):
+        arrange(report, arms=["higher"])
+    with pytest.raises(InputError, match="stands twice"):
+        arrange(report, arms=["high", "high"])
 
 
-def test_a_study_of_someone_else():
-    with pytest.raises(InputError, match="not made by explorer"):
-        summarise(optuna.create_study(study_name="mine"))
+@pytest.mark.parametrize(("way", "expected"), [("maximize", "abc"), ("minimize", "ad")])
+def test_the_front_is_what_none_dominates(database, way, expected):
+    values = {"a": (0.9, 1.0), "b": (0.8, 2.0), "c": (0.7, 3.0), "d": (0.6, 0.5), "e": (0.65, 2.5)}
+    entries = [
+        rows.row(arm, 0, accuracy, ranges={}, variety={"edge_density": value})
+        for arm, (accuracy, value) in values.items()
+    ]
+    objectives = [{"accuracy": "maximize"}, {"variety.edge_density": way}]
+    entries.append(rows.row("scratch", 0, 0.95))
+    report = summarise(database, rows.make_study(database, "s", entries, objectives=objectives))
+    assert "".join(arm.name for arm in front(report)) == expected
+
+
+def test_equal_arms_are_on_the_front_together(database):
+    entries = [rows.row(a, 0, 0.5, ranges={}, variety={"edge_density": 1.0}) for a in "ab"]
+    objectives = [{"accuracy": "maximize"}, {"variety.edge_density": "maximize"}]
+    report = summarise(database, rows.make_study(database, "s", entries, objectives=objectives))
+    assert len(front(report)) == 2

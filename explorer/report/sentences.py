@@ -1,0 +1,97 @@
+"""What a study has found, in at most five sentences that follow from its numbers."""
+
+from explorer.report import numerals
+from explorer.report.layout import accuracy, accuracy_places
+from explorer.report.numerals import count, equals, listed
+from explorer.report.statistics import POWER, replicates_needed
+from explorer.report.summary import Arm, StudyReport
+
+_MOST_REASON = 120
+
+
+def sentences(report: StudyReport) -> tuple[str, ...]:
+    """Say what was studied, the best arm, whether it is, what failed, what would settle it.
+
+    Args:
+        report: What :func:`~explorer.report.summarise` returns.
+
+    Returns:
+        Sentences in this order; one that has nothing to say is left out.
+    """
+    parts = (_studied(report), _best(report), _second(report), _failed(report), _needed(report))
+    return tuple(filter(None, parts))
+
+
+def _studied(report: StudyReport) -> str:
+    state = report.progress
+    under = f" under protocol {report.protocol}" if report.protocol else ""
+    arms = count(len(report.arms), "arm")
+    done = "finished" if state.finished else f"{state.done} of {count(state.total, 'trial')} done"
+    return f"Study {report.study} compares {arms}{under} ({done})."
+
+
+def _best(report: StudyReport) -> str:
+    best, base = report.ranked[0], report.baseline
+    on = f" on {listed(report.tasks)}" if report.tasks else ""
+    n = len(best.replicates)
+    score = f"{accuracy(best, None, accuracy_places(report.ranked))} % (n = {n})"
+    start = f"The best arm is {_described(best)} with an accuracy{on} of {score}"
+    found = best.difference
+    if best.name == base:
+        return f"{start}; it is the baseline."
+    if found is None:
+        return f"{start}; the baseline {base} has no score." if base else f"{start}."
+    side = "above" if found.gain >= 0 else "below"
+    gain = f"{start}, {abs(100 * found.gain):.1f} points {side} the baseline {base}"
+    if found.low is None or found.high is None or found.p_corrected is None:
+        return f"{gain} (untested: {found.untested})."
+    low, high = (numerals.signed(100 * end, 1) for end in (found.low, found.high))
+    apart = "significant" if found.significant else "not significant"
+    return f"{gain} [{low}, {high}], which is {apart} (corrected p {equals(found.p_corrected)})."
+
+
+def _second(report: StudyReport) -> str:
+    lead = report.lead
+    if lead is None:
+        return ""
+    second = report.ranked[1].name
+    if not lead.gain:
+        return f"{second} has the same mean."
+    points = f"{100 * lead.gain:.1f} points"
+    if lead.p is None:
+        return (
+            f"Its lead of {points} over the second best, {second}, is untested ({lead.untested})."
+        )
+    differs = "significantly" if lead.significant else "not significantly"
+    said = f"It is {differs} different from the second best, {second}"
+    return f"{said} ({points}, uncorrected p {equals(lead.p)})."
+
+
+def _failed(report: StudyReport) -> str:
+    state = report.progress
+    if not state.failed or not report.failures:
+        return ""
+    reason, times = max(report.failures.items(), key=lambda item: item[1])
+    reason = " ".join(reason.split()).rstrip(".")
+    reason = reason if len(reason) <= _MOST_REASON else f"{reason[:_MOST_REASON]}…"
+    often = f" ({times} of them)" if len(report.failures) > 1 else ""
+    return f"{state.failed} of {count(state.total, 'trial')} failed with{often}: {reason}."
+
+
+def _needed(report: StudyReport) -> str:
+    if report.lead is None or report.lead.significant or report.lead.p is None:
+        return ""
+    best, second = report.ranked[:2]
+    needed = replicates_needed(best.scores, second.scores)
+    number = "More than 1,000" if needed is None else f"About {needed:,}"
+    if not report.lead.gain or (needed or 1001) <= min(len(best.scores), len(second.scores)):
+        return ""
+    return (
+        f"{number} replicates per arm would be needed to show their difference as it is observed, "
+        f"with a chance of {100 * POWER:.0f} %."
+    )
+
+
+def _described(arm: Arm) -> str:
+    ranges = numerals.ranges(arm.ranges)
+    return f"{arm.name} ({ranges})" if ranges else arm.name

@@ -1,1 +1,0 @@
-"""The history of our tables, run by Alembic; ``explorer.storage.schema`` says when."""

@@ -1,0 +1,204 @@
+"""Search spaces: the parameters of a formula, and how far studies may move their ranges."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from explorer import files, formulas
+from explorer.errors import InputError, nearest, refuse
+from explorer.study.reading import File, Range, parse, plain, validate
+
+
+class Bounds(File):
+    """How far a study may move the two ends of one parameter's range, and where they stand."""
+
+    low: Range = Field(description="least and greatest value of the low end")
+    high: Range = Field(description="least and greatest value of the high end")
+    default: Range = Field(description="the range where a study does not vary it")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for key in ("low", "high", "default"):
+            low, high = getattr(self, key)
+            if low > high:
+                raise ValueError(f"{key}: {plain((low, high))}: the first must not be above")
+        if self.low[0] > self.high[0] or self.low[1] > self.high[1]:
+            raise ValueError("the bounds of low must not lie above the bounds of high")
+        problem = self.problem(self.default)
+        if problem:
+            raise ValueError(f"default: {plain(self.default)}: {problem}")
+        return self
+
+    def problem(self, value: Range) -> str | None:
+        """Say what is wrong with a range under these bounds, or return ``None``."""
+        if value[0] > value[1]:
+            return f"low is above high; write {plain((value[1], value[0]))}"
+        for end, name in enumerate(("low", "high")):
+            least, greatest = getattr(self, name)
+            if not least <= value[end] <= greatest:
+                return (
+                    f"its {name} end must lie in {plain((least, greatest))}, "
+                    "the bounds of the search space"
+                )
+        return None
+
+
+class SearchSpace(File):
+    """The parameters of one formula that studies may vary."""
+
+    description: str
+    formula: str
+    parameters: dict[str, Bounds] = Field(min_length=1)
+
+    def integer(self, parameter: str) -> bool:
+        """Say whether a parameter (or group of parameters) takes whole numbers only."""
+        formula = formulas.get(self.formula)
+        kinds = {p.name: p.kind for p in formula.parameters}
+        return all(kinds[m] is int for m in formula.groups.get(parameter, (parameter,)))
+
+    def complete(self, ranges: Mapping[str, Range]) -> dict[str, Range]:
+        """Return the range of every parameter of the space, the given ones over the defaults."""
+        full = {name: bounds.default for name, bounds in self.parameters.items()}
+        return {**full, **ranges}
+
+
+class _Narrowed(File):
+    """What a file says of one parameter: each entry replaces what its formula says."""
+
+    low: Range | None = None
+    high: Range | None = None
+    default: Range | None = None
+
+
+class _SpaceFile(File):
+    """A search space as its file says it: what differs from its formula."""
+
+    description: str = ""
+    formula: str
+    parameters: dict[str, _Narrowed | None] = Field(default_factory=dict)
+
+
+def load_search_space(
+    name: str, *, source: str | Path = "search space", key: str = "search_space"
+) -> SearchSpace:
+    """Read a search space by name or file, or take that of a formula as it is.
+
+    What a file does not say is what the formula says: both ends of a range move within its limits,
+    and its default ranges hold.
+
+    Args:
+        name: Its name or its file, or the name of a formula.
+        source: What names it, for the error line.
+        key: The entry that names it, likewise.
+
+    Raises:
+        InputError: If it is missing or wrong: unknown formula, a parameter that the formula
+            does not have, bounds outside the formula's limits.
+    """
+    if name in formulas.names() and name not in dict(files.available("search_spaces")):
+        formula = find_formula(name, source, key)
+        return SearchSpace(
+            description=formula.title, formula=name, parameters=_complete(formula, {}, Path(name))
+        )
+    path = files.find("search_spaces", name, source=source, key=key, others=formulas.names())
+    file = parse(_SpaceFile, path)
+    formula = find_formula(file.formula, path, "formula")
+    named = {parameter: entry or _Narrowed() for parameter, entry in file.parameters.items()}
+    mistakes = []
+    for parameter, narrowed in named.items():
+        for entry in narrowed.model_fields_set:
+            try:
+                check_ranges(
+                    formula, {parameter: getattr(narrowed, entry)}, path, "parameters", entry
+                )
+            except InputError as error:
+                mistakes.append(error)
+        if not narrowed.model_fields_set and not _members(formula, parameter):
+            mistakes.append(_unknown(formula, parameter, path))
+    refuse(mistakes)
+    space = SearchSpace(
+        description=file.description or formula.title,
+        formula=formula.name,
+        parameters=_complete(formula, named, path),
+    )
+    check_ranges(formula, space.complete({}), path, "parameters", "default")
+    return space
+
+
+def _complete(
+    formula: formulas.Formula, named: Mapping[str, _Narrowed], path: Path
+) -> dict[str, Bounds]:
+    """Return the bounds of all parameters of a formula, those of a group as one.
+
+    A group whose members a file names, or whose members differ in their defaults, is taken apart.
+    """
+    parameters = {parameter.name: parameter for parameter in formula.parameters}
+    whole = {
+        member: group
+        for group, members in formula.groups.items()
+        if group in named
+        or not (set(members) & set(named) or len({parameters[m].default for m in members}) > 1)
+        for member in members
+    }
+    bounds: dict[str, Bounds] = {}
+    mistakes = []
+    for name in dict.fromkeys(whole.get(parameter, parameter) for parameter in parameters):
+        members = _members(formula, name)
+        least = max(parameters[m].low for m in members)
+        greatest = min(parameters[m].high for m in members)
+        entry = named.get(name, _Narrowed())
+        # A bound of one end holds for what lies beyond it of the other.
+        low = entry.low or (least, min(greatest, entry.high[1]) if entry.high else greatest)
+        high = entry.high or (max(least, low[0]) if entry.low else least, greatest)
+        content = {
+            "low": low,
+            "high": high,
+            "default": entry.default or parameters[members[0]].default,
+        }
+        try:
+            bounds[name] = validate(Bounds, content, path, f"parameters.{name}")
+        except InputError as error:
+            mistakes.append(error)
+    refuse(mistakes)
+    return bounds
+
+
+def _members(formula: formulas.Formula, name: str) -> tuple[str, ...]:
+    """Return the parameters that a name stands for; none where it is unknown."""
+    known = {parameter.name for parameter in formula.parameters}
+    return formula.groups.get(name, (name,) if name in known else ())
+
+
+def _unknown(formula: formulas.Formula, parameter: str, path: Path) -> InputError:
+    known = [*(p.name for p in formula.parameters), *formula.groups]
+    remedy = f"unknown parameter of {formula.name}; {nearest(parameter, known)}"
+    return InputError(path, f"parameters.{parameter}", None, remedy)
+
+
+def find_formula(
+    name: str, source: str | Path = "formula", key: str | None = None
+) -> formulas.Formula:
+    """Return the formula of a name, or say at the place that names it why there is none."""
+    try:
+        return formulas.get(name)
+    except (formulas.UnknownFormula, formulas.BrokenFormula) as error:
+        raise InputError(source, key, name, error.remedy) from error
+
+
+def check_ranges(
+    formula: formulas.Formula,
+    ranges: Mapping[str, Range],
+    path: Path,
+    prefix: str,
+    suffix: str | None = None,
+) -> None:
+    """Refuse ranges that a formula cannot draw from, at the place in the file that says them."""
+    try:
+        formula.resolve(ranges)
+    except formulas.RangeError as error:
+        parts = [prefix, error.parameter, *([suffix] if suffix else [])]
+        value = ranges.get(error.parameter)
+        shown = error.value if value is None else plain(value)
+        raise InputError(path, ".".join(parts), shown, error.remedy) from error
