@@ -259,7 +259,8 @@ def _choose(labels: Labels, task: Task, classes: int, draw: int) -> Indices:
         )
     if size < classes:
         raise DownstreamError(f"{where}: train_size {size} is less than the {classes} classes")
-    return _order(labels, classes, np.random.default_rng([task.seed, 1, draw]))[:size]
+    stream = [task.seed, 1, draw] if draw else [task.seed, 1]
+    return _order(labels, classes, np.random.default_rng(stream))[:size]
 
 
 def _order(labels: Labels, classes: int, rng: np.random.Generator) -> Indices:
