@@ -11,9 +11,12 @@ Three kinds of name are known:
 - any data set that timm reads: ``hfds/OWNER/NAME`` for one of the Hugging Face hub,
   ``tfds/NAME``, ``wds/NAME`` and ``torch/NAME``, see ``timm.data.create_dataset``.
 
-A kind tells the labels of its images at once and decodes an image only when it is asked for, so
+Nothing heavy is imported before a task is loaded: recipes are checked against the names here. A
+kind tells the labels of its images at once and decodes an image only when it is asked for, so
 that 200 labelled images of 100,000 cost 200 decodings.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,14 +27,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.error import URLError
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from explorer.errors import InputError, nearest
-from explorer.images import image_files, read
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
     from explorer.training.recipe import Task
 
 GROUP = "explorer.tasks"
@@ -85,7 +87,7 @@ class Kind:
         split: Who splits it: its ``own`` test images, a ``share`` of every class, or ``either``.
     """
 
-    load: "Callable[[Task], Source]"
+    load: Callable[[Task], Source]
     path: Literal["required", "optional", "refused"] = "required"
     split: Literal["own", "share", "either"] = "own"
 
@@ -117,7 +119,9 @@ def names() -> list[str]:
 # --- The built-in kinds -------------------------------------------------------------------------
 
 
-def _digits(_task: "Task") -> Source:
+def _digits(_task: Task) -> Source:
+    import numpy as np
+    from PIL import Image
     from sklearn.datasets import load_digits
 
     raw, labels = load_digits(return_X_y=True)
@@ -126,7 +130,7 @@ def _digits(_task: "Task") -> Source:
     return Source(tuple("0123456789"), split, channels=1)
 
 
-def _imagefolder(task: "Task") -> Source:
+def _imagefolder(task: Task) -> Source:
     root = root_of(task)
     train, held_out = root / "train", root / "val"
     if train.is_dir() != held_out.is_dir():
@@ -151,6 +155,8 @@ def class_files(root: Path, least: int = 2) -> dict[str, list[Path]]:
     Raises:
         DownstreamError: There are fewer classes than `least`, or one without an image.
     """
+    from explorer.images import image_files
+
     if not root.is_dir():
         raise DownstreamError(f"{root}: no such directory; it should hold one folder a class")
     folders = sorted(
@@ -176,6 +182,10 @@ def read_file(file: Path) -> Image.Image:
     Raises:
         DownstreamError: It is no image, or a damaged one.
     """
+    from PIL import Image
+
+    from explorer.images import read
+
     try:
         with Image.open(file) as image:
             side = min(image.size)
@@ -188,8 +198,7 @@ def read_file(file: Path) -> Image.Image:
 
 def _files(files: dict[str, list[Path]], classes: tuple[str, ...]) -> Split:
     rows = [(file, classes.index(name)) for name, paths in files.items() for file in paths]
-    labels = np.array([label for _, label in rows], np.int64)
-    return Split(labels, lambda index: read_file(rows[index][0]))
+    return Split(_labels(label for _, label in rows), lambda index: read_file(rows[index][0]))
 
 
 def _torchvision(name: str, train: Sequence[str], test: str = "test") -> Kind:
@@ -201,7 +210,7 @@ def _torchvision(name: str, train: Sequence[str], test: str = "test") -> Kind:
         test: Its split to test on.
     """
 
-    def load(task: "Task") -> Source:
+    def load(task: Task) -> Source:
         from torchvision import datasets
 
         root = root_of(task)
@@ -230,7 +239,7 @@ def _torchvision(name: str, train: Sequence[str], test: str = "test") -> Kind:
     return Kind(load)
 
 
-def _timm(task: "Task") -> Source:
+def _timm(task: Task) -> Source:
     from timm.data import create_dataset
 
     root = None if task.path is None else str(root_of(task))
@@ -278,15 +287,22 @@ def _indexed(data: Any) -> Split:
 
 
 def _labels(labels: Iterable[Any]) -> NDArray[np.int64]:
+    import numpy as np
+
     return np.array([int(label) for label in labels], np.int64)
 
 
 def _picture(image: Any) -> Image.Image:
+    import numpy as np
+    from PIL import Image
+
     return image if isinstance(image, Image.Image) else Image.fromarray(np.asarray(image))
 
 
 def _joined(splits: Sequence[Split]) -> Split:
     """Chain splits to one."""
+    import numpy as np
+
     rows = [(split, index) for split in splits for index in range(len(split.labels))]
 
     def read(index: int) -> Image.Image:
@@ -297,7 +313,7 @@ def _joined(splits: Sequence[Split]) -> Split:
 
 
 @contextmanager
-def _fetching(task: "Task", remedy: str) -> Iterator[None]:
+def _fetching(task: Task, remedy: str) -> Iterator[None]:
     """Turn what goes wrong while a data set is fetched into one line."""
     try:
         yield
@@ -311,7 +327,7 @@ def _fetching(task: "Task", remedy: str) -> Iterator[None]:
         ) from error
 
 
-def root_of(task: "Task") -> Path:
+def root_of(task: Task) -> Path:
     """Return the folder of a task.
 
     Raises:
