@@ -1,12 +1,10 @@
-"""The Optuna dashboard of a database, with notes and pictures for its trials.
+"""The Optuna dashboard of a database: notes, images and curves per arm, and a note per study.
 
-Whoever runs a study writes nothing for it. The dashboard itself dresses the studies that it shows,
-in a thread: it draws the images of a trial anew from its ranges, and writes notes and the list of
-pictures where optuna-dashboard looks for them.
+They are written once, when an arm ends, by the public functions of optuna-dashboard and Optuna.
 """
 
-from explorer.dashboard.artifacts import open_artifacts
-from explorer.dashboard.dresser import Dresser
-from explorer.dashboard.server import serving
+from explorer.dashboard.artifacts import default_place, open_artifacts
+from explorer.dashboard.describing import describe, note
+from explorer.dashboard.server import serve
 
-__all__ = ["Dresser", "open_artifacts", "serving"]
+__all__ = ["default_place", "describe", "note", "open_artifacts", "serve"]

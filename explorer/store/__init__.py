@@ -8,9 +8,11 @@ from ours.
 from explorer.errors import masked
 from explorer.store.arms import Describe
 from explorer.store.connection import Database, connect, default_url
+from explorer.store.copying import archive, copy_studies
 from explorer.store.queue import Queue, Replicate
 from explorer.store.retry import patient
 from explorer.store.runs import Run, dead_runs, exclusive, live_runs, load_runs
+from explorer.store.soundness import check
 from explorer.store.studies import definition, open_study, optuna_study, study_names
 
 __all__ = [
@@ -19,7 +21,10 @@ __all__ = [
     "Queue",
     "Replicate",
     "Run",
+    "archive",
+    "check",
     "connect",
+    "copy_studies",
     "dead_runs",
     "default_url",
     "definition",

@@ -56,6 +56,7 @@ class Arms:
         self._study_id = self._storage.get_study_id_from_name(study.name)
         self._space = points.distributions(study)
         self._describe = describe
+        self._ids: dict[int, int] = {}
 
     def sample(self, arm: str, index: int) -> tuple[int, dict[str, Range]]:
         """Ask the study's sampler for a new arm; returns its trial's number and its ranges.
@@ -84,6 +85,8 @@ class Arms:
             number = self._running(arm)
             if number is None:
                 number = self._create(arm, ranges)
+                # Of replicates that ended before, if there are any.
+                patient(self._set_steps)(arm, self._trial(number))
             change = sa.update(replicates).where(*mine, replicates.c.state.in_(OPEN))
 
             @patient
@@ -95,9 +98,22 @@ class Arms:
         return number
 
     @patient
-    def should_stop(self, arm: str, number: int) -> bool:
-        """Write what was reported of an arm to its trial, and say whether the pruner stops it."""
-        self._set_steps(arm, self._trial(number))
+    def report(self, arm: str, number: int, images_seen: int) -> None:
+        """Write the mean of the probe at a rung of an arm to its trial."""
+        probes = {key: value for key, value in self._probes(arm).items() if key[1] == images_seen}
+        with suppress(UpdateFinishedTrialError):  # another run has ended the arm
+            for step, value in pruning.steps(self._study.protocol, probes).items():
+                self._storage.set_trial_intermediate_value(self._id(number), step, value)
+
+    @patient
+    def report_score(self, number: int, replicate: int, accuracy: float) -> None:
+        """Write the score of a replicate to its arm's trial, as ``wilcoxon`` has it."""
+        with suppress(UpdateFinishedTrialError):
+            self._storage.set_trial_intermediate_value(self._id(number), replicate, accuracy)
+
+    @patient
+    def should_stop(self, number: int) -> bool:
+        """Say whether the study's pruner stops an arm at what was reported of it last."""
         return pruning.should_stop(self._study, self._optuna, self._trial(number))
 
     @patient
@@ -141,31 +157,17 @@ class Arms:
             else:
                 patient(self._set_steps)(arm, trial)
 
+    @patient
     def _create(self, arm: str, ranges: Mapping[str, Range]) -> int:
-        tries = 0
-
-        @patient
-        def create() -> int:
-            nonlocal tries
-            tries += 1
-            if tries > 1:  # the answer to the first may have been lost
-                for trial in self._storage.get_all_trials(
-                    self._study_id, deepcopy=False, states=(TrialState.RUNNING,)
-                ):
-                    if trial.user_attrs.get("arm") == arm:
-                        return trial.number
-            template = create_trial(
-                state=TrialState.RUNNING,
-                params=points.to_params(self._study, ranges),
-                distributions=self._space,
-                user_attrs=points.attributes(self._study, arm, ranges),
-            )
-            trial_id = self._storage.create_new_trial(self._study_id, template)
-            return int(self._storage.get_trial_number_from_id(trial_id))
-
-        number = create()
-        patient(self._set_steps)(arm, self._trial(number))  # of replicates that ended before
-        return number
+        """Create the trial of an arm; one whose number was never heard goes with :meth:`repair`."""
+        template = create_trial(
+            state=TrialState.RUNNING,
+            params=points.to_params(self._study, ranges),
+            distributions=self._space,
+            user_attrs=points.attributes(self._study, arm, ranges),
+        )
+        trial_id = self._storage.create_new_trial(self._study_id, template)
+        return int(self._storage.get_trial_number_from_id(trial_id))
 
     def _drop(self, trial: FrozenTrial) -> None:
         """Fail a trial that belongs to no replicate, once nobody is just about to give it one."""
@@ -252,7 +254,10 @@ class Arms:
             _log.exception("arm %s could not be described", arm)
 
     def _id(self, number: int) -> int:
-        return int(self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number))
+        if number not in self._ids:
+            lookup = self._storage.get_trial_id_from_study_id_trial_number
+            self._ids[number] = lookup(self._study_id, number)
+        return self._ids[number]
 
     def _trial(self, number: int) -> FrozenTrial:
         return self._storage.get_trial(self._id(number))

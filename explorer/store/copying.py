@@ -1,41 +1,36 @@
-"""Copying studies from one database to another, row by row, with numbers of the new one."""
+"""Copying studies from one database to another, and keeping one under another name.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+Optuna's trials are copied by its public calls, one at a time, so that a copy may be cut short.
+Until it is whole it says so in a user attribute, and has no definition; it is deleted then and made
+again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any
 
+import optuna
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
-from explorer.errors import InputError, OutageError, nearest
-from explorer.store.database import Database, writing
-from explorer.store.retry import reason_of
+from explorer.errors import InputError, nearest
+from explorer.store.connection import Database
+from explorer.store.retry import patient
 from explorer.store.runs import live_runs
-from explorer.store.studies import study_names
-from explorer.store.tables import epochs, insert_missing, results, runs
+from explorer.store.studies import ARCHIVE, COPYING, DEFINITION, is_whole, study_names
+from explorer.store.tables import epochs, insert_missing, replicates, rungs, runs
 
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
-_OF_STUDY = ("study_directions", "study_user_attributes", "study_system_attributes")
-_OF_TRIAL = (
-    "trial_params",
-    "trial_values",
-    "trial_intermediate_values",
-    "trial_user_attributes",
-    "trial_system_attributes",
-    "trial_heartbeats",
-)
-_TRIALS_AT_ONCE = 500
+_ROWS_AT_ONCE = 500
 
 
 def copy_studies(
     source: Database, target: Database, names: Sequence[str] = (), *, progress: Progress
 ) -> list[str]:
-    """Copy studies with all that belongs to them: trials, epoch curves, runs, remembered results.
+    """Copy studies with all that belongs to them: trials, replicates, rungs, epochs, runs.
 
-    Everything is as it was, except the numbers by which the database itself knows studies and
-    trials. All of it is one transaction: an interrupted copy has copied nothing, and can be made
-    again. A result that the target remembers already stays the target's.
+    They are whole once all of them are copied; a copy that was cut short can be made again.
 
     Args:
         source: Where the studies are.
@@ -49,117 +44,130 @@ def copy_studies(
     Raises:
         InputError: If the source has no study of a name, a run works on one, or the target has one
             of the same name.
-        OutageError: If a database went away meanwhile; nothing has been copied.
+        OutageError: If a database went away meanwhile.
     """
     names = _chosen(source, names)
-    taken = sorted({*names} & {*study_names(target)})
-    if taken:
-        remedy = "the target has a study of this name already; leave it out, or choose another"
-        raise InputError("TO", None, taken[0], remedy)
-    try:
-        with _snapshot(source.engine) as read, writing(target.engine) as write:
-            copier = _Copier(read, write)
-            with progress(copier.count(names)) as advance:
-                for name in names:
-                    copier.copy(name, advance)
-    except SQLAlchemyError as error:
-        raise OutageError(f"nothing was copied: {reason_of(error)}") from error
-    return names
+    for name in study_names(target):
+        if name in names and is_whole(target, name):
+            remedy = "the target has a study of this name already; leave it out, or choose another"
+            raise InputError("TO", None, name, remedy)
+    studies = [_load(source, name) for name in names]
+    counts = [len(study.get_trials(deepcopy=False)) for study in studies]
+    with progress(sum(counts)) as advance:
+        for study in studies:
+            _copy_trials(study, source, target, study.study_name, advance)
+            _copy_rows(source, target, study.study_name)
+    for study in studies:
+        _complete(study, target, study.study_name)
+    return list(names)
+
+
+def archive(database: Database, name: str) -> str | None:
+    """Keep a study under another name, so that its own is free; ``None`` if there is no such study.
+
+    It may be cut short anywhere and called again: what the study is archived as is noted first, its
+    trials are copied, its replicates get the new name in one transaction, and last of all Optuna's
+    study of the old name is deleted.
+
+    Raises:
+        InputError: If a run works on it.
+    """
+    if name not in study_names(database):
+        return None
+    if live_runs(database, name):
+        remedy = "is being run by another process; stop that first"
+        raise InputError("--fresh", None, name, remedy)
+    study = _load(database, name)
+    noted = study.user_attrs.get(ARCHIVE)
+    kept = noted or f"{name}.archived-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    if not noted:
+        patient(study.set_user_attr)(ARCHIVE, kept)
+    if kept not in study_names(database) or not is_whole(database, kept):
+        _copy_trials(study, database, database, kept, lambda _: None)
+        _complete(study, database, kept)
+    _rename_rows(database, name, kept)
+    patient(optuna.delete_study)(study_name=name, storage=database.optuna)
+    return kept
 
 
 def _chosen(source: Database, names: Sequence[str]) -> list[str]:
-    known = study_names(source)
-    for name in names:
-        if name not in known:
-            remedy = f"not in the database; {nearest(name, known)}"
-            raise InputError("--study", None, name, remedy)
-    chosen = sorted({*(names or known)})
+    there = study_names(source)
+    chosen = list(dict.fromkeys(names)) or there
     for name in chosen:
+        if name not in there:
+            raise InputError("--study", None, name, f"not in FROM; {nearest(name, there)}")
         if live_runs(source, name):
-            remedy = "is being run; stop that first, or copy other studies with --study"
+            # What is in flight would be in two databases, and end in one.
+            remedy = "is being run; copy it when that has ended, or stop it first"
             raise InputError("FROM", None, name, remedy)
     return chosen
 
 
-@contextmanager
-def _snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Open a transaction that sees the database as it is now, whatever others write."""
-    with engine.connect() as connection:
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN")
-        else:
-            connection.execution_options(isolation_level="REPEATABLE READ")
-        yield connection
+@patient
+def _load(database: Database, name: str) -> optuna.Study:
+    return optuna.load_study(study_name=name, storage=database.optuna)
 
 
-class _Copier:
-    """Optuna's tables as both databases have them, and ours, in one transaction of each."""
-
-    def __init__(self, read: sa.Connection, write: sa.Connection) -> None:
-        self._read = read
-        self._write = write
-        wanted = ("studies", "trials", *_OF_STUDY, *_OF_TRIAL)
-        self._tables = [sa.MetaData() for _ in range(2)]
-        for metadata, connection in zip(self._tables, (read, write), strict=True):
-            metadata.reflect(connection, only=wanted)
-
-    def count(self, names: Sequence[str]) -> int:
-        studies, trials = (self._tables[0].tables[name] for name in ("studies", "trials"))
-        joined = trials.join(studies, trials.c.study_id == studies.c.study_id)
-        wanted = sa.select(sa.func.count()).select_from(joined)
-        return int(self._read.execute(wanted.where(studies.c.study_name.in_(names))).scalar_one())
-
-    def copy(self, name: str, advance: Callable[[int], None]) -> None:
-        studies = self._tables[0].tables["studies"].c
-        numbers = {"study_id": self._rows("studies", studies.study_name == name)}
-        for table in _OF_STUDY:
-            self._rows(table, self._of(table, "study_id", numbers), numbers)
-        ours = self._read.execute(sa.select(runs).where(runs.c.study_name == name)).mappings()
-        insert_missing(self._write, runs, [dict(row) for row in ours])
-        last = 0
-        while True:
-            trials = self._tables[0].tables["trials"].c
-            wanted = sa.and_(self._of("trials", "study_id", numbers), trials.trial_id > last)
-            there = self._rows("trials", wanted, numbers, limit=_TRIALS_AT_ONCE)
-            if not there:
-                return
-            self._copy_trials({"trial_id": there})
-            advance(len(there))
-            last = max(there)
-
-    def _copy_trials(self, numbers: Mapping[str, Mapping[int, int]]) -> None:
-        for table in _OF_TRIAL:
-            self._rows(table, self._of(table, "trial_id", numbers), numbers)
-        for ours in (epochs, results):
-            mine = sa.select(ours).where(ours.c.trial_id.in_(numbers["trial_id"]))
-            rows = self._read.execute(mine).mappings()
-            insert_missing(self._write, ours, [_renumbered(dict(row), numbers) for row in rows])
-
-    def _of(
-        self, table: str, column: str, numbers: Mapping[str, Mapping[int, int]]
-    ) -> sa.ColumnElement[bool]:
-        return self._tables[0].tables[table].c[column].in_(numbers[column])
-
-    def _rows(
-        self,
-        table: str,
-        wanted: sa.ColumnElement[bool],
-        numbers: Mapping[str, Mapping[int, int]] | None = None,
-        *,
-        limit: int | None = None,
-    ) -> dict[int, int]:
-        """Copy rows in the order of their numbers; returns the new number of each."""
-        there, here = (metadata.tables[table] for metadata in self._tables)
-        (key,) = (column.name for column in there.primary_key)
-        query = sa.select(there).where(wanted).order_by(there.c[key]).limit(limit)
-        rows = [dict(row) for row in self._read.execute(query).mappings()]
-        if not rows:
-            return {}
-        old = [row.pop(key) for row in rows]
-        insert = sa.insert(here).returning(here.c[key], sort_by_parameter_order=True)
-        new = self._write.execute(insert, [_renumbered(row, numbers or {}) for row in rows])
-        return dict(zip(old, new.scalars(), strict=True))
+def _copy_trials(
+    study: optuna.Study,
+    source: Database,
+    target: Database,
+    name: str,
+    advance: Callable[[int], None],
+) -> None:
+    """Copy the trials of a study, and its attributes but for the definition."""
+    if name in study_names(target):  # a copy that was cut short
+        patient(optuna.delete_study)(study_name=name, storage=target.optuna)
+        with target.writing() as connection:
+            connection.execute(sa.delete(replicates).where(replicates.c.study == name))
+    copy = optuna.create_study(study_name=name, storage=target.optuna, directions=study.directions)
+    copy.set_user_attr(COPYING, True)
+    ids = [
+        database.optuna.get_study_id_from_name(one)
+        for database, one in ((source, study.study_name), (target, name))
+    ]
+    for key, value in source.optuna.get_study_system_attrs(ids[0]).items():
+        target.optuna.set_study_system_attr(ids[1], key, value)
+    for key, value in study.user_attrs.items():
+        if key not in {COPYING, DEFINITION, ARCHIVE}:
+            copy.set_user_attr(key, value)
+    for trial in study.get_trials(deepcopy=False):
+        copy.add_trial(trial)
+        advance(1)
 
 
-def _renumbered(row: Mapping[str, Any], numbers: Mapping[str, Mapping[int, int]]) -> dict[str, Any]:
-    return {**row, **{column: new[row[column]] for column, new in numbers.items() if column in row}}
+def _complete(study: optuna.Study, target: Database, name: str) -> None:
+    """Say of a copy that it is whole."""
+    copy = _load(target, name)
+    if DEFINITION in study.user_attrs:
+        patient(copy.set_user_attr)(DEFINITION, study.user_attrs[DEFINITION])
+    patient(copy.set_user_attr)(COPYING, False)
+
+
+def _copy_rows(source: Database, target: Database, name: str) -> None:
+    """Copy the rows of a study, in one transaction, with numbers of the new database."""
+    mine = sa.select(replicates).where(replicates.c.study == name).order_by(replicates.c.id)
+    with source.engine.connect() as read, target.writing() as write:
+        for some in read.execute(mine).mappings().partitions(_ROWS_AT_ONCE):
+            rows = [dict(row) for row in some]
+            old = [row.pop("id") for row in rows]
+            insert = sa.insert(replicates).returning(replicates.c.id, sort_by_parameter_order=True)
+            new = dict(zip(old, write.execute(insert, rows).scalars(), strict=True))
+            for table in (rungs, epochs):
+                theirs = sa.select(table).where(table.c.replicate_id.in_(old))
+                content = [_renumbered(row, new) for row in read.execute(theirs).mappings()]
+                insert_missing(write, table, content)
+        theirs = sa.select(runs).where(runs.c.study == name)
+        insert_missing(write, runs, [dict(row) for row in read.execute(theirs).mappings()])
+
+
+def _renumbered(row: Mapping[Any, Any], numbers: Mapping[int, int]) -> dict[str, Any]:
+    return {**row, "replicate_id": numbers[row["replicate_id"]]}
+
+
+@patient
+def _rename_rows(database: Database, name: str, new_name: str) -> None:
+    with database.writing() as connection:
+        for table in (replicates, runs):
+            mine = sa.update(table).where(table.c.study == name)
+            connection.execute(mine.values(study=new_name))

@@ -7,11 +7,13 @@ second, of the fourth, and so on. Under ``wilcoxon`` a step is a replicate, whic
 its seed, and its value is its score. With two objectives Optuna has no intermediate values.
 """
 
+import warnings
 from collections.abc import Mapping
 from math import nan
 from statistics import fmean
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import (
     BasePruner,
     HyperbandPruner,
@@ -63,7 +65,9 @@ def make_pruner(study: Study) -> BasePruner | None:
                 reduction_factor=factor,
             )
         case "wilcoxon":
-            return WilcoxonPruner(p_threshold=options.threshold)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                return WilcoxonPruner(p_threshold=options.threshold)
         case _:
             return None
 

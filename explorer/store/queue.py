@@ -49,7 +49,7 @@ MAX_DEATHS = 3
 
 _log = logging.getLogger("explorer")
 _columns = replicates.c
-_Row = Mapping[str, Any]
+_Row = Mapping[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ class Queue:
         opened = open_study(database, study)
         self._arms = Arms(database, study, run_id, opened, describe)
         self._in_flight: dict[int, Replicate] = {}
+        self._has_steps = len(study.file.objectives) == 1  # Optuna has none for several
 
     def recover(self, *, retry_failed: bool = False) -> int:
         """Take back what dead runs left in flight, and put all that is missing into the queue.
@@ -161,8 +162,10 @@ class Queue:
         }
         if not self._write(replicate, {}, {rungs: [row]}):
             return True
-        if len(self._study.file.objectives) > 1 or self._study.file.pruner.name == "wilcoxon":
+        pruner = self._study.file.pruner.name
+        if replicate.trial is None or not self._has_steps or pruner == "wilcoxon":
             return False
+        self._arms.report(replicate.arm, replicate.trial, rung.images_seen)
         return self._judge(replicate, f"stopped at {rung.images_seen:,} images")
 
     def complete(self, replicate: Replicate, scores: Scores) -> str | None:
@@ -332,14 +335,17 @@ class Queue:
         if replicate.trial is None:
             return
         if self._study.file.pruner.name == "wilcoxon" and changes["state"] == COMPLETE:
-            self._judge(replicate, f"stopped after replicate {replicate.replicate}")
+            self._arms.report_score(replicate.trial, replicate.replicate, changes["accuracy"])
+            if self._any_open(replicate.arm):
+                self._judge(replicate, f"stopped after replicate {replicate.replicate}")
         self._arms.settle(replicate.arm)
 
     def _judge(self, replicate: Replicate, reason: str) -> bool:
         """Ask the pruner about the arm of a replicate, and stop the arm if it says so."""
-        if replicate.trial is None or not self._any_open(replicate.arm):
+        pruner = self._study.file.pruner.name
+        if pruner == "none" or replicate.trial is None:
             return False
-        stops = self._arms.should_stop(replicate.arm, replicate.trial)
+        stops = self._arms.should_stop(replicate.trial)
         if stops:
             self.prune(replicate.arm, reason)
         return stops

@@ -36,7 +36,7 @@ def to_row(scores: Scores) -> dict[str, Any]:
     }
 
 
-def measured(row: Mapping[str, Any]) -> dict[str, float]:
+def measured(row: Mapping[Any, Any]) -> dict[str, float]:
     """Return all numbers that a finished replicate has, by the names that objectives have."""
     content = json.loads(row["scores"])
     return {
@@ -59,13 +59,13 @@ def problem(study: Study, numbers: Mapping[str, float], *, point: bool) -> str |
     return None
 
 
-def values(study: Study, rows: Sequence[Mapping[str, Any]]) -> list[float]:
+def values(study: Study, rows: Sequence[Mapping[Any, Any]]) -> list[float]:
     """Return the values of an arm, one per objective: the means over its finished replicates."""
     numbers = [measured(row) for row in rows]
     return [fmean(one[objective.name] for one in numbers) for objective in study.file.objectives]
 
 
-def attributes(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def attributes(rows: Sequence[Mapping[Any, Any]]) -> dict[str, float]:
     """Return the user attributes of an arm that ends: what its finished replicates tell."""
     by_name: defaultdict[str, list[float]] = defaultdict(list)
     for row in rows:

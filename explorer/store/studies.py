@@ -22,6 +22,12 @@ SAMPLE_PREFIX = "sample-"
 DEFINITION = "definition"
 """User attribute of the Optuna study: what it asks for. It is set last when a study is made."""
 
+COPYING = "copying"
+"""User attribute of a study that is a copy: whether it still is being made."""
+
+ARCHIVE = "archived_as"
+"""User attribute of a study that is being archived: the name that it gets."""
+
 _FRESH = "give the study another name, or start over with --fresh (nothing is deleted)"
 
 
@@ -52,9 +58,16 @@ def definition(database: Database, name: str) -> dict[str, Any]:
     """
     attrs = patient(lambda: optuna_study(database, name).user_attrs)()
     if DEFINITION not in attrs:
-        raise InputError("study", None, name, "was not made by explorer: it says no definition")
+        cut = "is a copy that was cut short; make it again"
+        remedy = cut if attrs.get(COPYING) else "was not made by explorer: it has no definition"
+        raise InputError("study", None, name, remedy)
     content: dict[str, Any] = attrs[DEFINITION]
     return content
+
+
+def is_whole(database: Database, name: str) -> bool:
+    """Say whether a study is no copy, or one that was not cut short."""
+    return not patient(lambda: optuna_study(database, name).user_attrs)().get(COPYING)
 
 
 def open_study(database: Database, study: Study) -> optuna.Study:
@@ -71,7 +84,13 @@ def open_study(database: Database, study: Study) -> optuna.Study:
     _check_names(study)
     now = study.definition()
     opened = _create(database, study)
-    earlier = opened.user_attrs.get(DEFINITION)
+    attrs = opened.user_attrs
+    earlier = attrs.get(DEFINITION)
+    if attrs.get(ARCHIVE) and not _any_replicates(database, study.name):
+        remedy = "was being archived when that was cut short; --fresh completes it"
+        raise InputError(study.path, None, study.name, remedy)
+    if attrs.get(ARCHIVE):  # it goes on instead
+        patient(opened.set_user_attr)(ARCHIVE, "")
     if earlier is not None:
         _check_same(earlier, now, study.path)
     elif opened.get_trials(deepcopy=False):

@@ -1,103 +1,47 @@
-"""The dashboard of a study that is being run, in a browser."""
+"""The dashboard of a study in a browser: an arm that is described while it is unfinished."""
 
 import re
-import subprocess
-import sys
-import time
-from pathlib import Path
+import threading
 
+import optuna
 import pytest
 
-from explorer import search
-from explorer import store as db
-from explorer import study as config
-from explorer.scores import Rung
-from tests.processes import environment, free_port
-from tests.runner.listening import addresses
+from explorer import store
+from explorer.dashboard import describe, note, serve
+from tests.report import rows
 
-STUDY = """\
-description: Is it shown while it runs?
-search_space: visual_atom
-protocol: smoke
-replicates: 1
-arms:
-  waves: {frequency: [0, 20], orbits: [1, 50]}
-  circles: {frequency: [0, 0]}
-"""
+pytest.importorskip("optuna_dashboard")
 
 
 @pytest.fixture
-def queue(write_study, sqlite_url):
-    """The queue of a study whose trials this test plays the workers of."""
-    write_study(STUDY)
-    with (
-        db.disposing(db.connect(sqlite_url, create=True)) as storage,
-        db.Run(storage, "mine") as run,
-    ):
-        queue = search.Queue(storage, config.load_study("mine"), run.run_id)
-        queue.recover()
-        yield queue
+def address(tmp_path):
+    """Where the dashboard of a study with one described arm and its control answers."""
+    with rows.connect(tmp_path) as database:
+        rows.ablation(database, "mine")
+        study = store.optuna_study(database, "mine")
+        trial = study.ask({"frequency.low": optuna.distributions.FloatDistribution(0, 200)})
+        trial.set_user_attr("arm", "best_practice")
+        describe(database, "mine", "best_practice", trial.number)
+        study.tell(trial, 0.8167)
+        note(database, "mine")
+        with serve(database, port=0) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            host, port = server.server_address[:2]
+            yield f"http://{host}:{port}/dashboard/studies/1"
+            server.shutdown()
+            thread.join()
 
 
-@pytest.fixture
-def address(queue, folder, sqlite_url):  # noqa: ARG001 - the database has to be there
-    """Where ``explorer dashboard mine`` says that it is."""
-    pytest.importorskip("optuna_dashboard")
-    command = [sys.executable, "-c", "from explorer.cli import main; main()", "dashboard", "mine"]
-    command += ["--storage", sqlite_url, "--port", str(free_port())]
-    running = subprocess.Popen(
-        command,
-        cwd=folder,
-        env={**environment(), "PYTHONPATH": str(Path(config.__file__).parents[2])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        said = running.stdout.readline()
-        found = re.match(
-            r"(http://127\.0\.0\.1:\d+/dashboard/studies/\d+)  \(Ctrl-C ends it\)", said
-        )
-        assert found, said
-        assert addresses(running.pid) == {"127.0.0.1"}
-        yield found[1]
-    finally:
-        running.terminate()
-        running.wait(timeout=20)
-
-
-def _attrs(queue: search.Queue) -> dict:
-    study = queue.optuna_study
-    return study._storage.get_study_system_attrs(study._study_id)
-
-
-def test_a_study_that_runs_is_shown_and_followed(queue, address, page):
-    proposal = queue.take()
-    while proposal.arm != "waves":
-        queue.complete(proposal.number, 0.25)
-        proposal = queue.take()
+def test_an_arm_and_its_study_are_shown(address, page):
     page.set_default_timeout(60_000)
-    page.goto(address.partition("/dashboard")[0])
-    page.get_by_text(re.compile(r"\bmine\b")).first.wait_for()
-
-    # The trial that runs: its note, and its images, which were drawn for it.
-    page.goto(f"{address}/trials?numbers={proposal.number}")
-    page.get_by_role("heading", name="waves, replicate 0").wait_for()
-    page.get_by_text("Running.", exact=True).wait_for()
-    sheet = page.get_by_role("img", name="The first images of the first categories")
+    page.goto(address)
+    page.get_by_text("best_practice: Learning curves").wait_for()
+    page.goto(f"{address}/note")
+    page.get_by_role("cell", name="scratch", exact=True).wait_for()  # a control
+    page.goto(f"{address}/trials?numbers=0")
+    page.get_by_role("heading", name="best_practice").wait_for()
+    page.get_by_text(re.compile(r"81\.7 ± 1\.5 %")).first.wait_for()
+    sheet = page.locator("img[src*='/artifacts/']").first
     sheet.wait_for()
-    assert sheet.evaluate("image => image.decode().then(() => image.naturalWidth)") > 300
-
-    # It goes on, and so does the page.
-    queue.report(proposal.number, Rung(128, 0.375, 2.0, 1.0))
-    page.get_by_role("cell", name="37.5").wait_for()
-    queue.complete(proposal.number, 0.625, {"accuracy.digits": 0.625})
-    page.get_by_text("0.625", exact=True).first.wait_for()
-
-    # optuna-dashboard does not ask again for a trial that has ended: its last note is there at the
-    # next load of the page.
-    until = time.monotonic() + 60
-    while "62.5 %" not in str(_attrs(queue)) and time.monotonic() < until:
-        time.sleep(0.2)
-    page.reload()
-    page.get_by_text("62.5 %", exact=True).wait_for()
+    assert sheet.evaluate("image => image.decode().then(() => image.naturalWidth)") == 606

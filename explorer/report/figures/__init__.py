@@ -1,29 +1,30 @@
-"""Figures of a study: matplotlib for print, plotly for pages, from the same numbers.
+"""Figures of a study: matplotlib for print, plotly for pages and the dashboard.
 
-A figure is one file with three steps: ``prepare`` takes from the :class:`Material` what is drawn,
-or returns ``None`` where the study has nothing to show for it; ``on_paper`` and ``on_page`` draw
-that. :data:`FIGURES` has them in the order of a report.
+A figure of ours is a :class:`~explorer.report.figures.description.Figure`, from which both are
+drawn. All others are Optuna's own, of the Optuna study whose trials are arms.
 """
 
-from explorer.report.figures.drawing import Interactive, draw, draw_fidelity, interactive
-from explorer.report.figures.kind import Kind
-from explorer.report.figures.material import Material, gather
-from explorer.report.figures.narrow import stacked
-from explorer.report.figures.registry import FIGURES
-from explorer.report.figures.strip_drawing import below_page, data_url
-from explorer.report.figures.style import template
+from explorer.report.figures.description import Drawing
+from explorer.report.figures.drawing import (
+    Material,
+    draw,
+    drawings,
+    gather,
+    learning_of,
+    ours,
+)
+from explorer.report.figures.strips import dataset_of, first_row, images, sheet
 
 __all__ = [
-    "FIGURES",
-    "Interactive",
-    "Kind",
+    "Drawing",
     "Material",
-    "below_page",
-    "data_url",
+    "dataset_of",
     "draw",
-    "draw_fidelity",
+    "drawings",
+    "first_row",
     "gather",
-    "interactive",
-    "stacked",
-    "template",
+    "images",
+    "learning_of",
+    "ours",
+    "sheet",
 ]

@@ -1,138 +1,210 @@
 """All figures of a study: as files for print, and as plotly's for a page."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from explorer.report.fidelity import FidelityReport
-from explorer.report.figures import fidelity, style
-from explorer.report.figures.kind import Kind
-from explorer.report.figures.material import Material
-from explorer.report.figures.registry import FIGURES
-from explorer.report.figures.strip_drawing import below_paper
-from explorer.report.figures.strips import Strip, strips
-from explorer.report.files import replacing
-from explorer.report.latex import escape, safe_label
+import numpy as np
+import optuna
+import pandas as pd
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+from explorer import store
+from explorer.errors import InputError
+from explorer.files import replacing
+from explorer.report.analysis import correlations
+from explorer.report.fidelity import SEPARATOR, FidelityReport, members
+from explorer.report.fidelity import fidelity as compare_protocols
+from explorer.report.figures import arms, learning, paper, samplers, web
+from explorer.report.figures.description import MOST_ARMS, Drawing, Figure, Strip
+from explorer.report.figures.strips import strips
+from explorer.report.frame import load, load_epochs, load_rungs
+from explorer.report.summary import StudyReport, summarise
+from explorer.report.tables import escape, safe_label
 
 
 @dataclass(frozen=True, slots=True)
-class Interactive:
-    """A figure for a page.
+class Material:
+    """What the figures of a study are drawn from.
 
     Attributes:
-        title: Its heading.
-        caption: How it is read, and over what its intervals are, in sentences of plain text.
-        strips: The images that belong below it, which ``below_page`` puts into it.
-        figure: The figure, as wide as its container; its height in pixels is
-            ``figure.layout.height``. For a dark page its template is exchanged for
-            ``style.template(dark=True)``.
+        report: What the study has found.
+        trials: A row per attempt.
+        rungs: A row per rung.
+        epochs: A row per epoch.
+        definition: The definition of the study.
+        study: The Optuna study, whose trials are arms.
+        fidelity: Its protocols against each other; ``None`` where it has run under one.
     """
 
-    title: str
-    caption: str
-    strips: tuple[Strip, ...]
-    figure: "go.Figure"
+    report: StudyReport
+    trials: pd.DataFrame
+    rungs: pd.DataFrame
+    epochs: pd.DataFrame
+    definition: Mapping[str, Any]
+    study: optuna.Study
+    fidelity: FidelityReport | None
 
 
-def draw(material: Material, directory: Path) -> list[Path]:
+def gather(database: store.Database, study: str | StudyReport) -> Material:
+    """Read what the figures of a study are drawn from.
+
+    Args:
+        database: Where the study is.
+        study: Its name, or what it has found.
+
+    Raises:
+        InputError: As :func:`explorer.report.summarise` does.
+    """
+    report = summarise(database, study) if isinstance(study, str) else study
+    name = report.study
+    return Material(
+        report=report,
+        trials=load(database, name),
+        rungs=load_rungs(database, name),
+        epochs=load_epochs(database, name),
+        definition=store.definition(database, name),
+        study=store.optuna_study(database, name),
+        fidelity=_fidelity(database, name.partition(SEPARATOR)[0]),
+    )
+
+
+def _fidelity(database: store.Database, name: str) -> FidelityReport | None:
+    if len(members(name, database)) < 2:
+        return None
+    try:
+        return compare_protocols(database, name)
+    except InputError:  # the others have not come as far
+        return None
+
+
+def drawings(material: Material, images: Sequence[Strip] = ()) -> list[Drawing]:
+    """Return the figures that a study has something to show for: ours, then Optuna's.
+
+    Args:
+        material: What they are drawn from.
+        images: Images of arms that stand below our figures in print.
+    """
+    report, note = _thinned(material.report)
+    shown = {arm.name for arm in report.arms}
+    return [
+        *ours(material, images),
+        *samplers.drawings(material.study, material.definition, shown, note),
+    ]
+
+
+def ours(material: Material, images: Sequence[Strip] = ()) -> list[Drawing]:
+    """Return our own figures, as :func:`drawings` does."""
+    whole, (report, note) = material.report, _thinned(material.report)
+    of_many = [
+        arms.ranges(report),
+        arms.variety(report, correlations(whole)),
+        learning.learning(report, material.rungs, material.epochs),
+    ]
+    described = [arms.accuracy(whole)]
+    described += [replace(f, note=f"{f.note} {note}".strip()) for f in of_many if f]
+    if material.fidelity is not None:
+        described.append(learning.protocols(material.fidelity))
+    return [_ours(replace(figure, strips=tuple(images))) for figure in described]
+
+
+def _thinned(report: StudyReport) -> tuple[StudyReport, str]:
+    """Leave out sampled arms so that a browser can draw the others, and say so.
+
+    All named arms stay, the best, the worst, and a seeded draw of the others.
+    """
+    if len(report.arms) <= MOST_ARMS:
+        return report, ""
+    kept = {arm.name for arm in (*report.ranked[:1], *report.ranked[-1:])}
+    kept |= {arm.name for arm in report.arms if not arm.sampled}
+    others = sorted({arm.name for arm in report.arms} - kept)
+    room = max(0, MOST_ARMS - len(kept))
+    kept |= set(np.random.default_rng(0).choice(others, room, replace=False).tolist())
+    shown = tuple(arm for arm in report.arms if arm.name in kept)
+    note = (
+        f"Drawn are {len(shown)} of {len(report.arms)} arms: the named ones, the best, the worst "
+        "and a random draw of the others."
+    )
+    return replace(report, arms=shown), note
+
+
+def learning_of(arm: str, rungs: pd.DataFrame, epochs: pd.DataFrame) -> Drawing | None:
+    """Return the learning curves of the replicates of one arm, if there are any."""
+    figure = learning.learning_of(arm, rungs, epochs)
+    return _ours(figure) if figure else None
+
+
+def _ours(figure: Figure) -> Drawing:
+    return Drawing(
+        figure.name,
+        figure.title,
+        figure.caption,
+        figure.note,
+        partial(paper.draw, figure),
+        partial(web.draw, figure),
+        partial(web.draw, figure, columns=1) if figure.columns > 1 else None,
+    )
+
+
+def draw(
+    database: store.Database, study: str | StudyReport | FidelityReport, folder: Path
+) -> list[Path]:
     """Draw every figure that a study has something to show for, each as PDF and PNG.
 
     Beside them is ``figures.tex``, which sets them with their captions in a paper.
 
     Args:
-        material: What :func:`~explorer.report.figures.gather` returns.
-        directory: Where the files go; it is made where it is missing.
+        database: Where the study is.
+        study: Its name, or what it has found; of the fidelity of its protocols that one figure.
+        folder: Where the files go; it is made where it is missing.
 
     Returns:
         The files, each written whole or not at all. The same numbers give the same bytes.
 
     Raises:
-        InputError: If the directory cannot be written to.
+        InputError: As :func:`explorer.report.summarise` does, or if the folder cannot be written.
     """
-    images = strips(material)
-    written: list[Path] = []
-    floats = []
-    for name, kind, data in _prepared(material):
-        written += _write(kind, data, images, directory / name)
-        floats.append(_float(material.report.study, name, kind.caption(data)))
-    return [*written, _write_floats(floats, directory)]
+    if isinstance(study, FidelityReport):
+        name, figures = study.study, [_ours(learning.protocols(study))]
+    else:
+        material = gather(database, study)
+        name = material.report.study
+        images = strips(material.report, material.trials, material.definition)
+        figures = drawings(material, images)
+    written = [path for figure in figures for path in _write(figure, folder)]
+    tex = folder / "figures.tex"
+    needed = "% \\usepackage{graphicx} \\graphicspath{{the folder of this file/}}\n"
+    with replacing(tex, "--figures") as temporary:
+        text = "\n".join([needed, *(_float(name, figure) for figure in figures)])
+        temporary.write_text(text, encoding="utf-8", newline="")
+    return [*written, tex]
 
 
-def draw_fidelity(report: FidelityReport, material: Material, directory: Path) -> list[Path]:
-    """Draw what the protocols of a study are worth, as :func:`draw` does.
-
-    Args:
-        report: What :func:`~explorer.report.fidelity` returns.
-        material: Of the study under the longest protocol, whose arms are shown.
-        directory: Where the files go.
-
-    Raises:
-        InputError: If the directory cannot be written to.
-    """
-    written = _write(fidelity.KIND, report, strips(material), directory / "fidelity")
-    floats = [_float(report.study, "fidelity", fidelity.KIND.caption(report))]
-    return [*written, _write_floats(floats, directory)]
-
-
-def _write(kind: Kind[Any], data: Any, images: Sequence[Strip], path: Path) -> list[Path]:
-    """Draw a figure as PDF and PNG beside each other."""
+def _write(figure: Drawing, folder: Path) -> list[Path]:
     import matplotlib as mpl
 
-    paths = [path.with_suffix(suffix) for suffix in (".pdf", ".png")]
-    with mpl.rc_context(style.PAPER):
-        drawn = kind.on_paper(data)
-        below_paper(drawn, images)
-        for one in paths:
+    paths = [folder / f"{figure.name}{suffix}" for suffix in (".pdf", ".png")]
+    with mpl.rc_context(paper.STYLE):
+        sheet = figure.on_paper()
+        for path in paths:
             # No dates inside: the same numbers give the same file.
-            metadata = {"CreationDate": None} if one.suffix == ".pdf" else None
-            with replacing(one, "--figures") as temporary:
-                drawn.savefig(temporary, format=one.suffix[1:], dpi=style.DPI, metadata=metadata)
+            metadata = {"CreationDate": None} if path.suffix == ".pdf" else None
+            with replacing(path, "--figures") as temporary:
+                sheet.savefig(temporary, format=path.suffix[1:], dpi=paper.DPI, metadata=metadata)
     return paths
 
 
-def _float(study: str, name: str, caption: str) -> str:
-    """Return a figure as LaTeX, which is to find its file by name."""
+def _float(study: str, figure: Drawing) -> str:
+    """Return a figure as LaTeX: its file by name, its caption, and its note below."""
+    note = [f"  \\par\\smallskip{{\\footnotesize {escape(figure.note)}}}"] if figure.note else []
     lines = (
         "\\begin{figure}",
         "  \\centering",
-        f"  \\includegraphics[width=\\linewidth]{{{name}}}",
-        f"  \\caption{{{escape(caption)}}}",
-        f"  \\label{{fig:{safe_label(f'{study}-{name}')}}}",
+        f"  \\includegraphics[width=\\linewidth]{{{figure.name}}}",
+        f"  \\caption{{{escape(figure.caption)}}}",
+        f"  \\label{{fig:{safe_label(f'{study}-{figure.name}')}}}",
+        *note,
         "\\end{figure}",
     )
     return "\n".join(lines) + "\n"
-
-
-def _write_floats(floats: Sequence[str], directory: Path) -> Path:
-    path = directory / "figures.tex"
-    needed = "% \\usepackage{graphicx} \\graphicspath{{the folder of this file/}}\n"
-    with replacing(path, "--figures") as temporary:
-        temporary.write_text("\n".join([needed, *floats]), encoding="utf-8", newline="")
-    return path
-
-
-def interactive(material: Material) -> dict[str, Interactive]:
-    """Draw every figure that a study has something to show for with plotly.
-
-    Args:
-        material: What :func:`~explorer.report.figures.gather` returns.
-
-    Returns:
-        The figures by name, in the order of a report.
-    """
-    found = {}
-    images = strips(material)
-    for name, kind, data in _prepared(material):
-        found[name] = Interactive(kind.title, kind.caption(data), images, kind.on_page(data))
-    return found
-
-
-def _prepared(material: Material) -> Iterator[tuple[str, Kind[Any], Any]]:
-    for name, kind in FIGURES.items():
-        data = kind.prepare(material)
-        if data is not None:
-            yield name, kind, data

@@ -1,205 +1,210 @@
-"""Learning curves: loss and probe while arms are pre-trained, loss while they are fine-tuned."""
+"""Learning curves, and what the shorter protocols and rungs of a study are worth."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from explorer.report.figures import style
-from explorer.report.figures.interval import Mean, mean, single
-from explorer.report.figures.kind import Kind
-from explorer.report.figures.material import Material, Role, role
+from explorer.report.agreement import Agreement
+from explorer.report.fidelity import FidelityReport
+from explorer.report.figures.arms import roles
+from explorer.report.figures.description import (
+    COLORS,
+    CYCLE,
+    DASHES,
+    PALE,
+    Dash,
+    Figure,
+    Interval,
+    Marker,
+    Panel,
+    Role,
+    Series,
+    mean,
+    percent_limits,
+)
+from explorer.report.summary import StudyReport
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-_FEW = len(style.CYCLE)
+_FEW = len(CYCLE)
 """Of so many arms each has a colour; of more, only those that are marked."""
 
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """An arm's means over its replicates, in the order of the images seen."""
-
-    arm: str
-    role: Role
-    images: tuple[int, ...]
-    means: tuple[Mean, ...]
+_MEASUREMENTS: dict[str, tuple[str, Marker]] = {
+    "probe": ("probe", "circle"),
+    "loss": ("pre-training loss", "triangle"),
+    "accuracy": ("fine-tuning", "diamond"),
+}
+_RHO = "\N{GREEK SMALL LETTER RHO}"
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """Curves over the same axes, those of the marked arms last."""
+def learning(report: StudyReport, rungs: pd.DataFrame, epochs: pd.DataFrame) -> Figure | None:
+    """Describe the learning curves of arms: loss and probe of pre-training, loss of fine-tuning.
 
-    x: str
-    y: str
-    curves: tuple[Curve, ...]
+    The latest attempt per arm and replicate counts, also of a replicate that was stopped.
+
+    Args:
+        report: What the study has found.
+        rungs: A row per rung, as :func:`explorer.report.load_rungs` returns them.
+        epochs: A row per epoch, as :func:`explorer.report.load_epochs` returns them.
+
+    Returns:
+        ``None`` where no arm has two measurements of a kind.
+    """
+    known = set(rungs["arm"]) | set(epochs["arm"])
+    arms = [arm.name for arm in report.arms if arm.name in known]
+    panels = _panels(_latest(rungs), _latest(epochs), arms, roles(report))
+    read = "Mean per arm over its replicates against images seen; bands are 95 % intervals."
+    if len(arms) > _FEW:
+        read += " In colour: the best, the worst and the baseline arm."
+    note = "Intervals are Student's, over replicates."
+    return _figure(panels, read, note)
 
 
-@dataclass(frozen=True, slots=True)
-class Learning:
-    """The panels from left to right, and all arms in the order of their colours."""
+def learning_of(arm: str, rungs: pd.DataFrame, epochs: pd.DataFrame) -> Figure | None:
+    """Describe the learning curves of the replicates of one arm, as :func:`learning` does."""
+    rungs, epochs = (
+        rows.assign(arm="replicate " + rows["replicate"].astype(str)) for rows in (rungs, epochs)
+    )
+    names = sorted(set(rungs["arm"]) | set(epochs["arm"]), key=lambda name: (len(name), name))
+    panels = _panels(rungs, epochs, names, {})
+    return _figure(panels, f"Replicates of {arm} against images seen.", "")
 
-    panels: tuple[Panel, ...]
-    arms: tuple[str, ...]
+
+def _figure(panels: Sequence[Panel], read: str, note: str) -> Figure | None:
+    if not panels:
+        return None
+    return Figure("learning", "Learning curves", read, note, tuple(panels), len(panels), 2.1)
 
 
-def prepare(material: Material) -> Learning | None:
-    """Take every rung and epoch that a trial has reported, also of a trial that was stopped."""
-    rungs = material.rungs
-    epochs = material.epochs[material.epochs["number"].isin(material.counted)]
-    first = epochs[epochs["phase"] == "pretrain"]
+def _latest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows of the latest attempt per arm and replicate."""
+    attempts = rows.groupby(["arm", "replicate"])["attempt"].transform("max")
+    return rows[rows["attempt"] == attempts]
+
+
+def _panels(
+    rungs: pd.DataFrame,
+    epochs: pd.DataFrame,
+    names: Sequence[str],
+    marks: Mapping[str, Role],
+) -> list[Panel]:
+    phase = epochs["phase"].astype("string")
+    pretraining, finetuning = (
+        epochs[phase.str.startswith(name).fillna(value=False)] for name in ("pretrain", "finetune")
+    )
     losses = rungs.dropna(subset="loss")
     # A rung's loss is the mean since the rung before, an epoch's over the epoch: the finer curve.
-    finer = first.rename(columns={"images_seen": "images"}) if len(first) > len(losses) else losses
-    tuned = epochs[epochs["phase"].str.startswith("finetune", na=False)]
-    tuned = tuned.rename(columns={"images_seen": "images"})
-    probes = rungs.assign(percent=100 * rungs["probe"])
+    finer = pretraining if len(pretraining) > len(losses) else losses
+    probes = rungs.assign(percent=100 * rungs["accuracy"])
     seen = "pre-training images"
-    panels = (
-        Panel(seen, "pre-training loss [nats]", _curves(material, finer, "loss")),
-        Panel(seen, "probe accuracy [%]", _curves(material, probes, "percent")),
-        Panel("fine-tuning images", "fine-tuning loss [nats]", _curves(material, tuned)),
-    )
-    shown = tuple(p for p in panels if any(len(curve.images) > 1 for curve in p.curves))
-    if not shown:
-        return None
-    order = [arm.name for arm in material.report.arms]
-    drawn = {curve.arm for panel in shown for curve in panel.curves}
-    arms = [arm for arm in order if arm in drawn] + sorted(drawn.difference(order))
-    return Learning(shown, tuple(arms))
+    panels = []
+    for x, y, rows, value in (
+        (seen, "pre-training loss [nats]", finer, "loss"),
+        (seen, "probe accuracy [%]", probes, "percent"),
+        ("fine-tuning images", "fine-tuning loss [nats]", finetuning, "loss"),
+    ):
+        series = _curves(rows, value, names, marks)
+        if any(len(set(curve.x)) > 1 for curve in series):
+            limits = None
+            if value == "percent":
+                ends = [end for curve in series for pair in curve.y_ends for end in pair]
+                heights = [y for curve in series for y in curve.y if not math.isnan(y)]
+                limits = percent_limits([*ends, *heights])
+            panels.append(Panel(x, y, series, y_limits=limits))
+    return panels
 
 
-def _curves(material: Material, rows: pd.DataFrame, value: str = "loss") -> tuple[Curve, ...]:
-    found = []
+def _curves(
+    rows: pd.DataFrame, value: str, names: Sequence[str], marks: Mapping[str, Role]
+) -> tuple[Series, ...]:
+    curves, pale = [], []
+    place = {name: i for i, name in enumerate(names)}
+    known = rows[rows["arm"].isin(names)].dropna(subset=value)
     # Several fine-tunings of the same weights are repeats, not replicates.
-    known = rows.dropna(subset=value)
-    trials = known.groupby(["arm", "images", "number"])[value].mean().reset_index()
-    for name, own in trials.groupby("arm"):
-        at = own.groupby("images")[value].agg(list)
-        images = tuple(int(image) for image in at.index)
-        means = tuple(mean(values) for values in at)
-        found.append(Curve(str(name), role(material.report, str(name)), images, means))
-    return tuple(sorted(found, key=lambda curve: curve.role != "other"))
-
-
-def caption(data: Learning) -> str:
-    """Say how it is read."""
-    said = "Means over replicates with their 95 % interval (Student's) against images seen"
-    if len(data.arms) > _FEW:
-        said += "; coloured: the best, the worst and the baseline arm, pale: all others"
-    curves = [curve for panel in data.panels for curve in panel.curves]
-    most = {arm: max(m.n for c in curves if c.arm == arm for m in c.means) for arm in data.arms}
-    return " ".join(filter(None, [f"{said}.", single(list(most.values()))]))
-
-
-def on_paper(data: Learning) -> "Figure":
-    """Draw it with matplotlib, panels side by side."""
-    from matplotlib.ticker import EngFormatter
-
-    figure = style.sheet(2.5)
-    for axes, panel in zip(style.panels(figure, 1, len(data.panels)), data.panels, strict=True):
-        for curve in panel.curves:
-            _line(axes, curve, data)
-        axes.set_xlabel(panel.x)
-        axes.set_ylabel(panel.y)
-        axes.grid()
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-        if panel.y.endswith("[%]"):
-            low, high = axes.get_ylim()
-            axes.set_ylim(max(low, 0), min(high, 100))
-    known = {
-        text: line
-        for axes in figure.axes
-        for line, text in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    order = [arm for arm in data.arms if arm in known]
-    columns = min(len(order), 4)
-    figure.legend([known[arm] for arm in order], order, loc="outside upper left", ncols=columns)
-    return figure
-
-
-def _line(axes: "Axes", curve: Curve, data: Learning) -> None:
-    color, dash, marked = _look(curve, data)
-    axes.plot(
-        curve.images,
-        [one.value for one in curve.means],
-        color=color,
-        ls=_DASHES[dash],
-        lw=1.3 if marked else 0.5,
-        marker="o" if len(curve.images) < 10 else None,
-        ms=2.5 if marked else 0,
-        label=curve.arm if marked else None,
-    )
-    if marked and any(one.n > 1 for one in curve.means):
-        low, high = ([getattr(one, end) for one in curve.means] for end in ("low", "high"))
-        axes.fill_between(curve.images, low, high, color=color, alpha=0.13, lw=0)
-
-
-_DASHES = {
-    "solid": "-",
-    "dash": (0, (4, 2)),
-    "dot": (0, (1, 1.5)),
-    "dashdot": (0, (4, 1.5, 1, 1.5)),
-    "longdash": (0, (7, 2)),
-    "longdashdot": (0, (7, 2, 1, 2)),
-}
-"""plotly's words for dashes in matplotlib's."""
-
-
-def _look(curve: Curve, data: Learning) -> tuple[str, str, bool]:
-    """Return the colour and the dashes of a curve, and whether it is one of those to look at."""
-    if len(data.arms) > _FEW:
-        marked = curve.role != "other"
-        return style.COLORS[curve.role] if marked else style.PALE, "solid", marked
-    at = data.arms.index(curve.arm)
-    return style.CYCLE[at], style.DASHES[at], True
-
-
-def on_page(data: Learning) -> "go.Figure":
-    """Draw it with plotly, panels side by side."""
-    titles = [panel.y for panel in data.panels]
-    figure = style.page_panels(titles, len(titles))
-    named: set[str] = set()
-    for column, panel in enumerate(data.panels, start=1):
-        for curve in panel.curves:
-            color, dash, marked = _look(curve, data)
-            where = {"row": 1, "col": column}
-            if marked and any(one.n > 1 for one in curve.means):
-                ends = [one.high for one in curve.means] + [one.low for one in curve.means[::-1]]
-                figure.add_scatter(
-                    x=[*curve.images, *curve.images[::-1]],
-                    y=ends,
-                    fill="toself",
-                    fillcolor=color,
-                    opacity=0.13,
-                    line_width=0,
-                    mode="lines",
-                    hoverinfo="skip",
-                    legendgroup=curve.arm,
-                    showlegend=False,
-                    **where,
-                )
-            figure.add_scatter(
-                x=curve.images,
-                y=[one.value for one in curve.means],
-                mode="lines+markers" if len(curve.images) < 10 else "lines",
-                line={"color": color, "dash": dash, "width": 2 if marked else 1},
-                marker={"size": 5 if marked else 3},
-                name=curve.arm,
-                legendgroup=curve.arm,
-                showlegend=marked and curve.arm not in named,
-                hovertemplate="%{y:.3g} at %{x:,}",
-                **where,
+    per_replicate = known.groupby(["arm", "images_seen", "replicate"])[value].mean()
+    for key, values in per_replicate.groupby(level="arm"):
+        arm = str(key)
+        images = values.groupby(level="images_seen").agg(list)
+        seen = [float(at) for at in images.index]
+        marked = marks.get(arm, "other")
+        if len(names) > _FEW and marked == "other":
+            heights = [sum(group) / len(group) for group in images]
+            pale += [*zip(seen, heights, [arm] * len(seen), strict=True), (seen[-1], math.nan, "")]
+            continue
+        means = [mean(group) for group in images]
+        color, dash = COLORS[marked], DASHES[0]
+        if len(names) <= _FEW:
+            color, dash = CYCLE[place[arm]], DASHES[place[arm]]
+        spread = any(average.n > 1 for average in means)
+        curves.append(
+            Series(
+                tuple(seen),
+                tuple(average.value for average in means),
+                color,
+                "circle" if len(means) < 10 else "",
+                dash,
+                y_ends=tuple(average.ends for average in means) if spread else (),
+                band=spread,
+                label=arm,
+                hover=tuple(f"{arm}, n = {average.n}" for average in means),
             )
-            named.add(curve.arm)
-        figure.update_xaxes(title=panel.x, row=1, col=column)
-        if panel.y.endswith("[%]"):
-            ends = [end for curve in panel.curves for m in curve.means for end in (m.low, m.high)]
-            figure.update_yaxes(range=[max(min(ends), 0), min(max(ends), 100)], row=1, col=column)
-    return figure
+        )
+    curves.sort(key=lambda curve: -place[curve.label])  # the first one lies above
+    if not pale:
+        return tuple(curves)
+    # One line with gaps: a browser is slow with a thousand lines.
+    x, y, hover = zip(*pale, strict=True)
+    return (Series(x, y, PALE, dash="solid", hover=hover, strong=False), *curves)
 
 
-KIND = Kind("Learning curves", prepare, caption, on_paper, on_page)
+def protocols(report: FidelityReport) -> Figure:
+    """Describe what every measurement of a study is worth against the seconds that it takes.
+
+    Args:
+        report: The measurements of a study that ran under several protocols.
+    """
+    agreement, loss = [], []
+    names = list(dict.fromkeys(row.protocol for row in report.rows))
+    for protocol, color, dash in zip(names, CYCLE * len(names), DASHES * len(names), strict=False):
+        for measurement, (title, marker) in _MEASUREMENTS.items():
+            rows = [
+                row
+                for row in report.rows
+                if (row.protocol, row.measurement) == (protocol, measurement) and row.seconds
+            ]
+            look: tuple[str, Marker, Dash] = (color, marker, dash)
+            known = [
+                (float(row.seconds or 0), *_estimate(row.spearman))
+                for row in rows
+                if row.spearman and not math.isnan(row.spearman.observed)
+            ]
+            if known:
+                x, y, ends = zip(*known, strict=True)
+                agreement.append(Series(x, y, *look, y_ends=ends))
+            lost = [(row.seconds, 100 * row.loss) for row in rows if row.loss is not None]
+            if lost:
+                x, y = zip(*lost, strict=True)
+                loss.append(Series(x, y, *look, label=f"{protocol}: {title}"))
+    seconds = "seconds per trial"
+    panels = (
+        Panel(seconds, f"{_RHO} with the end of {report.reference}", tuple(agreement), log=True),
+        Panel(seconds, "accuracy lost by the choice [points]", tuple(loss), log=True),
+    )
+    read = (
+        f"Left: Spearman's {_RHO} over {len(report.arms)} arms with the accuracy at the end of "
+        f"{report.reference}, per measurement that a trial can stop at. Right: the points of "
+        "accuracy that the arm chosen by one trial per arm lacks there, on average."
+    )
+    note = (
+        f"{_RHO} is between the true means of the arms, with its 95 % interval; between observed "
+        "means where there are no replicates."
+    )
+    title = "Protocols against each other"
+    return Figure("fidelity", title, read, note, panels, columns=2, height=2.5)
+
+
+def _estimate(found: Agreement) -> tuple[float, Interval]:
+    """Return the agreement of true means and its interval, without one that of observed means."""
+    true = found.true
+    if true is None or true.low is None or true.high is None:
+        return found.observed, (found.observed, found.observed)
+    return true.value, (true.low, true.high)

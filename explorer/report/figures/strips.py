@@ -1,128 +1,161 @@
-"""Strips of images: what the best, the worst and the baseline arm were pre-trained on.
-
-Nothing is kept of the images of a trial; they follow from formula, ranges and seed, and the first
-of each category are drawn afresh.
-"""
+"""The first images of an arm, drawn anew: they follow from formula, ranges and seed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from explorer.formulas import BrokenFormula, RangeError, UnknownFormula
 from explorer.images import render_dataset
-from explorer.images.render import Images
-from explorer.report.definition import protocol_of
-from explorer.report.figures.material import Material, Role, extremes
+from explorer.report.figures.arms import extremes
+from explorer.report.figures.description import Role, Strip
+from explorer.report.summary import StudyReport
 
-TILES = 6
-"""Images of an arm, the first of so many categories."""
+if TYPE_CHECKING:
+    from PIL import Image
 
-SIZE = 64
-"""Side of an image in pixels."""
+TILES, SIDE = 6, 64
+"""Images of a strip, and their side in pixels."""
 
 _CANVAS = 256  # where a study does not say on how many pixels its images were drawn
-_GAP, _FRAME, _WHITE = 4, 176, 255
+_TRIED = 4  # times as many categories as are shown: some of them are empty
+_LIT, _CONTRAST = 0.005, 24  # a share of pixels that differ by so much from the commonest
 
 
-@dataclass(frozen=True, slots=True)
-class Strip:
-    """The images of an arm.
-
-    Attributes:
-        role: What the arm is marked as in the figure.
-        said: What it is, in words: ``best``, ``worst and baseline``.
-        arm: Its name.
-        images: uint8 [tiles, side, side]; empty where there is nothing to draw.
-        lack: Why there are no images, else empty.
-    """
-
-    role: Role
-    said: str
-    arm: str
-    images: Images
-    lack: str
+Pixels = npt.NDArray[np.uint8]
 
 
-def strips(material: Material) -> tuple[Strip, ...]:
-    """Draw the images of the best, the worst and the baseline arm, an arm once.
+def images(
+    row: Mapping[str, Any] | None,
+    dataset: Mapping[str, Any],
+    *,
+    categories: int,
+    instances: int,
+    side: int,
+) -> tuple[Pixels, str]:
+    """Draw the first images that a replicate was pre-trained on.
 
-    Returns:
-        The strips in that order; empty where none of these arms has images of a formula.
-    """
-    best, worst = extremes(material.report)
-    found: dict[str, tuple[Role, str]] = {best.name: ("best", "best")}
-    if worst is not None:
-        found[worst.name] = ("worst", "worst")
-    baseline = material.report.baseline
-    if baseline in found:
-        role, said = found[baseline]
-        found[baseline] = (role, f"{said} and baseline")
-    elif baseline is not None:
-        found[baseline] = ("baseline", "baseline")
-    drawn = tuple(_strip(material, role, said, arm) for arm, (role, said) in found.items())
-    return drawn if any(len(strip.images) for strip in drawn) else ()
-
-
-def _strip(material: Material, role: Role, said: str, arm: str) -> Strip:
-    images, lack = _images(material, arm)
-    return Strip(role, said, arm, images, lack)
-
-
-def _images(material: Material, arm: str) -> tuple[Images, str]:
-    none = np.empty((0, SIZE, SIZE), np.uint8)
-    attrs = _attributes(material, arm)
-    if attrs is None:
-        return none, "no trial yet"
-    if "dataset.images" in material.said.arm_changes.get(arm, {}):
-        return none, "real images"
-    if attrs.get("ranges") is None:
-        return none, "from scratch: no images"
-    formula = attrs.get("formula") or material.said.formula_of(arm)
-    canvas = _canvas(material, arm)
-    try:
-        drawn = render_dataset(
-            str(formula),
-            {parameter: (low, high) for parameter, (low, high) in attrs["ranges"].items()},
-            categories=TILES,
-            instances=1,
-            canvas=canvas,
-            size=min(SIZE, canvas),
-            seed=int(attrs.get("seed") or 0),
-        )
-    except (UnknownFormula, BrokenFormula, RangeError):
-        return none, f"{formula} cannot be drawn here"
-    return drawn.images, ""
-
-
-def _attributes(material: Material, arm: str) -> Mapping[str, Any] | None:
-    """Return the user attributes of an arm's first replicate, as far as there is one."""
-    trials = [
-        trial.user_attrs
-        for trial in material.study.get_trials(deepcopy=False)
-        if trial.number in material.counted and trial.user_attrs.get("arm") == arm
-    ]
-    return min(trials, key=lambda attrs: int(attrs["replicate"]), default=None)
-
-
-def _canvas(material: Material, arm: str) -> int:
-    said = material.study.user_attrs.get("definition") or {}
-    return int((protocol_of(said, arm).get("dataset") or {}).get("canvas") or _CANVAS)
-
-
-def mosaic(images: Images, columns: int) -> Images:
-    """Put images on white in rows of so many, each in a thin frame, as some are white too.
+    Categories in which an image is a single shade, or nearly so, are left out as long as there are
+    enough others among the first ones.
 
     Args:
-        images: uint8 [n, side, side], n a multiple of ``columns``.
-        columns: Images a row.
+        row: ``formula``, ``seed`` and ``ranges`` of the replicate; ``None`` without any.
+        dataset: The entries ``dataset`` of its protocol.
+        categories: How many categories are shown, at most those of the dataset.
+        instances: Images per category, at most those of the dataset.
+        side: Side of an image in pixels, at most the canvas.
 
     Returns:
-        uint8 [H, W].
+        uint8 [categories, instances, side, side], empty where there is nothing to show; and why
+        there is nothing, else empty.
     """
-    framed = np.pad(images, ((0, 0), (1, 1), (1, 1)), constant_values=_FRAME)
-    spaced = np.pad(framed, ((0, 0), (0, _GAP), (0, _GAP)), constant_values=_WHITE)
-    side = spaced.shape[1]
-    rows = spaced.reshape(-1, columns, side, side).swapaxes(1, 2).reshape(-1, columns * side)
-    return np.ascontiguousarray(rows[:-_GAP, :-_GAP])
+    empty = np.empty((0, 0, side, side), np.uint8)
+    if row is None:
+        return empty, "no replicate yet"
+    if dataset.get("images"):
+        return empty, "real images"
+    if row["ranges"] is None or row["formula"] is None:
+        return empty, "from scratch: no images"
+    canvas = int(dataset.get("canvas") or _CANVAS)
+    shown = min(categories, int(dataset.get("categories") or categories))
+    each = min(instances, int(dataset.get("instances") or instances))
+    tried = min(_TRIED * shown, int(dataset.get("categories") or _TRIED * shown))
+    try:
+        drawn = render_dataset(
+            str(row["formula"]),
+            {parameter: (low, high) for parameter, (low, high) in row["ranges"].items()},
+            categories=tried,
+            instances=each,
+            canvas=canvas,
+            size=min(side, canvas),
+            seed=int(row["seed"] or 0),
+        ).images
+    except (UnknownFormula, BrokenFormula, RangeError) as error:
+        return empty, f"{row['formula']} cannot be drawn here ({error})"
+    pixels = drawn.reshape(tried, each, *drawn.shape[-2:])
+    empty_ones = np.array([not all(map(_shows_something, category)) for category in pixels])
+    chosen = np.sort(np.argsort(empty_ones, kind="stable")[:shown])
+    return pixels[chosen], ""
+
+
+def _shows_something(image: Pixels) -> bool:
+    commonest = int(np.bincount(image.ravel()).argmax())
+    return bool((np.abs(image.astype(int) - commonest) > _CONTRAST).mean() > _LIT)
+
+
+def first_row(trials: pd.DataFrame, arm: str) -> dict[str, Any] | None:
+    """Return formula, seed and complete ranges of an arm's first replicate.
+
+    Args:
+        trials: A row per attempt, as :func:`explorer.report.load` returns them.
+        arm: Name of the arm.
+    """
+    rows = trials[trials["arm"] == arm].sort_values(["replicate", "attempt"])
+    if rows.empty:
+        return None
+    row: dict[str, Any] = {str(key): value for key, value in rows.iloc[0].dropna().items()}
+    parameters = [column.removesuffix(".low") for column in row if column.endswith(".low")]
+    ranges = {p: (row[f"{p}.low"], row[f"{p}.high"]) for p in parameters}
+    return {
+        "formula": row.get("formula"),
+        "seed": row.get("seed"),
+        "ranges": ranges if "formula" in row else None,
+    }
+
+
+def dataset_of(definition: Mapping[str, Any], arm: str) -> dict[str, Any]:
+    """Return the entries ``dataset`` of the protocol under which an arm runs."""
+    changes = (definition.get("arm_changes") or {}).get(arm) or {}
+    entries = (definition.get("protocol") or {}).get("dataset") or {}
+    return {**entries, **(changes.get("dataset") or {})}
+
+
+def sheet(pixels: Pixels, gap: int = 6) -> "Image.Image":
+    """Put images on one picture, a row per category; it is clear between them.
+
+    Args:
+        pixels: uint8 [categories, instances, side, side].
+        gap: Pixels between two images.
+    """
+    from PIL import Image
+
+    categories, instances, side, _ = pixels.shape
+    pitch = side + gap
+    picture = Image.new("RGBA", (instances * pitch - gap, categories * pitch - gap))
+    for row, column in np.ndindex(categories, instances):
+        image = Image.fromarray(pixels[row, column]).convert("RGBA")
+        picture.paste(image, (column * pitch, row * pitch))
+    return picture
+
+
+def strips(
+    report: StudyReport, trials: pd.DataFrame, definition: Mapping[str, Any]
+) -> tuple[Strip, ...]:
+    """Draw the images of the best, the worst and the baseline arm.
+
+    Args:
+        report: What the study has found.
+        trials: A row per attempt, as :func:`explorer.report.load` returns them.
+        definition: The definition of the study.
+
+    Returns:
+        A strip per arm, in that order; empty where none of them has images of a formula.
+    """
+    best, worst = extremes(report)
+    titles: dict[str, tuple[Role, str]] = {best.name: ("best", "best")}
+    if worst is not None:
+        titles[worst.name] = ("worst", "worst")
+    if report.baseline in titles:
+        marked, title = titles[report.baseline]
+        titles[report.baseline] = (marked, f"{title} and baseline")
+    elif report.baseline is not None:
+        titles[report.baseline] = ("baseline", "baseline")
+    drawn = []
+    for name, (marked, title) in titles.items():
+        dataset = dataset_of(definition, name)
+        row = first_row(trials, name)
+        pixels, lack = images(row, dataset, categories=TILES, instances=1, side=SIDE)
+        drawn.append(Strip(name, marked, title, pixels.reshape(-1, *pixels.shape[-2:]), lack))
+    return tuple(drawn) if any(len(strip.images) for strip in drawn) else ()

@@ -1,10 +1,9 @@
-"""A study as one page of HTML that needs nothing else: no network, no other file.
+"""A study as one self-contained page of HTML.
 
-:mod:`~explorer.report.page.words` says in sentences what was found, :func:`content` gathers all
-that the page has, and :func:`lay_out` sets it by the templates beside this file.
+:func:`~explorer.report.page.content.content` gathers all that the page shows, and :func:`html`
+sets it by the templates beside this file.
 """
 
-from explorer.report.page.content import Content, content
-from explorer.report.page.rendering import html, lay_out
+from explorer.report.page.rendering import html
 
-__all__ = ["Content", "content", "html", "lay_out"]
+__all__ = ["html"]

@@ -1,43 +1,25 @@
-"""All that the page of a study says, before it is laid out."""
+"""All that the page of a study shows, before it is laid out."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-import optuna
 import pandas as pd
-from optuna.storages import BaseStorage, RDBStorage
 
-from explorer import store as db
-from explorer.errors import InputError
+from explorer import store
 from explorer.report import numerals
-from explorer.report.best_layout import lay_out_best
-from explorer.report.definition import Definition
-from explorer.report.fidelity import SEPARATOR, FidelityReport, fidelity, members
-from explorer.report.fidelity_layout import lay_out_fidelity
-from explorer.report.figures import Interactive, Material, gather, interactive
-from explorer.report.importance_layout import lay_out_importance
-from explorer.report.layout import Cell, Column, Layout, accuracy, lay_out, ranges
-from explorer.report.page import words
-from explorer.report.page.asked import lay_out_protocol, lay_out_space
+from explorer.report.analysis import best_table, correlations, variety_table
+from explorer.report.fidelity import SEPARATOR, fidelity_table
+from explorer.report.figures import Drawing, drawings, gather
+from explorer.report.layout import arms_table, front_table
+from explorer.report.page import details
 from explorer.report.page.grid import Grid, grid
-from explorer.report.page.provenance import (
-    failures,
-    lay_out_failures,
-    lay_out_machines,
-    lay_out_runs,
-    lay_out_versions,
-)
-from explorer.report.page.sheets import Sheet, note, sheets
-from explorer.report.page.thinning import thinned
-from explorer.report.pareto_layout import lay_out_front
+from explorer.report.page.sheets import Sheet, sheets
+from explorer.report.sentences import sentences
 from explorer.report.summary import StudyReport
-from explorer.report.variety import lay_out_variety
+from explorer.report.tables import Column, Table
 
 SHOWN_BEST, SHOWN_WORST = 40, 10
 """Sampled arms in the tables of a page, from above and from below."""
-
-Fact = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +31,14 @@ class Content:
         description: What it asks.
         finished: Whether it is finished.
         facts: What there is to know at a glance; its state comes first.
-        summary: What it has found, in paragraphs.
-        results: The paper's table, and what belongs to it.
-        figures: Figures by name.
-        figures_note: Which arms they show; empty where they show all.
+        summary: What it has found, in sentences.
+        results: The main table, and what belongs to it.
+        figures: Its figures.
         sheets: Images of the arms.
         sheets_note: What they show.
         analyses: Tables of what goes with accuracy.
-        failures: Why trials failed; ``None`` where none has.
-        asked: Its protocol and search space as tables.
+        failures: Why replicates failed; ``None`` where none has.
+        protocol: Its protocol and search space as tables.
         provenance: Its machines, versions and runs as tables.
         command: The command that ran it last; empty where the database has none.
         study_file: The text of its file then; empty as well.
@@ -68,16 +49,15 @@ class Content:
     title: str
     description: str
     finished: bool
-    facts: tuple[Fact, ...]
+    facts: tuple[tuple[str, str], ...]
     summary: tuple[str, ...]
     results: tuple[Grid, ...]
-    figures: Mapping[str, Interactive]
-    figures_note: str
+    figures: tuple[Drawing, ...]
     sheets: tuple[Sheet, ...]
     sheets_note: str
     analyses: tuple[Grid, ...]
     failures: Grid | None
-    asked: tuple[Grid, ...]
+    protocol: tuple[Grid, ...]
     provenance: tuple[Grid, ...]
     command: str
     study_file: str
@@ -85,139 +65,112 @@ class Content:
     version: str
 
 
-def content(
-    study: optuna.Study | str,
-    storage: BaseStorage | None = None,
-    report: StudyReport | None = None,
-) -> Content:
-    """Gather what the page of a study says.
+def content(database: store.Database, study: str | StudyReport) -> Content:
+    """Gather what the page of a study shows.
 
     Args:
-        study: An Optuna study, or its name in ``storage``.
-        storage: Where a study given by its name is.
-        report: What it has found; default what :func:`explorer.report.summarise` says.
+        database: Where the study is.
+        study: Its name, or what it has found.
 
     Raises:
         InputError: As :func:`explorer.report.summarise` does.
     """
     from explorer import __version__
 
-    material = gather(study, storage)
-    if report is not None:
-        material = replace(material, report=report)
-    report, said, trials = material.report, material.said, material.trials
-    raw: dict[str, Any] = material.study.user_attrs.get("definition") or {}
-    protocol = raw.get("protocol") or {}
-    database = db.database_of(material.study)
-    runs = db.load_runs(database, said.name) if database else []
-    against = _fidelity(report, database)
-    drawn, drawn_note = thinned(material)
-    order = lay_out_fidelity(against) if against else None
+    material = gather(database, study)
+    name = material.report.study
+    report, trials, definition = material.report, material.trials, material.definition
+    runs = store.load_runs(database, name)
     latest = runs[-1] if runs else {}
+    pictures, note = sheets(report, trials, definition)
+    protocol = definition.get("protocol") or {}
+    fidelity = material.fidelity
     return Content(
-        title=said.name,
-        description=said.description,
+        title=name,
+        description=str(definition.get("description") or "").strip(),
         finished=report.progress.finished,
-        facts=_facts(report, said, trials),
-        summary=words.summary(report, material.correlations, against, failures(trials)),
+        facts=_facts(report, trials, int(definition.get("replicates") or 1)),
+        summary=sentences(report),
         results=_grids(
-            ("arms", "Arms", lay_out(report, samples=SHOWN_BEST)),
+            ("arms", "Arms", arms_table(report, samples=SHOWN_BEST)),
             ("lowest", "The lowest sampled arms", _lowest(report)),
-            ("best", "Best ranges", lay_out_best(report)),
-            ("front", "Pareto front", lay_out_front(report)),
+            ("best", "Best ranges", best_table(report)),
+            ("front", "Pareto front", front_table(report)),
         ),
-        figures=interactive(drawn),
-        figures_note=drawn_note,
-        sheets=tuple(sheets(report, said, protocol.get("dataset") or {})),
-        sheets_note=note(report),
+        figures=tuple(drawings(material)),
+        sheets=tuple(pictures),
+        sheets_note=note,
         analyses=_grids(
-            ("variety", "Variety and accuracy", lay_out_variety(report, material.correlations)),
-            ("importance", "Importance of the ends of ranges", _importance(material)),
-            ("fidelity", "Protocols against each other", order),
+            ("variety", "Variety and accuracy", variety_table(report, correlations(report))),
+            (
+                "protocols",
+                "Protocols against each other",
+                fidelity_table(fidelity) if fidelity else None,
+            ),
         ),
-        failures=next(iter(_grids(("failed", "Failures", lay_out_failures(trials)))), None),
-        asked=_grids(
-            ("entries", "Entries of the protocol", lay_out_protocol(protocol)),
-            ("space", "Search space", lay_out_space(raw)),
+        failures=grid("failed", "Failures", details.failures_table(trials)),
+        protocol=_grids(
+            ("entries", "Entries of the protocol", details.protocol_table(protocol)),
+            ("space", "Search space", details.space_table(definition)),
         ),
         provenance=_grids(
-            ("runs", "Runs", lay_out_runs(runs)),
-            ("machines", "Machines", lay_out_machines(trials)),
-            ("versions", "Versions", lay_out_versions(runs)),
+            ("runs", "Runs", details.runs_table(runs)),
+            ("machines", "Machines", details.machines_table(trials)),
+            ("versions", "Versions", details.versions_table(runs)),
         ),
         command=latest.get("command", ""),
         study_file=latest.get("study_file") or "",
-        file_name=said.name.partition(SEPARATOR)[0],
+        file_name=name.partition(SEPARATOR)[0],
         version=__version__,
     )
 
 
-def _fidelity(report: StudyReport, storage: RDBStorage | None) -> FidelityReport | None:
-    """Compare the protocols that the study has run under; ``None`` where that cannot be done."""
-    name = report.study.partition(SEPARATOR)[0]
-    if storage is None or len(members(name, storage)) < 2:
-        return None
-    try:
-        return fidelity(name, storage)
-    except InputError:
-        return None
+def _grids(*tables: tuple[str, str, Table | None]) -> tuple[Grid, ...]:
+    return tuple(filter(None, (grid(*parts) for parts in tables)))
 
 
-def _importance(material: Material) -> Layout | None:
-    """Arrange the importances; those for accuracy are the ones that a figure shows."""
-    report = material.report
-    if not any(arm.sampled for arm in report.arms):
-        return None
-    return lay_out_importance(report, {"accuracy": material.importances})
-
-
-def _facts(report: StudyReport, said: Definition, trials: pd.DataFrame) -> tuple[Fact, ...]:
+def _facts(
+    report: StudyReport, trials: pd.DataFrame, replicates: int
+) -> tuple[tuple[str, str], ...]:
     state = report.progress
-    done = "finished" if state.finished else "not finished"
     sampled = sum(arm.sampled for arm in report.arms)
     named = len(report.arms) - sampled
-    arms = [numerals.count(named, "named arm")] if named else []
-    arms += [f"{sampled} sampled"] if sampled else []
-    facts = [
-        ("State", done),
-        ("Trials", f"{state.done} of {state.total} done"),
-        ("Arms", ", ".join(arms)),
-        ("Replicates", f"{said.replicates} an arm"),
+    arms = (numerals.count(named, "named arm") if named else "", f"{sampled} sampled")
+    seconds = float(trials["seconds.total"].sum()) if "seconds.total" in trials else 0.0
+    facts = (
+        ("State", "finished" if state.finished else "not finished"),
+        ("Replicates", f"{state.done} of {state.total} done, {replicates} per arm"),
+        ("Arms", _joined(arms if sampled else arms[:1])),
         ("Protocol", report.protocol),
-        ("Downstream", ", ".join(report.tasks)),
+        ("Downstream", _joined(report.tasks)),
         ("Baseline", report.baseline or ""),
-    ]
-    seconds = trials["seconds.total"].sum() if "seconds.total" in trials else 0.0
-    facts += [("Time of all trials", numerals.duration(float(seconds)))] if seconds else []
+        ("Time in all", numerals.duration(seconds) if seconds else ""),
+    )
     return tuple((name, value) for name, value in facts if value)
 
 
-def _lowest(report: StudyReport) -> Layout | None:
-    """Arrange the lowest of the sampled arms that the paper's table leaves out."""
+def _joined(parts: Iterable[str]) -> str:
+    return ", ".join(filter(None, parts))
+
+
+def _lowest(report: StudyReport) -> Table | None:
+    """Return the lowest of the sampled arms that the main table leaves out."""
     left_out = [arm for arm in report.arms if arm.sampled][SHOWN_BEST:]
     if not left_out or report.shown:
         return None
     shown = left_out[-SHOWN_WORST:]
-    columns = (
-        Column("Arm", text=True),
-        Column("Ranges", text=True),
-        Column("Accuracy [%]"),
-        Column("n"),
-    )
-    rows = tuple(
+    rows = [
         (
-            Cell(arm.name),
-            Cell(ranges(arm, len(report.formulas) > 1)),
-            Cell(accuracy(arm, None, words.places(report))),
-            Cell(str(len(arm.replicates))),
+            arm.name,
+            numerals.ranges(arm.ranges),
+            numerals.mean_std(arm.accuracy.mean, arm.accuracy.std) if arm.accuracy else "",
+            str(len(arm.replicates)),
         )
         for arm in shown
-    )
-    between = len(left_out) - len(shown)
-    said = f"The lowest {len(shown)} sampled arms."
-    more = f" {between} between these and the table above are in csv and json only."
-    return Layout(columns, rows, len(rows), (said + (more if between else ""),))
-
-
-def _grids(*tables: tuple[str, str, Layout | None]) -> tuple[Grid, ...]:
-    return tuple(grid(name, title, layout) for name, title, layout in tables if layout)
+    ]
+    caption = f"The lowest {len(shown)} sampled arms."
+    if between := len(left_out) - len(shown):
+        caption += f" {between} between these and the table above are in csv and json only."
+    texts = (Column("Arm", text=True), Column("Ranges", text=True))
+    columns = (*texts, Column("Accuracy [%]"), Column("n"))
+    return Table.of(columns, rows, caption=(caption,))

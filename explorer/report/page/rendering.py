@@ -7,48 +7,40 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import optuna
-from optuna.storages import BaseStorage
-
+from explorer import store
+from explorer.report.figures import Drawing
 from explorer.report.numerals import EN_DASH, MINUS
 from explorer.report.page.content import Content, content
 from explorer.report.summary import StudyReport
 
 _NO_BREAK, _JOINER = "\N{NO-BREAK SPACE}", "\N{WORD JOINER}"
+_PANEL = 13  # rem that a panel of Optuna's needs
 
 
-def html(
-    study: optuna.Study | str,
-    storage: BaseStorage | None = None,
-    report: StudyReport | None = None,
-) -> str:
-    """Return the page of a study: HTML that shows all it has found and loads nothing.
+def html(database: store.Database, study: str | StudyReport) -> str:
+    """Return the page of a study: one self-contained file of HTML.
 
     The same study gives the same text.
 
     Args:
-        study: An Optuna study, or its name in ``storage``.
-        storage: Where a study given by its name is.
-        report: What it has found, where that is to be tested or arranged otherwise than
-            :func:`explorer.report.summarise` does by itself.
+        database: Where the study is.
+        study: Its name, or what it has found, where that is to be tested or arranged otherwise
+            than :func:`explorer.report.summarise` does by itself.
 
     Raises:
         InputError: As :func:`explorer.report.summarise` does.
     """
-    return lay_out(content(study, storage, report))
+    return lay_out(content(database, study))
 
 
-def lay_out(said: Content) -> str:
+def lay_out(page: Content) -> str:
     """Return a page as text.
 
     Whatever a user has written is escaped, also inside scripts; and a policy in the page allows
-    only its own scripts to run, and nothing to be loaded. These may evaluate text, since plotly.js
-    compiles what it draws parallel coordinates with.
+    only its own scripts to run, and nothing to be loaded.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
-
-    from explorer.report.figures import data_url
 
     environment = Environment(
         loader=PackageLoader("explorer.report.page"),
@@ -57,16 +49,18 @@ def lay_out(said: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"set": _set, "breakable": _breakable, "rem": _rem, "data_url": data_url}
-    own = {name: _own(environment, name) for name in ("page.css", "page.js")}
-    scripts = [*([_plotly()] if said.figures else []), own["page.js"]]
+    environment.filters |= {"set": _set, "breakable": _breakable}
+    style, script = (_source(environment, name) for name in ("page.css", "page.js"))
+    scripts = [*([_plotly()] if page.figures else []), script]
+    figures = {drawing.name: _drawn(drawing) for drawing in page.figures}
     return environment.get_template("page.html.j2").render(
-        page=said,
-        sections=list(_sections(said)),
-        style=Markup(own["page.css"]),  # noqa: S704 - a file of this package
+        page=page,
+        sections=list(_sections(page)),
+        figures=figures,
+        style=Markup(style),  # noqa: S704 - a file of this package
         scripts=[Markup(script) for script in scripts],  # noqa: S704
         script_hashes=[Markup(f"'{_hash(script)}'") for script in scripts],  # noqa: S704
-        figures_json=Markup(_data(said)),  # noqa: S704
+        figures_json=Markup(_data(figures)),  # noqa: S704
     )
 
 
@@ -83,31 +77,21 @@ def _breakable(name: str) -> Any:
     return Markup(re.sub("([_@.+-])", r"\1<wbr>", str(escape(name))))  # noqa: S704 - escaped
 
 
-def _rem(figure: Any) -> int:
-    """Return the width that a figure cannot do without, 0 for none: each axis needs its room.
-
-    Panels need none, since on a narrow page they stand one below the other.
-    """
-    if any(trace.type == "parcoords" for trace in figure.data):
-        return 16 * -(-len(figure.data[0].dimensions) // 3)
-    return 0
-
-
-def _sections(said: Content) -> Iterator[str]:
+def _sections(page: Content) -> Iterator[str]:
     yield from ("Summary", "Results")
     for name, there in (
-        ("Figures", said.figures),
-        ("Images", said.sheets),
-        ("Analyses", said.analyses),
+        ("Figures", page.figures),
+        ("Images", page.sheets),
+        ("Analyses", page.analyses),
         ("Failures", True),
-        ("Protocol", said.asked),
+        ("Protocol", page.protocol),
     ):
         if there:
             yield name
     yield from ("Provenance", "Reproduce")
 
 
-def _own(environment: Any, name: str) -> str:
+def _source(environment: Any, name: str) -> str:
     source, _, _ = environment.loader.get_source(environment, name)
     return str(source)
 
@@ -119,23 +103,29 @@ def _plotly() -> str:
     return str(get_plotlyjs())
 
 
-def _data(said: Content) -> str:
-    """Return the figures as JSON that can stand inside a script element."""
-    from explorer.report.figures import stacked, template
+def _drawn(drawing: Drawing) -> dict[str, Any]:
+    """Return a figure as plain data: plotly's, its layout on a narrow page, and its least width."""
+    narrow = _plain(drawing.narrow())["layout"] if drawing.narrow else None
+    # What cannot be stacked on a narrow page is scrolled.
+    rem = _PANEL * drawing.columns if drawing.columns > 1 else 0
+    return {**_plain(drawing.on_page()), "narrow": narrow, "rem": rem}
 
-    figures = {}
-    templates: dict[str, Any] = {}
-    for name, one in said.figures.items():
-        # Six digits are more than a screen has, and half as long as all.
-        whole = json.loads(
-            one.figure.to_json(engine="json"), parse_float=lambda text: float(f"{float(text):.6g}")
-        )
-        whole["layout"].pop("template", None)
-        narrow = stacked(one.figure)
-        figures[name] = {"data": whole["data"], "layout": whole["layout"], "narrow": narrow}
-    if figures:
-        for scheme in ("light", "dark"):
-            templates[scheme] = template(dark=scheme == "dark").to_plotly_json()
+
+def _plain(figure: Any) -> dict[str, Any]:
+    # Six digits are more than a screen has, and half as long as all.
+    plain: dict[str, Any] = json.loads(
+        figure.to_json(engine="json"), parse_float=lambda text: float(f"{float(text):.6g}")
+    )
+    plain["layout"].pop("template", None)
+    return plain
+
+
+def _data(figures: dict[str, Any]) -> str:
+    """Return the figures as JSON that can stand inside a script element."""
+    from explorer.report.figures.web import template
+
+    schemes = {"light": False, "dark": True}
+    templates = {name: template(dark=dark).to_plotly_json() for name, dark in schemes.items()}
     text = json.dumps({"templates": templates, "figures": figures}, allow_nan=False)
     # Inside a script element nothing but "<" ends it or opens a comment.
     return text.replace("<", "\\u003c")

@@ -1,4 +1,4 @@
-"""Contact sheets of the arms: what was rendered, as pictures inside the page."""
+"""Contact sheets of the arms: the images that they were pre-trained on, inside the page."""
 
 import base64
 import io
@@ -6,22 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from explorer import formulas
-from explorer.images import Plan, render_plan
+import pandas as pd
+
 from explorer.report import numerals
-from explorer.report.definition import Definition
-from explorer.report.layout import accuracy
-from explorer.report.page.words import places
+from explorer.report.figures import dataset_of, first_row, images, sheet
 from explorer.report.summary import Arm, StudyReport
 
-MOST_SHEETS = 12
-"""Arms that are shown; of more only the baseline, the best and the worst."""
+MOST_SHEETS, SHOWN_BEST = 12, 6
+"""Arms that are shown; of more only so many of the best, the worst and the baseline."""
 
-SHOWN_BEST = 6
-
-_CATEGORIES, _INSTANCES = 3, 6
-_SIDE, _GAP = 112, 6  # pixels of an image, and between two: sharp at half that size on a page
-_CANVAS = 256  # where a study does not say
+_CATEGORIES, _INSTANCES, _SIDE = 3, 6, 112  # sharp at half that size on a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +27,8 @@ class Sheet:
         role: ``best``, ``worst``, ``baseline`` or several of them; empty for most.
         ranges: Its varied ranges in words.
         accuracy: Its mean and spread in percent.
-        uri: The picture, a row a category and a column an instance, as a data URI; empty where it
-            could not be drawn.
+        uri: The picture, a row per category and a column per instance, as a data URI; empty where
+            it could not be drawn.
         width: Its width in pixels.
         height: Its height.
         alt: What it shows, for those who do not see it; or why there is none.
@@ -50,105 +44,75 @@ class Sheet:
     alt: str
 
 
-def sheets(report: StudyReport, said: Definition, dataset: Mapping[str, Any]) -> list[Sheet]:
-    """Draw the images of the arms of a study, as the first of their trials had them.
+def sheets(
+    report: StudyReport, trials: pd.DataFrame, definition: Mapping[str, Any]
+) -> tuple[list[Sheet], str]:
+    """Draw the images of the arms of a study, as their first replicates had them.
 
-    Arms that are not pre-trained on a formula have no sheet. The same study gives the same bytes
-    with the same version of Pillow.
+    Arms that are not pre-trained on a formula have no sheet.
 
     Args:
         report: What the study has found.
-        said: What it asks for.
-        dataset: The part of that name of its protocol.
+        trials: A row per attempt, as :func:`explorer.report.load` returns them.
+        definition: The definition of the study.
+
+    Returns:
+        The sheets, the best arm first, and a note on what they show.
     """
-    return [_sheet(arm, report, said, dataset) for arm in chosen(report)]
-
-
-def chosen(report: StudyReport) -> list[Arm]:
-    """Return the arms that are shown: all, or of many the baseline, the best and the worst."""
-    drawn = [arm for arm in report.ranked if arm.formula and "dataset.images" not in arm.changes]
-    if len(drawn) <= MOST_SHEETS:
-        return drawn
-    base = [arm for arm in drawn if arm.name == report.baseline]
-    shown = [*drawn[:SHOWN_BEST], *base, drawn[-1]]
-    return [arm for arm in drawn if arm in shown]
-
-
-def note(report: StudyReport) -> str:
-    """Say what the sheets show."""
-    shown = chosen(report)
-    drawn = sum(arm.formula is not None for arm in report.ranked)
-    text = (
+    possible = [
+        arm
+        for arm in report.ranked
+        if arm.formula and not dataset_of(definition, arm.name).get("images")
+    ]
+    shown = possible
+    if len(possible) > MOST_SHEETS:
+        base = [arm for arm in possible if arm.name == report.baseline]
+        kept = [*possible[:SHOWN_BEST], *base, possible[-1]]
+        shown = [arm for arm in possible if arm in kept]
+    drawn = [_sheet(arm, report, trials, definition) for arm in shown]
+    note = (
         "The first images that each arm was pre-trained on under its first seed, the best arm "
-        "first. Rows are categories, columns instances of them."
+        "first; a row is a category. Categories with an empty image make room for others."
     )
-    if len(shown) < drawn:
-        text += f" {len(shown)} of {drawn} arms: the {SHOWN_BEST} best, the worst and the baseline."
-    return text
+    if len(shown) < len(possible):
+        note += (
+            f" {len(shown)} of {len(possible)} arms: the {SHOWN_BEST} best, the worst and the "
+            "baseline."
+        )
+    return drawn, note
 
 
-def _sheet(arm: Arm, report: StudyReport, said: Definition, dataset: Mapping[str, Any]) -> Sheet:
-    role = _role(arm, report)
+def _sheet(
+    arm: Arm, report: StudyReport, trials: pd.DataFrame, definition: Mapping[str, Any]
+) -> Sheet:
     ranges = numerals.ranges(arm.ranges) or "default ranges"
-    score = f"{accuracy(arm, None, places(report))} %"
-    try:
-        plan = _plan(arm, said, dataset)
-        uri, width, height = _picture(plan)
-    except (formulas.RangeError, formulas.UnknownFormula, formulas.BrokenFormula) as error:
-        why = f"No images: {arm.formula} cannot be drawn here ({error})."
-        return Sheet(arm.name, role, ranges, score, "", 0, 0, why)
-    alt = (
-        f"{plan.categories} categories of {plan.family.title} with {ranges}, "
-        f"{numerals.count(plan.instances, 'instance')} each"
+    spread = arm.accuracy
+    score = f"{numerals.mean_std(spread.mean, spread.std)} %" if spread else numerals.MISSING
+    pixels, lack = images(
+        first_row(trials, arm.name),
+        dataset_of(definition, arm.name),
+        categories=_CATEGORIES,
+        instances=_INSTANCES,
+        side=_SIDE,
     )
-    return Sheet(arm.name, role, ranges, score, uri, width, height, alt)
+    role = _role(arm, report)
+    if not len(pixels):
+        return Sheet(arm.name, role, ranges, score, "", 0, 0, f"No images: {lack}.")
+    picture = sheet(pixels)
+    stream = io.BytesIO()
+    picture.save(stream, "WEBP", quality=85)
+    encoded = base64.b64encode(stream.getvalue()).decode("ascii")
+    rows, columns = pixels.shape[:2]
+    alt = f"{numerals.count(rows, 'row')} of {columns} images of {arm.formula} with {ranges}"
+    uri = f"data:image/webp;base64,{encoded}"
+    return Sheet(arm.name, role, ranges, score, uri, *picture.size, alt)
 
 
 def _role(arm: Arm, report: StudyReport) -> str:
-    ranked = report.ranked
-    pretrained = [one for one in ranked if one.formula]
-    roles = []
-    if arm is ranked[0]:
-        roles.append("best")
-    elif arm is pretrained[-1]:
-        roles.append("worst")
-    if arm.name == report.baseline:
-        roles.append("baseline")
-    return ", ".join(roles)
-
-
-def _plan(arm: Arm, said: Definition, dataset: Mapping[str, Any]) -> Plan:
-    sizes = {
-        "categories": dataset.get("categories", _CATEGORIES),
-        "instances": dataset.get("instances", _INSTANCES),
-        "canvas": dataset.get("canvas", _CANVAS),
+    pretrained = [each for each in report.ranked if each.formula]
+    roles = {
+        "best": arm is report.ranked[0],
+        "worst": len(pretrained) > 1 and arm is pretrained[-1],
+        "baseline": arm.name == report.baseline,
     }
-    own = ((key, arm.changes.get(f"dataset.{key}")) for key in sizes)
-    sizes |= {key: value for key, value in own if value is not None}
-    seeds = [one.seed for one in arm.replicates if one.seed is not None]
-    return Plan(
-        str(arm.formula),
-        {**said.space_of(arm.name).defaults, **arm.ranges},
-        categories=min(_CATEGORIES, sizes["categories"]),
-        instances=min(_INSTANCES, sizes["instances"]),
-        canvas=sizes["canvas"],
-        size=min(_SIDE, sizes["canvas"]),
-        seed=seeds[0] if seeds else 0,
-    )
-
-
-def _picture(plan: Plan) -> tuple[str, int, int]:
-    """Return a sheet as a data URI, with its width and height in pixels."""
-    from PIL import Image
-
-    pitch = plan.size + _GAP
-    size = (plan.instances * pitch - _GAP, plan.categories * pitch - _GAP)
-    # Clear between the images, so that the page shows, light or dark.
-    sheet = Image.new("RGBA", size)
-    for number, image in enumerate(render_plan(plan).images):
-        row, column = divmod(number, plan.instances)
-        sheet.paste(Image.fromarray(image).convert("RGBA"), (column * pitch, row * pitch))
-    stream = io.BytesIO()
-    sheet.save(stream, "WEBP", quality=85)
-    encoded = base64.b64encode(stream.getvalue()).decode("ascii")
-    return f"data:image/webp;base64,{encoded}", *size
+    return ", ".join(name for name, holds in roles.items() if holds)

@@ -1,20 +1,27 @@
-"""One made-up study of everything, read once for all tests of figures."""
+"""Made-up studies, read once for all tests of figures."""
 
 import pytest
 
-from explorer import store as db
 from explorer.report.figures import Material, gather
-from tests.report.rich import rich_study
+from tests.report import rows
+from tests.report.trials import add_trials
 
 
 @pytest.fixture(scope="package")
 def database(tmp_path_factory):
-    url = f"sqlite:///{tmp_path_factory.mktemp('figures')}/rich.db"
-    with db.disposing(db.connect(url, create=True)) as storage:
-        yield storage
+    with rows.connect(tmp_path_factory.mktemp("figures")) as database:
+        yield database
 
 
 @pytest.fixture(scope="package")
-def rich(database) -> Material:
-    """Sixteen sampled arms of two replicates, and two named ones."""
-    return gather(rich_study(database, samples=16))
+def sampled(database) -> Material:
+    """Twenty-four sampled arms of two replicates and two named ones, two objectives."""
+    add_trials(database, rows.sampled(database))
+    return gather(database, "sampled")
+
+
+@pytest.fixture(scope="package")
+def ablation(database) -> Material:
+    """Three pre-trained arms and from scratch, three replicates each."""
+    add_trials(database, rows.ablation(database))
+    return gather(database, "ablation")

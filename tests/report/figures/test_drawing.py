@@ -1,90 +1,100 @@
+"""All figures of a study as files, and for a page."""
+
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
 from explorer.errors import InputError
-from explorer.report.figures import FIGURES, draw, drawing, gather, interactive
-from tests.report.conftest import trial
+from explorer.report.figures import draw, drawings
+from explorer.report.figures.web import template
 
-SHOWN = [name for name in FIGURES if name not in {"front", "hypervolume", "fidelity"}]
-"""What a study of one objective under one protocol has."""
+OURS = ["accuracy", "ranges", "variety", "learning"]
 
 
 @pytest.fixture(scope="module")
-def drawn(rich, tmp_path_factory):
-    return draw(rich, tmp_path_factory.mktemp("drawn") / "a" / "b")
+def files(ablation, database, tmp_path_factory):
+    return draw(database, ablation.report, tmp_path_factory.mktemp("drawn") / "a" / "b")
 
 
-def test_every_figure_is_a_pdf_and_a_png(drawn):
-    names = [f"{name}.{suffix}" for name in SHOWN for suffix in ("pdf", "png")]
-    assert [path.name for path in drawn] == [*names, "figures.tex"]
-    assert sorted(drawn[0].parent.iterdir()) == sorted(drawn)
-    for path in drawn:
-        if path.suffix == ".png":
+def test_every_figure_is_a_pdf_and_a_png(files):
+    names = [*OURS, "intermediate_values", "timeline"]
+    expected = [f"{name}.{suffix}" for name in names for suffix in ("pdf", "png")]
+    assert [path.name for path in files] == [*expected, "figures.tex"]
+    assert sorted(files[0].parent.iterdir()) == sorted(files)
+    for path in files:
+        if path.suffix == ".png" and path.stem in OURS:
             assert Image.open(path).width == 1100
-
-
-def test_fonts_are_embedded_as_truetype(drawn):
-    for path in drawn:
         if path.suffix == ".pdf":
-            content = path.read_bytes()
-            assert content.startswith(b"%PDF")
-            assert b"/FontFile2" in content  # an embedded TrueType font
-            assert b"/Type3" not in content
+            assert b"/FontFile2" in path.read_bytes()  # an embedded TrueType font
+            assert b"/Type3" not in path.read_bytes()
 
 
-def test_a_paper_sets_them_with_their_captions(drawn, tmp_path):
+def test_a_paper_sets_them_with_their_captions(files, tmp_path):
+    text = files[-1].read_text()
+    assert text.count("\\caption{") == text.count("\\includegraphics") == len(files) // 2
+    assert "\\label{fig:ablation-accuracy}" in text
     if not shutil.which("pdflatex"):
         pytest.skip("there is no pdflatex")
-    folder = drawn[-1].parent
     paper = (
         "\\documentclass{article}\\usepackage{graphicx}\\extrafloats{50}"
-        f"\\graphicspath{{{{{folder}/}}}}\\begin{{document}}\\input{{{drawn[-1]}}}\\end{{document}}"
+        f"\\graphicspath{{{{{files[-1].parent}/}}}}\\begin{{document}}"
+        f"\\input{{{files[-1]}}}\\end{{document}}"
     )
     (tmp_path / "paper.tex").write_text(paper)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
-    text = drawn[-1].read_text()
-    assert text.count("\\caption{") == len(SHOWN)
-    assert "arms 2 had one trial" in text
-    assert "\\label{fig:rich-accuracy}" in text
 
 
-def test_the_same_numbers_give_the_same_bytes(make_study, tmp_path, monkeypatch):
-    few = {name: FIGURES[name] for name in ("accuracy", "surface", "learning")}
-    monkeypatch.setattr(drawing, "FIGURES", few)
-    trials = [trial("scratch", 0, 0.5), trial("high", 0, 0.6, frequency=(20, 60))]
-    material = gather(make_study([*trials, trial("none", 0, 0.7, frequency=(0, 0))]))
-    first, second = (draw(material, tmp_path / name) for name in ("first", "second"))
-    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
-    pages = [[one.figure.to_json() for one in interactive(material).values()] for _ in range(2)]
-    assert pages[0] == pages[1]
+def test_captions_are_two_sentences(sampled):
+    for drawing in drawings(sampled):
+        text = drawing.caption.replace("et al.", "et al")
+        assert 1 <= text.count(". ") + text.endswith(".") <= 3, drawing.caption
 
 
-def test_a_page_has_the_figures_in_order_with_their_captions(rich):
-    found = interactive(rich)
-    assert list(found) == SHOWN
-    for name, one in found.items():
-        assert one.title == FIGURES[name].title
-        assert one.caption.endswith(".")
-        assert one.figure.layout.height > 100
-        assert one.figure.data
+def test_the_same_numbers_give_the_same_bytes(ablation, database, files, tmp_path):
+    again = draw(database, ablation.report, tmp_path)
+    assert [path.read_bytes() for path in files] == [path.read_bytes() for path in again]
 
 
-def test_a_study_with_little_to_show(make_study, tmp_path):
-    material = gather(make_study([trial("scratch", 0, 0.5)]))
-    assert list(interactive(material)) == ["accuracy"]
-    assert [path.name for path in draw(material, tmp_path)] == [
-        *("accuracy.pdf", "accuracy.png"),
-        "figures.tex",
-    ]
+def test_images_stand_below_print_and_not_on_a_page(files, ablation):
+    heights = [Image.open(path).height for path in files if path.name == "learning.png"]
+    (learning,) = [d for d in drawings(ablation) if d.name == "learning"]
+    alone = learning.on_paper()
+    assert heights[0] > 200 * alone.get_size_inches()[1] + 50
+    assert not learning.on_page().layout.images
 
 
-def test_a_place_that_cannot_be_written(make_study, tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    material = gather(make_study([trial("scratch", 0, 0.5)]))
-    with pytest.raises(InputError, match=r"--figures: .*file"):
-        draw(material, tmp_path / "file")
+def test_a_narrow_page_has_the_same_curves_one_below_the_other(sampled):
+    for drawing in drawings(sampled)[:4]:
+        wide, narrow = drawing.on_page(), drawing.narrow and drawing.narrow()
+        if narrow is None:
+            continue
+        assert [t.to_plotly_json() for t in wide.data] == [t.to_plotly_json() for t in narrow.data]
+        axes = [narrow.layout[key] for key in narrow.layout if key.startswith("xaxis")]
+        assert {tuple(axis.domain) for axis in axes} == {(0.0, 1.0)}
+        assert narrow.layout.height > wide.layout.height
+
+
+def test_a_dark_page_has_light_text():
+    light, dark = (template(dark=d).layout.font.color for d in (False, True))
+    assert light < "#555555" < dark
+
+
+def test_of_thousands_of_arms_a_part_is_drawn(sampled):
+    (arm,) = sampled.report.ranked[5:6]
+    many = [replace(arm, name=f"sample_{i:05}") for i in range(2000)]
+    report = replace(sampled.report, arms=(*sampled.report.arms, *many))
+    ranges = drawings(replace(sampled, report=report))[1]
+    assert "Drawn are 1000 of 20" in ranges.note
+    points = sum(len(t.x) for t in ranges.on_page().data if t.mode == "markers")
+    assert points == 3 * 999  # from scratch has no ranges
+
+
+def test_a_folder_that_cannot_be_written(ablation, database, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"--figures: .*cannot be written"):
+        draw(database, ablation.report, tmp_path / "file")

@@ -1,50 +1,102 @@
-import numpy as np
+"""Learning curves, and protocols against each other."""
+
+import pandas as pd
 import pytest
 
-from explorer.report.figures import gather, learning
-from tests.report.conftest import trial
-from tests.report.rich import RUNGS
+from explorer.report.agreement import Agreement, Estimate
+from explorer.report.fidelity import Fidelity, FidelityReport
+from explorer.report.figures import learning, paper, web
 
 
-def test_curves_are_means_over_replicates(rich):
-    data = learning.prepare(rich)
-    loss, probe, tuned = data.panels
-    assert (loss.x, loss.y) == ("pre-training images", "pre-training loss [nats]")
-    assert {curve.arm for curve in tuned.curves} >= {"scratch", "best_practice"}
-    curve = next(c for c in probe.curves if c.arm == "best_practice")
-    assert (curve.images, curve.role) == (RUNGS, "baseline")
-    own = rich.rungs[rich.rungs["arm"] == "best_practice"]
-    expected = own.groupby("images")["probe"].mean() * 100
-    assert [one.value for one in curve.means] == pytest.approx(expected.to_list())
-    assert {one.n for one in curve.means} == {2}
-    # Marked arms lie above the others.
-    assert [c.role == "other" for c in probe.curves] == sorted(
-        (c.role == "other" for c in probe.curves), reverse=True
+def curve(panel, arm):
+    (series,) = [series for series in panel.series if series.label == arm]
+    return series
+
+
+def test_curves_are_means_over_replicates(ablation):
+    rungs = ablation.rungs.copy()
+    own = (rungs["arm"] == "high") & (rungs["images_seen"] == 8192)
+    rungs.loc[own, "accuracy"] = [0.3, 0.4, 0.8]
+    figure = learning.learning(ablation.report, rungs, ablation.epochs)
+    assert [panel.y for panel in figure.panels] == [
+        "pre-training loss [nats]",
+        "probe accuracy [%]",
+        "fine-tuning loss [nats]",
+    ]
+    high = curve(figure.panels[1], "high")
+    assert high.x == (4096, 8192)
+    assert high.y == pytest.approx((30, 50))
+    assert high.y_ends[0] == (30, 30)
+    low, top = high.y_ends[1]
+    assert low < 0
+    assert top > 100
+    assert figure.panels[1].y_limits == (0, 100)
+    assert {s.label for s in figure.panels[1].series} == {"none", "best_practice", "high"}
+    drawn = paper.draw(figure).axes[1].lines
+    assert any(list(line.get_ydata()) == pytest.approx([30, 50]) for line in drawn)
+    (trace,) = [t for t in web.draw(figure).data if t.name == "high" and t.xaxis == "x2"]
+    assert trace.y == pytest.approx((30, 50))
+
+
+def test_the_latest_attempt_counts_and_repeats_are_no_replicates(ablation):
+    lost = {"arm": "high", "replicate": 0, "attempt": 0, "images_seen": 4096, "accuracy": 0.99}
+    rungs = pd.concat([ablation.rungs, pd.DataFrame([{**lost, "loss": 9.0}])])
+    again = ablation.epochs[ablation.epochs["phase"] == "finetune"]
+    again = again.assign(phase="finetune.2", loss=again["loss"] + 1)
+    figure = learning.learning(ablation.report, rungs, pd.concat([ablation.epochs, again]))
+    assert curve(figure.panels[1], "high").y[0] == pytest.approx(30)
+    tuned = curve(figure.panels[2], "high")
+    assert tuned.y == pytest.approx((3.5, 2))
+    assert tuned.hover[0] == "high, n = 3"
+
+
+def test_of_many_arms_the_marked_ones_are_in_colour(sampled):
+    figure = learning.learning(sampled.report, sampled.rungs, sampled.epochs)
+    labels = {series.label for series in figure.panels[1].series if series.strong}
+    pretrained = [arm.name for arm in sampled.report.ranked if arm.formula]
+    assert labels == {pretrained[0], pretrained[-1], "best_practice"}
+    assert {s.color for s in figure.panels[1].series if not s.strong} == {"#BBBBBB"}
+    assert "In colour: the best" in figure.caption
+
+
+def test_a_study_without_two_measurements_has_no_curves(ablation):
+    empty = ablation.rungs.head(0), ablation.epochs.head(0)
+    assert learning.learning(ablation.report, *empty) is None
+
+
+def test_one_arm_has_a_curve_per_replicate(ablation):
+    own = [rows[rows["arm"] == "high"] for rows in (ablation.rungs, ablation.epochs)]
+    figure = learning.learning_of("high", *own)
+    labels = [series.label for series in figure.panels[1].series]
+    assert labels == ["replicate 2", "replicate 1", "replicate 0"]  # the first one is on top
+    assert figure.panels[1].series[0].y == pytest.approx((30, 40))
+
+
+def measured(protocol, measurement, seconds, rho, loss):
+    agreement = None
+    if rho is not None:
+        agreement = Agreement(rho, Estimate(rho, rho - 0.2, rho + 0.1, 8), 8)
+    counts = {"arms": 8, "trials": 24, "intraclass": None, "kendall": None}
+    return Fidelity(protocol, measurement, 4096, seconds, spearman=agreement, single=None,
+                    loss=loss, **counts)  # fmt: skip
+
+
+def test_protocols_by_what_they_take():
+    rows = (
+        measured("laptop", "probe", 10.0, 0.4, 0.03),
+        measured("laptop", "probe", 20.0, 0.6, None),
+        measured("laptop", "accuracy", 40.0, 0.8, 0.01),
+        measured("paper", "accuracy", 900.0, None, 0.0),
     )
-
-
-def test_a_stopped_trial_counts_as_far_as_it_came(rich):
-    stopped = rich.trials[rich.trials["state"] == "PRUNED"]
-    assert len(stopped) > 0
-    arm = stopped.iloc[0]["arm"]
-    curve = next(c for c in learning.prepare(rich).panels[1].curves if c.arm == arm)
-    assert [one.n for one in curve.means] == [2, 2, 1, 1]
-
-
-def test_both_drawings_show_the_same_numbers(rich):
-    data = learning.prepare(rich)
-    curve = data.panels[1].curves[-1]
-    expected = [one.value for one in curve.means]
-    lines = learning.on_paper(data).axes[1].lines
-    assert any(np.array_equal(line.get_ydata(), expected) for line in lines)
-    assert any(list(trace.y) == expected for trace in learning.on_page(data).data)
-
-
-def test_a_study_without_rungs_has_none(make_study):
-    assert learning.prepare(gather(make_study([trial("scratch", 0, 0.5)]))) is None
-
-
-def test_without_a_database_rungs_are_what_there_is(study):
-    (panel,) = learning.prepare(gather(study)).panels
-    assert panel.y == "probe accuracy [%]"
-    assert panel.curves[0].images == (4096, 8192)
+    means = {"a": 0.7, "b": 0.6}
+    report = FidelityReport("study", "paper", "study@paper", means, rows, 0)
+    figure = learning.protocols(report)
+    agreement, loss = figure.panels
+    assert [series.x for series in agreement.series] == [(10, 20), (40,)]
+    assert agreement.series[0].y == (0.4, 0.6)
+    assert agreement.series[0].y_ends[1] == pytest.approx((0.4, 0.7))
+    labels = ["laptop: probe", "laptop: fine-tuning", "paper: fine-tuning"]
+    assert [series.label for series in loss.series] == labels
+    assert [series.y for series in loss.series] == [(3,), (1,), (0,)]
+    assert paper.draw(figure).axes[0].get_xscale() == "log"
+    assert web.draw(figure).layout.xaxis.type == "log"

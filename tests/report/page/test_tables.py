@@ -1,43 +1,40 @@
 """The tables of a page: aligned, with what they are sorted by, and bounded."""
 
-import optuna
 import pytest
 
-from explorer.report import load, summarise
-from explorer.report.layout import Cell, Column, Layout, lay_out
-from explorer.report.page.asked import lay_out_protocol, lay_out_space
+from explorer.report import Cell, Column, Table, arms_table, load, summarise
+from explorer.report.page import details
 from explorer.report.page.grid import aligned, grid, number
-from explorer.report.page.provenance import (
-    lay_out_failures,
-    lay_out_machines,
-    lay_out_runs,
-    lay_out_versions,
-)
-from tests.report.conftest import definition, failure, finished_trials, trial
+from tests.report import rows
 
 SPACE, POINT, MINUS = "\N{FIGURE SPACE}", "\N{PUNCTUATION SPACE}", "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"
 
 
-def texts(layout):
-    return [[cell.text for cell in row] for row in layout.rows]
+def texts(table):
+    return [[cell.text for cell in row] for row in table.rows]
 
 
-def test_numbers_stand_point_below_point():
-    assert aligned(["80.2 ± 6.2", "9.5 ± 12.2", "baseline"]) == [
-        f"80.2 ± {SPACE}6.2",
-        f"{SPACE}9.5 ± 12.2",
-        "baseline",
-    ]
-    assert aligned(["0.82", "0.003", "<0.001", "3"]) == [
-        f"0.82{SPACE}",
-        "0.003",
-        "<0.001",
-        f"3{POINT}{SPACE}{SPACE}{SPACE}",
-    ]
-    assert aligned([f"+8.7 [{MINUS}5.5, +11.8]", "+10.7 [+7.5, +13.8]"]) == [
-        f"{SPACE}+8.7 [{MINUS}5.5, +11.8]",
-        "+10.7 [+7.5, +13.8]",
-    ]
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            ["80.2 ± 6.2", "9.5 ± 12.2", "baseline"],
+            [f"80.2 ± {SPACE}6.2", f"{SPACE}9.5 ± 12.2", "baseline"],
+        ),
+        (
+            ["0.82", "0.003", "<0.001", "3"],
+            [f"0.82{SPACE}", "0.003", "<0.001", f"3{POINT}{SPACE}{SPACE}{SPACE}"],
+        ),
+        (
+            [f"+8.7 [{MINUS}5.5, +11.8]", "+10.7 [+7.5, +13.8]"],
+            [f"{SPACE}+8.7 [{MINUS}5.5, +11.8]", "+10.7 [+7.5, +13.8]"],
+        ),
+        ([f"0{DASH}5", f"10{DASH}48"], [f"0{DASH}5", f"10{DASH}48"]),
+    ],
+)
+def test_numbers_stand_point_below_point(given, expected):
+    assert aligned(given) == expected
 
 
 @pytest.mark.parametrize(
@@ -48,106 +45,92 @@ def test_what_a_column_is_sorted_by(text, value):
     assert number(text) == value
 
 
-def test_the_grid_of_a_study(study):
-    found = grid("arms", "Arms", lay_out(summarise(study)))
-    arm, _, accuracy, _, gain, p, *_ = found.rows[2]
+def test_the_grid_of_a_study(tmp_path):
+    with rows.connect(tmp_path) as database:
+        table = arms_table(summarise(database, rows.ablation(database)))
+    arms = grid("arms", "Arms", table)
+    arm, _, accuracy, _, gain, p, *_ = arms.rows[2]
     assert (arm.text, arm.value) == ("best_practice", None)
     assert (accuracy.text, accuracy.emphasis, accuracy.value) == ("81.7 ± 1.5", "best", 81.7)
     assert (gain.text, gain.value) == ("+10.7 [+7.5, +13.8]", 10.7)
     assert (p.text, p.mark) == ("0.003", "")
-    assert (found.rows[1][5].text.strip(SPACE), found.rows[1][5].mark) == ("0.82", "\N{DAGGER}")
-    assert found.headings[0] == ("Arm", True)
+    assert (arms.rows[1][5].text.strip(SPACE), arms.rows[1][5].mark) == ("0.82", "\N{DAGGER}")
+    empty = Table((Column("n"),), ((Cell("-"),), (Cell(""),)))
+    assert [row[0].text for row in grid("none", "None", empty).rows] == ["-", ""]
 
 
-def test_an_empty_column_of_numbers():
-    layout = Layout((Column("n"),), ((Cell("-"),), (Cell(""),)), 2, ("Nothing.",))
-    assert [row[0].text for row in grid("none", "None", layout).rows] == ["-", ""]
-
-
-def test_a_protocol_is_said_entry_by_entry():
+def test_a_protocol_entry_by_entry():
     protocol = {
         "name": "laptop",
-        "digest": "abc",
         "description": "Two\n cores.",
         "dataset": {"canvas": 64, "images": None},
-        "pretrain": {"rungs": [0.5, 1.0], "learning_rate": 0.0005, "compile": False, "crop": []},
+        "pretrain": {"rungs": [0.5, 1.0], "compile": False, "crop": []},
         "downstream": [{"name": "a"}, {"name": "b"}],
     }
-    layout = lay_out_protocol(protocol)
-    assert texts(layout) == [
+    table = details.protocol_table(protocol)
+    assert texts(table) == [
         ["dataset.canvas", "64"],
         ["dataset.images", "none"],
         ["pretrain.rungs", "0.5, 1"],
-        ["pretrain.learning_rate", "0.0005"],
         ["pretrain.compile", "no"],
         ["pretrain.crop", "none"],
         ["downstream.0.name", "a"],
         ["downstream.1.name", "b"],
     ]
-    assert layout.caption == ("Protocol laptop: Two cores.",)
-    assert lay_out_protocol({"name": "laptop"}) is None
+    assert table.caption == ("Protocol laptop: Two cores.",)
+    assert details.protocol_table({"name": "laptop"}) is None
 
 
-def test_a_search_space_says_what_varies():
-    said = definition(vary=["orbits"])
-    dash = "\N{EN DASH}"
-    assert texts(lay_out_space(said)) == [
-        ["frequency", f"0{dash}20", f"0{dash}1000", f"0{dash}1000", "arms"],
-        ["orbits", f"1{dash}200", f"1{dash}1000", f"1{dash}1000", "sampler"],
-    ]
+def test_a_search_space_names_what_varies():
     perlin = {"formula": "perlin", "parameters": {"scale": {"default": [1, 1]}}}
-    rows = texts(lay_out_space({**said, "arm_spaces": {"texture": perlin}}))
-    assert [row[0] for row in rows] == ["visual_atom", "visual_atom", "perlin"]
-    assert rows[2] == ["perlin", "scale", "1", dash, dash, dash]
-    assert lay_out_space({}) is None
+    definition = rows.define("x", vary=["orbits"], arm_spaces={"texture": perlin})
+    assert texts(details.space_table(definition)) == [
+        ["visual_atom", "frequency", f"0{DASH}20", f"0{DASH}200", f"0{DASH}200", "arms"],
+        ["visual_atom", "orbits", f"1{DASH}200", f"1{DASH}200", f"1{DASH}200", "sampler"],
+        ["visual_atom", "noise", f"0{DASH}4", f"0{DASH}20", f"0{DASH}20", DASH],
+        ["perlin", "scale", "1", DASH, DASH, DASH],
+    ]
+    assert details.space_table({}) is None
 
 
-def test_failures_are_counted_by_reason(make_study):
-    failed = [failure(arm, 2, "OSError: full") for arm in ("none", "high")]
-    failed += [failure("scratch", 2, "x" * 400), failure("best_practice", 2, "interrupted: died")]
-    layout = lay_out_failures(load(make_study([*finished_trials()[:8], *failed])))
-    assert texts(layout) == [
+def test_failures_and_machines(tmp_path):
+    wrong = {"state": "FAIL", "ranges": {"frequency": [0, 1]}}
+    scored = rows.ablation_rows()
+    scored[0]["host"] = "tower"
+    scored[1]["cached_from"] = "other/none#0"
+    failed = [rows.row(arm, 3, reason="OSError: full", **wrong) for arm in ("none", "high")]
+    failed += [rows.row("scratch", 3, reason="x" * 400, **wrong)]
+    failed += [rows.row(f"a{i}", 0, reason=f"reason {i}", **wrong) for i in range(23)]
+    for row in failed[3:]:
+        row["host"] = None
+    with rows.connect(tmp_path) as database:
+        trials = load(database, rows.make_study(database, "failed", [*scored, *failed]))
+        finished = load(database, rows.ablation(database))
+    table = details.failures_table(trials)
+    assert texts(table)[:2] == [
         ["OSError: full", "2", "none, high"],
         [f"{'x' * 300} ...", "1", "scratch"],
     ]
-    assert lay_out_failures(load(make_study(finished_trials()))) is None
-
-
-def test_of_many_reasons_the_rest_is_counted(make_study):
-    failed = [failure(f"a{i}", 0, f"reason {i}") for i in range(25)]
-    layout = lay_out_failures(load(make_study([*finished_trials(), *failed])))
-    assert len(layout.rows) == 20
-    assert layout.caption[-1] == "5 further reasons not shown."
-
-
-def test_machines_with_their_trials_and_hours(make_study):
-    trials = [*finished_trials(), trial("none", 0, 0.7, cached_from="other#1")]
-    trials[0].user_attrs["host"] = "tower"
-    layout = lay_out_machines(load(make_study(trials)))
-    assert texts(layout) == [["box", "cpu", "11", "0.18"], ["tower", "cpu", "1", "0.02"]]
-    assert layout.caption[-1] == "1 further trial took a result that was known."
-    assert lay_out_machines(load(optuna.create_study())) is None
+    assert len(table.rows) == 20
+    assert table.caption[0].endswith("5 further reasons not shown.")
+    assert details.failures_table(finished) is None  # two were lost, and taken again
+    machines = details.machines_table(trials)
+    assert texts(machines) == [["box", "cpu", "13", "0.22"], ["tower", "cpu", "1", "0.02"]]
+    assert machines.caption[0].endswith("1 further replicate took a result that was known.")
 
 
 def run(number, **provenance):
-    return {
-        "host": "box",
-        "command": f"explorer run-study {number}",
-        "provenance": {"explorer": "0.1.0", "families": None, **provenance},
-        "started_at": None,
-        "ended_at": None,
-    }
+    known = {"explorer": "0.1.0", "families": None, **provenance}
+    times = {"started_at": rows.BEGIN, "ended_at": None}
+    return {"host": "box", "command": f"run {number}", "provenance": known, **times}
 
 
-def test_versions_say_where_runs_differed():
-    layout = lay_out_versions([run(0, torch="2.6"), run(1, torch="2.7"), run(2, torch="2.6")])
-    assert texts(layout) == [["explorer", "0.1.0"], ["torch", "2.6, then 2.7"]]
-    assert lay_out_versions([]) is None
-
-
-def test_the_last_runs_are_shown():
-    layout = lay_out_runs([run(number) for number in range(13)])
-    assert texts(layout)[0][3] == "explorer run-study 3"
-    assert len(layout.rows) == 10
-    assert layout.caption[-1] == "The first 3 are not shown."
-    assert lay_out_runs([]) is None
+def test_runs_and_their_versions():
+    several = [run(0, torch="2.6"), run(1, torch="2.7"), run(2, torch="2.6")]
+    versions = details.versions_table(several)
+    assert texts(versions) == [["explorer", "0.1.0"], ["torch", "2.6, then 2.7"]]
+    runs = details.runs_table([run(number) for number in range(13)])
+    assert texts(runs)[0] == ["2026-11-23 06:00", DASH, "box", "run 3"]
+    assert len(runs.rows) == 10
+    assert runs.caption[0].endswith("The first 3 are not shown.")
+    assert details.versions_table([]) is details.runs_table([]) is None

@@ -48,13 +48,10 @@
   let printing = print.matches;
 
   const draw = (place) => {
-    const { data, layout, narrow } = structuredClone(stored.figures[place.dataset.figure]);
-    if (narrow && slim.matches && !printing) {
-      for (const [key, value] of Object.entries(narrow)) {
-        const merged = value instanceof Object && !Array.isArray(value);
-        layout[key] = merged ? { ...layout[key], ...value } : value;
-      }
-    }
+    const figure = structuredClone(stored.figures[place.dataset.figure]);
+    const { data } = figure;
+    // Panels stand one below the other where there is no room beside.
+    const layout = (slim.matches && !printing && figure.narrow) || figure.layout;
     place.style.height = `${layout.height}px`;
     layout.template = stored.templates[dark.matches && !printing ? "dark" : "light"];
     layout.template.layout.font.family = family;

@@ -1,0 +1,207 @@
+"""Optuna's own figures of a study, whose trials are its arms."""
+
+import copy
+import warnings
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from explorer.report.figures.description import Drawing
+from explorer.report.figures.web import template
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from matplotlib.figure import Figure as Sheet
+
+MOST_PAIRED = 3
+"""Parameters that are drawn against each other, the most important ones."""
+
+_FEWEST = 4  # arms with a score, of which importances and surfaces can be estimated
+_MOST_NAMED = 10  # entries of a legend in print
+_ENDS = (
+    "<parameter>.low is the low end of its range; <parameter>.share in [0, 1] is how much of the "
+    "room above the low end the range takes."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plot:
+    """Draws one of Optuna's figures: a function of its ``visualization`` and its ``matplotlib``."""
+
+    study: optuna.Study
+    function: str
+    arguments: Mapping[str, Any]
+    size: tuple[float, float]
+    height: int
+
+    def on_page(self) -> "go.Figure":
+        """Draw it with plotly, without its title."""
+        figure = self._call(optuna.visualization)
+        margin = {"l": 60, "r": 16, "t": 30, "b": 48}
+        figure.update_layout(title=None, template=template(), margin=margin, width=None)
+        figure.update_layout(height=self.height, plot_bgcolor=None)
+        return figure
+
+    def on_paper(self) -> "Sheet":
+        """Draw it with matplotlib, without its title."""
+        from matplotlib import pyplot as plt
+        from optuna.visualization import matplotlib as functions
+
+        axes = np.ravel(self._call(functions))
+        sheet: Sheet = axes[0].figure
+        plt.close(sheet)  # it is ours from here on
+        sheet.suptitle("")
+        for each in axes:
+            for place in ("left", "center", "right"):
+                each.set_title("", loc=place)
+            legend = each.get_legend()
+            if legend and len(legend.get_texts()) > _MOST_NAMED:
+                legend.remove()
+        sheet.set_size_inches(*self.size)
+        if self.function == "plot_parallel_coordinate":  # its grid has a row without a height
+            sheet.subplots_adjust(left=0.1, right=0.86, bottom=0.25, top=0.97)
+        else:
+            sheet.set_layout_engine("constrained")
+        return sheet
+
+    def _call(self, module: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return getattr(module, self.function)(self.study, **self.arguments)
+
+
+def drawings(
+    study: optuna.Study, definition: Mapping[str, Any], shown: Container[str], note: str
+) -> list[Drawing]:
+    """Return those of Optuna's figures that mean something for a study.
+
+    They show one trial per arm, its latest; accuracy is in percent.
+
+    Args:
+        study: The Optuna study; its trials are arms.
+        definition: The definition of the study.
+        shown: Names of the arms that are drawn.
+        note: What is to be known of them.
+    """
+    known = study.get_trials(deepcopy=False)
+    latest = {trial.user_attrs.get("arm", ""): trial for trial in known}
+    trials = [trial for arm, trial in latest.items() if arm in shown]
+    if len(trials) < len(known):
+        note = f"{note} Numbers of trials count the arms that are drawn.".lstrip()
+    trials.sort(key=lambda trial: trial.number)
+    scored = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    if len(scored) < 2:
+        return []
+    accuracy = _copy(trials, study.directions[:1])
+    chosen = partial(_drawing, accuracy, note)
+    drawn = _of_search(chosen, accuracy) if definition.get("sampler") else []
+    if len(study.directions) > 1:
+        both = _copy(trials, study.directions)
+        names = [name for entry in definition["objectives"] for name in entry]
+        drawn += _of_objectives(partial(_drawing, both, note), both, names)
+    if any(trial.intermediate_values for trial in trials):
+        read = "Intermediate values per arm in percent, in the order in which a pruner sees them."
+        drawn.append(chosen("intermediate_values", "Intermediate values", read))
+    if any(trial.datetime_complete for trial in scored):
+        read = "When each arm ran, from its first replicate on, and how it ended."
+        drawn.append(chosen("timeline", "Timeline of arms", read))
+    return drawn
+
+
+def _drawing(
+    study: optuna.Study,
+    note: str,
+    name: str,
+    title: str,
+    caption: str,
+    *,
+    size: tuple[float, float] = (6.0, 3.6),
+    height: int = 380,
+    columns: int = 1,
+    **arguments: Any,
+) -> Drawing:
+    plot = _Plot(study, f"plot_{name}", arguments, size, height)
+    return Drawing(name, title, caption, note, plot.on_paper, plot.on_page, columns=columns)
+
+
+def _of_search(chosen: "partial[Drawing]", study: optuna.Study) -> list[Drawing]:
+    """Return the figures of what a sampler proposed."""
+    chosen = partial(chosen, target_name="accuracy [%]")
+    history = "Mean accuracy per arm in the order of the proposals, and the best one so far."
+    share = "Share of the arms whose mean accuracy is at most a value."
+    drawn = [
+        chosen("optimization_history", "History of the search", history),
+        chosen("edf", "Distribution of accuracy", share),
+    ]
+    values = [trial.values[0] for trial in study.trials if trial.values]
+    if len(values) < _FEWEST or len(set(values)) == 1:
+        return drawn
+    names = list(optuna.importance.get_param_importances(study))
+    decides = (
+        "How much each end decides whether an arm is among the best (PED-ANOVA; Watanabe et al., "
+        f"2023). {_ENDS}"
+    )
+    wide: dict[str, Any] = {"size": (max(6.0, 1.6 * len(names)), 2.8), "columns": len(names)}
+    lines = f"A line is an arm. {_ENDS}"
+    half = 1 + len(names) // 2
+    drawn += [
+        chosen("param_importances", "Importance of ends", decides),
+        chosen("slice", "Accuracy against each end", _ENDS, **wide),
+        chosen("parallel_coordinate", "Parallel coordinates", lines, columns=half),
+    ]
+    paired = names[:MOST_PAIRED]
+    if len(paired) > 1:
+        square: dict[str, Any] = {"size": (6.0, 5.0), "height": 760, "columns": len(paired)}
+        over = f"over the {len(paired)} most important ends against each other"
+        contour = f"Accuracy {over}, interpolated between the arms (dots)."
+        rank = f"Arms {over}; the colour is the rank of their accuracy."
+        drawn += [
+            chosen("contour", "Contours", contour, params=paired, **square),
+            chosen("rank", "Ranks", rank, params=paired, **square),
+        ]
+    return drawn
+
+
+def _of_objectives(
+    chosen: "partial[Drawing]", study: optuna.Study, names: Sequence[str]
+) -> list[Drawing]:
+    """Return the figures of a study with two objectives."""
+    columns = zip(*(trial.values for trial in study.trials if trial.values), strict=True)
+    worst = [
+        max(column) if direction == StudyDirection.MINIMIZE else min(column)
+        for column, direction in zip(columns, study.directions, strict=True)
+    ]
+    titles = [f"{name} [%]" if name == "accuracy" else name for name in names]
+    front = "Arms by both objectives; those in shades of red are on the Pareto front."
+    volume = (
+        "Area that the Pareto front dominates, in the order of the proposals, over the worst value "
+        "of each objective."
+    )
+    title = "Hypervolume of the front"
+    return [
+        chosen("pareto_front", "Pareto front", front, height=480, target_names=titles),
+        chosen("hypervolume_history", title, volume, reference_point=worst),
+    ]
+
+
+def _copy(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> optuna.Study:
+    """Copy trials into a study in memory, as far as it has objectives, accuracy in percent."""
+    storage = optuna.storages.InMemoryStorage()
+    copied = optuna.create_study(directions=directions, storage=storage, study_name="arms")
+    for trial in trials:
+        changed = copy.deepcopy(trial)
+        # Optuna writes all attributes of an arm beside its point, as they are.
+        changed.user_attrs = {"arm": escape(str(trial.user_attrs.get("arm", "")), quote=False)}
+        if trial.values:
+            changed.values = [100 * trial.values[0], *trial.values[1 : len(directions)]]
+        probes = {step: 100 * value for step, value in trial.intermediate_values.items()}
+        changed.intermediate_values = probes
+        copied.add_trial(changed)
+    return copied
