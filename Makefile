@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: study test test-faults check clean
+.PHONY: study quick test test-faults check clean
 
 study: .venv/installed  ## run the main job and show its result
 	$(BIN)/explorer run-study frequency_range
@@ -11,6 +11,12 @@ study: .venv/installed  ## run the main job and show its result
 # a time take little more than half as long. No file is divided: its tests share what they have made.
 test: .venv/installed  ## run all tests
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# Whatever starts Ray, needs a PostgreSQL server or a browser, or runs whole studies, is left out.
+SLOW := runner faults peers cluster browser dashboard docs test_end_to_end.py
+quick: .venv/installed  ## run the tests that take no more than a minute and a half, all together
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder \
+		-m 'not (end_to_end or postgres or cluster or faults)' $(SLOW:%=--ignore=tests/%)
 
 test-faults: .venv/installed  ## do all harm to studies, and write the table of what they survived
 	$(BIN)/pytest tests/faults --faults=whole

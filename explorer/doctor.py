@@ -13,13 +13,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from explorer import store as db
-from explorer.errors import InputError
+from explorer import store
+from explorer.errors import InputError, masked, visible
 
 _PACKAGES = ("numpy", "numba", "torch", "torchvision", "timm", "optuna", "ray", "sqlalchemy")
 _GIBIBYTE = 2**30
 _ROOM_NEEDED = 2 * _GIBIBYTE
-_MEMORY_A_TRIAL = 2 * _GIBIBYTE
+_MEMORY_PER_TRIAL = 2 * _GIBIBYTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Finding:
 
     Attributes:
         subject: What was looked at.
-        found: What was found.
+        state: What there is.
         problem: What is wrong and what to do about it; ``None`` where nothing is.
     """
 
     subject: str
-    found: str
+    state: str
     problem: str | None = None
 
 
@@ -51,7 +51,7 @@ def examine(url: str | None = None) -> list[Finding]:
         _accelerator,
         _disk,
         _render,
-        lambda: _storage(url or db.default_url()),
+        lambda: _storage(url or store.default_url()),
     )
     return [check() for check in checks]
 
@@ -61,8 +61,8 @@ def screen(findings: list[Finding]) -> RenderableType:
     table = Table(box=None, pad_edge=False, show_header=False)
     for finding in findings:
         mark = Text("ok", style="green") if finding.problem is None else Text("no", style="red")
-        said = finding.found if finding.problem is None else f"{finding.found}: {finding.problem}"
-        table.add_row(mark, Text(finding.subject, style="bold"), said)
+        text = ": ".join(filter(None, (finding.state, finding.problem)))
+        table.add_row(mark, Text(finding.subject, style="bold"), Text(visible(text)))
     return table
 
 
@@ -71,14 +71,14 @@ def _python() -> Finding:
 
 
 def _packages() -> Finding:
-    found, missing = [], []
+    versions, missing = [], []
     for name in _PACKAGES:
         try:
-            found.append(f"{name} {version(name)}")
+            versions.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             missing.append(name)
     remedy = f"{', '.join(missing)} missing; install the package again" if missing else None
-    return Finding("packages", ", ".join(found), remedy)
+    return Finding("packages", ", ".join(versions), remedy)
 
 
 def _processors() -> Finding:
@@ -89,13 +89,13 @@ def _processors() -> Finding:
 def _memory() -> Finding:
     available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    found = f"{available / _GIBIBYTE:.1f} of {total / _GIBIBYTE:.1f} GiB free"
-    needed = _MEMORY_A_TRIAL * len(os.sched_getaffinity(0))
+    state = f"{available / _GIBIBYTE:.1f} of {total / _GIBIBYTE:.1f} GiB free"
+    needed = _MEMORY_PER_TRIAL * len(os.sched_getaffinity(0))
     remedy = None
     if total < needed:
-        trials = max(1, total // _MEMORY_A_TRIAL)
+        trials = max(1, total // _MEMORY_PER_TRIAL)
         remedy = f"a trial may take 2 GiB; run with --workers {trials}"
-    return Finding("memory", found, remedy)
+    return Finding("memory", state, remedy)
 
 
 def _accelerator() -> Finding:
@@ -125,10 +125,11 @@ def _render() -> Finding:
 
 
 def _storage(url: str) -> Finding:
+    shown = masked(url)
     try:
-        shown = db.masked(url)
-        with db.disposing(db.connect(url)) as storage:
-            return Finding("storage", f"{shown}, {len(db.study_names(storage))} studies")
+        with store.connect(url) as database:
+            count = len(store.study_names(database))
+            return Finding("storage", f"{shown}, {count} {'study' if count == 1 else 'studies'}")
     except InputError as error:
         if "makes it" in error.remedy:  # not there yet, which is no problem
             return Finding("storage", f"{shown}, to be made by the first study")

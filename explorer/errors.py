@@ -1,14 +1,21 @@
 """What is said to a user whose input was wrong."""
 
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 # Over-masking is harmless: up to the last "@" of a line, whatever the password is made of.
 _USER_AND_PASSWORD = re.compile(r"(://[^\s:/]*:)[^\n]*@")
-_PASSWORD_IN_QUERY = re.compile(r"([?&](?:ssl)?password=)[^&\s]*", re.IGNORECASE)
+# ?password=, &passwd=, host=... password='...', options=-cpassword%3D...
+_NAMED_PASSWORD = re.compile(
+    r"((?:passw(?:or)?d|pwd|passphrase|secret|token)\s*(?:=|%3D)\s*)"
+    r"('[^'\n]*'?|\"[^\"\n]*\"?|[^&\s]*)",
+    re.IGNORECASE,
+)
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 class InputError(Exception):
@@ -31,16 +38,42 @@ class InputError(Exception):
         self.value = value
         self.remedy = remedy
         # Each part masked by itself: what follows a URL may have an "@" of its own.
-        parts = [masked(self.source)]
-        if key:
-            parts.append(key)
-        said = "" if value is None else f"{_short(value)}: "
-        line = f"{': '.join(parts)}: {said}{masked(remedy)}"
-        super().__init__(" ".join(line.split()))
+        parts = [masked(self.source), *([key] if key else [])]
+        shown = "" if value is None else f"{_short(value)}: "
+        line = f"{': '.join(parts)}: {shown}{masked(remedy)}"
+        super().__init__(visible(" ".join(line.split())))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Come out of another process as it went in; an exception is made from its line else."""
         return type(self), (self.source, self.key, self.value, self.remedy)
+
+
+class InputErrors(InputError):  # noqa: N818  (it is several)
+    """All mistakes of a file; its text has a line for each, its attributes are of the first."""
+
+    def __init__(self, errors: Sequence[InputError]) -> None:
+        first = errors[0]
+        super().__init__(first.source, first.key, first.value, first.remedy)
+        self.errors = tuple(errors)
+        self.args = ("\n".join(str(error) for error in errors),)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.errors,)
+
+
+def refuse(errors: Iterable[InputError]) -> None:
+    """Raise the mistakes that there are, each of them once.
+
+    Raises:
+        InputError: If there is one.
+        InputErrors: If there are several.
+    """
+    single = [e for error in errors for e in getattr(error, "errors", (error,))]
+    distinct = list({str(error): error for error in single}.values())
+    if len(distinct) == 1:
+        raise distinct[0]
+    if distinct:
+        raise InputErrors(distinct)
 
 
 class OutageError(Exception):
@@ -49,7 +82,17 @@ class OutageError(Exception):
 
 def masked(text: str) -> str:
     """Return a text that may be shown: the password of a database URL in it is starred out."""
-    return _PASSWORD_IN_QUERY.sub(r"\1***", _USER_AND_PASSWORD.sub(r"\1***@", text))
+    return _NAMED_PASSWORD.sub(r"\1***", _USER_AND_PASSWORD.sub(r"\1***@", text))
+
+
+def visible(text: str) -> str:
+    """Return a text whose control characters a terminal shows and does not execute.
+
+    Line feeds stay; bidirectional marks and lone surrogates are escaped like the rest.
+    """
+    return "".join(
+        repr(c)[1:-1] if c != "\n" and unicodedata.category(c) in _INVISIBLE else c for c in text
+    )
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -58,14 +101,29 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     The answer is a clause that completes "unknown …;" in an error line.
     """
     choices = sorted(valid)
-    close = get_close_matches(name.lower(), choices, n=1, cutoff=0.5)
+    close = get_close_matches(name[:100].lower(), choices, n=1, cutoff=0.5)
     if close:
         return f"did you mean '{close[0]}'? (there is {', '.join(choices)})"
     return f"there is {', '.join(choices) if choices else 'none'}"
 
 
+def written(value: object) -> str:
+    """Return a value as a YAML file writes it, in one line; text in quotes."""
+    if isinstance(value, str):
+        return repr(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {written(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(written, value)) + "]"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)
+
+
 def _short(value: object) -> str:
     # Masked before it is cut: half a password has no "@" behind it.
-    text = masked(repr(value) if isinstance(value, str) else str(value))
+    text = masked(written(value))
     # In the middle: a path says at its end which file it is.
     return text if len(text) <= 80 else f"{text[:38]}...{text[-39:]}"

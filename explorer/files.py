@@ -1,20 +1,21 @@
-"""Finding and reading the YAML files that a study is made of.
+"""Finding and reading the YAML files that a study is made of, and writing whatever is written.
 
 A name is looked up in the working directory first, then among the files that came with the
 package: ``frequency_range`` means ``./studies/frequency_range.yaml`` where that exists. A path
 (anything with a slash or a ``.yaml`` ending) is taken as it is.
 """
 
+import errno
+import os
 import re
-from collections.abc import Iterator
+import secrets
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-from explorer.errors import InputError, nearest
+from explorer.errors import InputError, OutageError, nearest
 
 Kind = Literal["studies", "search_spaces", "protocols"]
 
@@ -22,9 +23,19 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 """What studies, protocols and arms may be called: other files are named after them."""
 
 _SINGULAR = {"studies": "study", "search_spaces": "search space", "protocols": "protocol"}
+_LARGEST = 2**20  # bytes of a YAML file
+_MOST_VALUES = 50_000  # of a YAML file, aliases written out
+_DEEPEST = 20  # levels of a YAML file
 
 
-def find(kind: Kind, name: str, *, source: str | Path, key: str | None = None) -> Path:
+def find(
+    kind: Kind,
+    name: str,
+    *,
+    source: str | Path,
+    key: str | None = None,
+    others: Collection[str] = (),
+) -> Path:
     """Return the file that a name or a path stands for.
 
     Args:
@@ -32,15 +43,16 @@ def find(kind: Kind, name: str, *, source: str | Path, key: str | None = None) -
         name: A bare name (``frequency_range``) or a path (``mine/ablation.yaml``).
         source: What named it, for the error line; a path is relative to it where it is a file.
         key: The entry that named it, for the error line.
+        others: Names that would be right as well, for the suggestion.
 
     Raises:
         InputError: If there is no such file.
     """
+    what = _SINGULAR[kind]
     if is_path(name):
-        beside = source.parent if isinstance(source, Path) else Path()
-        path = beside / name
-        if not path.is_file():
-            raise InputError(source, key, name, f"no such {_SINGULAR[kind]} file")
+        path = (source.parent if isinstance(source, Path) else Path()) / name
+        if not _is_file(path):
+            raise InputError(source, key, name, f"no such {what} file")
         if not NAME.fullmatch(path.stem):
             remedy = (
                 "a file is named by letters, digits, _ . + - and begins with one of the first two"
@@ -49,8 +61,9 @@ def find(kind: Kind, name: str, *, source: str | Path, key: str | None = None) -
         return path
     known = dict(available(kind))
     if name not in known:
-        hint = nearest(name, known)
-        raise InputError(source, key, name, f"no {_SINGULAR[kind]} of this name; {hint}")
+        hint = nearest(name, {*known, *others})
+        remedy = f"no {what} of this name; {hint} in the folder {kind} here and in explorer"
+        raise InputError(source, key, name, remedy)
     return known[name]
 
 
@@ -61,49 +74,254 @@ def is_path(name: str) -> bool:
 
 def available(kind: Kind) -> Iterator[tuple[str, Path]]:
     """Yield the name and file of everything of a kind, by name; nearer folders win."""
-    seen: dict[str, Path] = {}
+    nearer: dict[str, Path] = {}
     for folder in _folders(kind):
         for path in sorted(folder.glob("*.yaml")):
             if NAME.fullmatch(path.stem):
-                seen.setdefault(path.stem, path)
-    yield from sorted(seen.items())
+                nearer.setdefault(path.stem, path)
+    yield from sorted(nearer.items())
 
 
 def read(path: Path) -> dict[str, Any]:
     """Read one YAML file (YAML 1.2, safe: plain data only) whose top level is a mapping.
 
+    Returns:
+        Mappings with text as keys, lists, text, numbers, truth values and null; no date.
+
     Raises:
         InputError: If it cannot be read, is no YAML, repeats a key, or holds something else.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
     except OSError as error:
         raise InputError(path, None, None, f"cannot be read ({error.strerror})") from error
+    if len(content) > _LARGEST:
+        raise InputError(path, None, None, "has more than 1 MiB; it is no file of a study")
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(path, None, None, "is not UTF-8 text") from error
+    return parse(text, path)
+
+
+def parse(text: str, source: str | Path) -> dict[str, Any]:
+    """Read a YAML text as :func:`read` does.
+
+    Args:
+        text: What the file holds.
+        source: The file, for the error line.
+
+    Raises:
+        InputError: As for :func:`read`.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    class Plain(SafeConstructor):
+        """Dates stay text, for no entry is one."""
+
+    Plain.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = Plain
     try:
-        content = YAML(typ="safe", pure=True).load(text)
+        content = yaml.load(text)
     except DuplicateKeyError as error:
         place = _place(error)
         what = str(error.problem).removeprefix("found ").split(" with value")[0]
-        raise InputError(path, place, None, f"{what}; every key may stand once") from error
+        raise InputError(source, place, None, f"{what}; every key may stand once") from error
     except MarkedYAMLError as error:
         place = _place(error)
-        raise InputError(path, place, None, f"is not valid YAML: {error.problem}") from error
+        raise InputError(source, place, None, f"is not valid YAML: {error.problem}") from error
     except YAMLError as error:
-        raise InputError(path, None, None, f"is not valid YAML: {error}") from error
+        raise InputError(source, None, None, f"is not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise InputError(source, None, None, "is nested too deeply") from error
+    except Exception as error:  # whatever the library makes of what no YAML may hold
+        place = f"line {_line(yaml)}"
+        raise InputError(source, place, None, f"is not valid YAML: {error}") from error
     if not isinstance(content, dict):
-        what = "is empty" if content is None else f"holds a {type(content).__name__}"
-        raise InputError(path, None, None, f"{what}; a mapping of keys to values is needed")
+        what = "is empty" if content is None else "is no mapping"
+        raise InputError(source, None, None, f"{what}; a mapping of keys to values is needed")
+    for count, (key, problem) in enumerate(_examine(content)):
+        if problem:
+            raise InputError(source, key, None, problem)
+        if count > _MOST_VALUES:
+            raise InputError(source, None, None, f"holds more than {_MOST_VALUES:,} values")
     return content
 
 
-def _place(error: MarkedYAMLError) -> str | None:
+def _examine(content: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Yield the place of every value, and what is wrong with it."""
+    if depth > _DEEPEST:
+        yield key, f"is nested more than {_DEEPEST} levels deep"
+        return
+    problem = ""
+    if isinstance(content, str):
+        problem = _problem_of_text(content)
+    elif content is not None and not isinstance(content, dict | list | bool | int | float):
+        problem = f"is a {type(content).__name__}; write text, numbers, lists and mappings"
+    elif isinstance(content, int) and abs(content) >= 2**63:
+        problem = "is a number beyond all bounds"
+    yield key, problem
+    if isinstance(content, dict):
+        for name, value in content.items():
+            if not isinstance(name, str):
+                yield f"{key}.{name}".lstrip("."), "a key is text; write it in quotes"
+                return
+            yield key, _problem_of_text(name)
+            yield from _examine(value, f"{key}.{name}".lstrip("."), depth + 1)
+    elif isinstance(content, list):
+        for position, value in enumerate(content):
+            yield from _examine(value, f"{key}.{position}".lstrip("."), depth + 1)
+
+
+def _problem_of_text(text: str) -> str:
+    if "\0" in text:
+        return "holds a NUL character"
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return "holds half of a surrogate pair, which is no character"
+    return ""
+
+
+def _place(error: Any) -> str | None:
     mark = error.problem_mark or error.context_mark
     return None if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
+
+
+def _line(yaml: Any) -> int | str:
+    """Return the line that a YAML library has read up to."""
+    try:
+        return int(yaml.reader.line) + 1
+    except Exception:  # noqa: BLE001  (it is only the place)
+        return "unknown"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or no name at all
+        return False
 
 
 def _folders(kind: Kind) -> list[Path]:
     package = Path(__file__).parent
     # A wheel carries the files in explorer/library; in a checkout they stand beside the package.
     return [Path(kind), package / "library" / kind, package.parent / kind]
+
+
+def plain_name(name: str) -> str:
+    """Return a name that may come from anywhere as one that stays in its folder.
+
+    Letters, digits and ``_ . + = @ , -`` stay, all else becomes ``_``; it has at most 200 bytes.
+    """
+    plain = re.sub(r"[^\w.+=@,-]", "_", name).lstrip(".-") or "_"
+    return plain.encode(errors="replace")[:200].decode(errors="ignore")
+
+
+def ending(path: Path, known: Iterable[str], source: str) -> str:
+    """Return the ending of a file that is to be written: it says the format.
+
+    Args:
+        path: The file.
+        known: The endings that there are, as ``".csv"``.
+        source: The option that names the file.
+
+    Raises:
+        InputError: If it is none of them.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in known:
+        *others, last = known
+        right = f"{', '.join(others)} or {last}" if others else last
+        raise InputError(source, None, str(path), f"end its name in {right}, which says its format")
+    return suffix
+
+
+@contextmanager
+def replacing(path: Path, option: str | None = None) -> Iterator[Path]:
+    """Yield a path to write to, whose content then becomes that of a file; see :func:`write`.
+
+    Args:
+        path: The file that is to be there in the end.
+        option: What named it, for the error line.
+    """
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        temporary = Path(folder) / f"new{path.suffix}"
+        yield temporary
+        write(path, temporary.read_bytes(), option)
+
+
+def write(path: Path, content: str | bytes, option: str | None = None) -> Path:
+    """Write a file, all of it or nothing.
+
+    A regular file is written beside its name and renamed, so that readers see the old one or the
+    new one. A symbolic link is followed. What is there and is no regular file (a device, a pipe) is
+    written to. Folders on the way are made, but not at the root of a file system.
+
+    Args:
+        path: The file.
+        content: Text (as UTF-8) or bytes.
+        option: What named the file, for the error line.
+
+    Returns:
+        The path as it was given.
+
+    Raises:
+        InputError: If there can be no such file.
+        OutageError: If the device is full or gone.
+    """
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+    try:
+        if _is_stream(path):
+            with path.open("wb") as stream:
+                stream.write(data)
+            return path
+        target = Path(os.path.realpath(path))
+        make_folder(target.parent)
+        temporary = target.parent / f".{secrets.token_hex(8)}"
+        try:
+            with temporary.open("xb") as file:
+                if target.is_file():
+                    temporary.chmod(target.stat().st_mode & 0o777)
+                file.write(data)
+            temporary.replace(target)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, error, option) from error
+    return path
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those on the way to it, but none at the root of a file system.
+
+    Raises:
+        InputError: If it would be at the root.
+        OSError: If it cannot be made.
+    """
+    first = next(
+        (f for f in [*reversed(folder.absolute().parents), folder] if not f.exists()), None
+    )
+    if first is not None and first.absolute().parent == Path(first.absolute().anchor):
+        raise InputError(folder, None, None, f"there is no folder {first}; make it first")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _unwritable(path: Path, error: Exception, option: str | None) -> InputError | OutageError:
+    reason = getattr(error, "strerror", None) or str(error)
+    if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE}:
+        return OutageError(f"{path}: cannot be written ({reason})")
+    source, value = (option, str(path)) if option else (str(path), None)
+    return InputError(source, None, value, f"cannot be written ({reason})")
+
+
+def _is_stream(path: Path) -> bool:
+    """Say whether something is there that is no regular file, or a name of an open one."""
+    # /dev/stdout may be a regular file that a shell has open: a new one would not reach it.
+    if path.absolute().parts[1:2] in {("dev",), ("proc",)}:
+        return path.exists() and not path.is_dir()
+    return path.exists() and not path.is_file() and not path.is_dir()

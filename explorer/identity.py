@@ -1,12 +1,11 @@
 """When two trials are the same trial: what decides over a score, as one hash.
 
-A score follows from the ranges, the protocol, the seed, and what computes it: the code of the
-rooms that render, measure and train, the versions of the libraries below them, and the arithmetic
-of the device. A result is remembered under this hash and not computed twice.
+A score follows from the ranges, the protocol, the seed, and what computes it: the formula in its
+stated version, the trial in its stated version, the libraries below, and the arithmetic of the
+device. A result is remembered under this hash and not computed twice.
 """
 
 import hashlib
-import inspect
 import json
 import platform
 import time
@@ -16,15 +15,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import explorer
-from explorer import formulas
+from explorer import __version__, formulas
 from explorer.study import Protocol, Range
 
-# Rooms whose code can change a score, and the libraries that it stands on.
-_ROOMS = ("trial.py", "image_files.py", "formulas", "images/render.py", "training", "variety")
+TRIAL = 1
+"""Version of what a trial does with its images: :mod:`explorer.trial`, training, variety, reading.
+
+Raised whenever a trial with the same arguments may come to other scores than before. (The pixels of
+a formula have a version of their own: :attr:`explorer.formulas.Formula.version`.)
+"""
+
+LIBRARIES = ("numba", "numpy", "pillow", "scikit-learn", "scipy", "timm", "torch", "torchvision")
+"""What a score stands on."""
+
 # A folder of a million photographs takes seconds to look through; a run asks before every trial.
 _SECONDS_BETWEEN_LOOKS = 60
-_LIBRARIES = ("numba", "numpy", "pillow", "scikit-learn", "scipy", "timm", "torch", "torchvision")
 
 
 def result_key(
@@ -41,55 +46,52 @@ def result_key(
 
     Returns:
         SHA-256 in hex.
+
+    Raises:
+        UnknownFormula, BrokenFormula: There is no such formula here, or it cannot be loaded.
+        RangeError: The formula cannot draw from these ranges.
     """
-    drawn = ranges is not None and protocol.dataset.images is None
-    asked: dict[str, Any] = {
-        "ranges": ranges and {name: list(ends) for name, ends in sorted(ranges.items())},
-        "pretrained": ranges is not None,
-        "protocol": protocol.digest(pretrained=ranges is not None),
+    pretrained = ranges is not None
+    drawn = pretrained and protocol.dataset.images is None
+    parts: dict[str, Any] = {
+        "formula": _stated(formula) if drawn else None,
+        "ranges": formulas.get(formula).resolve(ranges) if drawn else None,
+        "trial": TRIAL,
+        "pretrained": pretrained,
+        "protocol": protocol.digest(pretrained=pretrained),
         "threads": float(protocol.resources.cpus),
         "seed": seed,
-        "formula": formula if drawn else None,
-        "source": _source(formula) if drawn else None,
-        "files": _files(protocol, pretrained=ranges is not None),
-        "code": code(),
+        "files": _files(protocol, pretrained=pretrained),
+        "libraries": _libraries(),
         "device": _device(protocol.resources.gpus > 0),
     }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def code(families: Iterable[str] = ()) -> dict[str, str]:
-    """Return the versions and hashes of the code that computes a score on this machine.
+    """Return the versions of what computes a score on this machine, for the nodes of a cluster.
 
     Args:
-        families: Formulas whose source is to be among them, where it is another package's.
+        families: Formulas that are drawn.
 
     Raises:
         UnknownFormula: There is no such formula here.
         BrokenFormula: It cannot be loaded here.
     """
-    others = [name for name in families if name not in formulas.BUILT_IN]
-    return {**_code(), **{f"formula {name}": _source(name) for name in sorted(others)}}
+    stated = {f"formula {name}": _stated(name) for name in sorted(set(families))}
+    ours = {"explorer": __version__, "trial": str(TRIAL), "python": platform.python_version()}
+    return {**ours, **stated, **_libraries()}
+
+
+def _stated(formula: str) -> str:
+    """Name a formula with its version; one of another package with that of its distribution."""
+    family = formulas.get(formula)
+    return " ".join(filter(None, (formula, str(family.version), formulas.origin(formula))))
 
 
 @cache
-def _code() -> dict[str, str]:
-    root = Path(explorer.__file__).parent
-    files = [file for room in _ROOMS for file in sorted((root / room).rglob("*.py"))]
-    files += [root / room for room in _ROOMS if room.endswith(".py")]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(str(file.relative_to(root)).encode())
-        digest.update(file.read_bytes())
-    libraries = {library: version(library) for library in _LIBRARIES}
-    return {"explorer": digest.hexdigest(), "python": platform.python_version(), **libraries}
-
-
-@cache
-def _source(formula: str) -> str:
-    """Return the hash of the file that a family is written in: another package's may change too."""
-    file = inspect.getsourcefile(type(formulas.get(formula)))
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
+def _libraries() -> dict[str, str]:
+    return {library: version(library) for library in LIBRARIES}
 
 
 def _files(protocol: Protocol, *, pretrained: bool) -> list[str]:

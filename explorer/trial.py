@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from torch import nn
 
 from explorer import variety
@@ -31,7 +30,7 @@ from explorer.identity import result_key
 from explorer.images import ProxyDataset, render_dataset
 from explorer.scores import Rung, Scores
 from explorer.study import Protocol, Range, load_protocol
-from explorer.study.reading import first_error
+from explorer.study.reading import validate
 from explorer.training import downstream, engine, models, probe
 from explorer.training.checkpoint import Checkpoint
 
@@ -188,10 +187,7 @@ def _protocol(protocol: ProtocolLike) -> Protocol:
         return load_protocol(protocol)
     if isinstance(protocol, Protocol):
         return protocol
-    try:
-        return Protocol.model_validate(protocol)
-    except ValidationError as error:
-        raise first_error(error, Protocol, Path("protocol"), protocol) from error
+    return validate(Protocol, protocol, "protocol")
 
 
 def _ranges(ranges: Mapping[str, Any] | None) -> dict[str, Range] | None:

@@ -1,22 +1,20 @@
 """Whole studies through the real command line, Ray, torch and SQLite, and out again."""
 
-import csv
-import io
 import json
 import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import optuna
+import pandas as pd
 import pytest
 from optuna.trial import TrialState
-
-from explorer.cli import main
 
 STUDY = """\
 description: Circles against waves.
@@ -27,7 +25,7 @@ arms:
   circles: {frequency: [0, 0]}
   waves: {frequency: [0, 20]}
 """
-SLOTS = [(arm, r) for arm in ("circles", "scratch", "waves") for r in (0, 1)]
+ALL = [(arm, r) for arm in ("circles", "scratch", "waves") for r in (0, 1)]
 EXPLORER = [sys.executable, "-c", "from explorer.cli import main; main()"]
 
 pytestmark = pytest.mark.end_to_end
@@ -48,31 +46,30 @@ def explorer(folder: Path, *arguments: str, code: int = 0) -> str:
     with start(folder, *arguments) as process:
         out, err = process.communicate(timeout=500)
     assert process.returncode == code, f"{out}\n{err}"
-    return out if code != 2 else err
+    return out
 
 
-def load(folder: Path, name: str = "mine") -> optuna.Study:
-    return optuna.load_study(study_name=name, storage=f"sqlite:///{folder}/explorer.db")
+def rows(folder: Path, name: str = "mine", state: str = "COMPLETE") -> pd.DataFrame:
+    """Read the replicates of a study, by SQL alone."""
+    query = "SELECT * FROM explorer_replicates WHERE study = ? AND state = ? ORDER BY id"
+    with sqlite3.connect(f"file:{folder}/explorer.db?mode=ro", uri=True) as database:
+        return pd.read_sql(query, database, params=(name, state))
 
 
-def complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    return study.get_trials(states=(TrialState.COMPLETE,))
+def pairs(frame: pd.DataFrame) -> list[tuple[str, int]]:
+    return sorted(zip(frame["arm"], frame["replicate"], strict=True))
 
 
-def slot(trial) -> tuple[str, int]:
-    return trial.user_attrs["arm"], trial.user_attrs["replicate"]
-
-
-def slots(trials) -> list[tuple[str, int]]:
-    return sorted(map(slot, trials))
+def write(folder: Path, kind: str, name: str, text: str) -> None:
+    (folder / kind).mkdir(exist_ok=True)
+    (folder / kind / f"{name}.yaml").write_text(text)
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     """A folder in which the study has been run; with what was printed."""
     folder = tmp_path_factory.mktemp("study")
-    (folder / "studies").mkdir()
-    (folder / "studies" / "mine.yaml").write_text(STUDY)
+    write(folder, "studies", "mine", STUDY)
     return folder, explorer(folder, "run-study", "mine", "--workers", "2")
 
 
@@ -85,111 +82,116 @@ def test_the_table_and_the_places_are_printed(done):
         assert (folder / place).exists()
 
 
-def test_a_stock_optuna_reads_the_study(done):
-    trials = complete(load(done[0]))
-    assert slots(trials) == SLOTS
-    for trial in trials:
-        assert 0.1 < trial.value <= 1
-        assert trial.user_attrs["accuracy.digits"] == trial.value
-        assert trial.user_attrs["seconds.total"] > 0
-        if trial.user_attrs["arm"] == "scratch":
-            assert trial.params == {}
-            continue
-        assert trial.params["frequency.high"] in {0, 20}
+def test_a_stock_optuna_reads_the_study_an_arm_per_trial(done):
+    study = optuna.load_study(study_name="mine", storage=f"sqlite:///{done[0]}/explorer.db")
+    frame = rows(done[0])
+    assert pairs(frame) == ALL
+    assert frame["accuracy"].between(0.1, 1).all()
+    trials = {trial.user_attrs["arm"]: trial for trial in study.trials}
+    assert set(trials) == {"circles", "waves"}  # scratch is no point of the space
+    for arm, trial in trials.items():
+        assert trial.state == TrialState.COMPLETE
+        assert trial.value == pytest.approx(frame["accuracy"][frame["arm"] == arm].mean())
+        assert trial.user_attrs["n"] == 2
+        assert trial.user_attrs["ranges"]["frequency"] == [0, 0 if arm == "circles" else 20]
         # 8 categories x 32 instances, seen once, probed half-way and at the end.
-        assert list(trial.intermediate_values) == [128, 256]
-        assert trial.user_attrs["variety.vendi_pixels"] > 1
-        assert len(trial.user_attrs["dataset"]) == 64
+        assert list(trial.intermediate_values) == [128, 256, 384, 512]
+    assert study.best_trial.user_attrs["arm"] in trials
 
 
-def test_the_dashboard_reads_the_study(done):
-    optuna_dashboard = pytest.importorskip("optuna_dashboard")
-    app = optuna_dashboard.wsgi(f"sqlite:///{done[0]}/explorer.db")
-    status = []
-    environ = {
-        "REQUEST_METHOD": "GET",
-        "PATH_INFO": "/api/studies",
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "wsgi.input": io.BytesIO(),
-        "wsgi.errors": io.StringIO(),
-        "wsgi.url_scheme": "http",
-    }
-    body = b"".join(app(environ, lambda code, _headers, *_: status.append(code)))
-    assert status == ["200 OK"]
-    assert "mine" in body.decode()
-
-
-def test_reports_agree_with_the_database(done):
+def test_a_report_writes_everything_that_was_asked_for(done):
     folder, _ = done
-    scores = {}
-    for trial in complete(load(folder)):
-        scores.setdefault(trial.user_attrs["arm"], []).append(trial.value)
-    found = json.loads(explorer(folder, "report", "mine", "--format", "json"))
-    means = {arm["name"]: arm["accuracy"]["mean"] for arm in found["arms"]}
-    assert means == {arm: pytest.approx(sum(v) / len(v)) for arm, v in scores.items()}
-    for form in ("markdown", "latex"):
-        table = explorer(folder, "report", "mine", "--format", form)
-        row = next(line for line in table.splitlines() if re.match(r"\W*waves\b", line))
-        shown = float(re.search(r"\d+\.\d+", row)[0])
-        assert shown == pytest.approx(100 * means["waves"], abs=0.1)
-    explorer(folder, "report", "mine", "--format", "csv", "--output", "reports/mine.csv")
-    with (folder / "reports" / "mine.csv").open() as file:
-        assert {row["arm"] for row in csv.DictReader(file)} == set(means)
+    wanted = [f"out/t{e}" for e in (".md", ".csv", ".tex", ".json", ".parquet", ".html")]
+    frames = {"--trials": "out/trials.parquet", "--rungs": "out/r.csv", "--epochs": "out/e.json"}
+    outputs = [text for path in wanted for text in ("--output", path)]
+    more = [text for pair in frames.items() for text in pair]
+    printed = explorer(folder, "report", "mine", *outputs, *more, "--figures", "out/figures")
+    paths = printed.splitlines()
+    assert paths[: len(wanted) + 3] == [*wanted, *frames.values()]
+    assert any(path.endswith(".pdf") for path in paths)
+    for path in paths:
+        assert (folder / path).stat().st_size > 0
+    means = rows(folder).groupby("arm")["accuracy"].mean()
+    arms = json.loads((folder / "out/t.json").read_text())["arms"]
+    assert {arm["name"]: arm["accuracy"]["mean"] for arm in arms} == pytest.approx(dict(means))
+    for path in ("out/t.md", "out/t.tex"):
+        lines = (folder / path).read_text().splitlines()
+        row = next(line for line in lines if re.match(r"\W*waves\b", line))
+        assert float(re.search(r"\d+\.\d+", row)[0]) == pytest.approx(100 * means["waves"], abs=0.1)
+    assert set(pd.read_csv(folder / "out/t.csv")["arm"]) == set(means.index)
+    assert len(pd.read_parquet(folder / "out/trials.parquet")) == 6
+    assert (folder / "out/t.html").read_text().startswith("<!doctype html>")
+    both = ("--format", "csv", "--output", "out/again.tex", "--arms", "waves,circles")
+    printed = explorer(folder, "report", "mine", *both, "--order", "accuracy")
+    best = means.drop("scratch").sort_values(ascending=False, kind="stable").index
+    assert [line.split(",")[0] for line in printed.splitlines()[1:]] == list(best)
+    assert "\\begin{tabular}" in (folder / "out/again.tex").read_text()
 
 
-def test_status_list_and_doctor(done):
+def test_status_list_and_estimate(done):
     folder, _ = done
     assert "mine" in explorer(folder, "status")
-    assert "6" in explorer(folder, "status", "mine")
-    listed = explorer(folder, "list")
-    for name in ("mine", "frequency_range", "visual_atom", "laptop"):
-        assert name in listed
-    assert "numba" in explorer(folder, "doctor")
+    state = json.loads(explorer(folder, "status", "mine", "--format", "json"))
+    assert state["study"] == "mine"
+    assert "6" in explorer(folder, "status", "mine", "--watch")
+    estimate = ("run-study", "mine", "--estimate", "--replicates", "3", "--workers", "1")
+    printed = explorer(folder, *estimate)
+    assert re.search(r"mine +smoke +9 +3 ", printed)
+    assert "trials have taken" in printed  # what they have taken here, not what the protocol says
 
 
 def test_a_finished_study_is_shown_again_and_not_run_again(done):
     folder, printed = done
     again = explorer(folder, "run-study", "mine")
     assert again.splitlines()[-5:] == printed.splitlines()[-5:]
-    assert len(load(folder).trials) == 6
+    assert len(rows(folder)) == 6
+
+
+def test_a_setting_is_a_study_of_its_own_and_more_replicates_are_not(done, tmp_path):
+    folder = shutil.copytree(done[0], tmp_path / "copy")
+    changes = ("--replicates", "1", "--set", "finetune.epochs=2")
+    printed = explorer(folder, "run-study", "mine", *changes)
+    name = "mine+finetune.epochs=2"
+    assert f"Starting {name}: 3 trials under protocol smoke+finetune.epochs=2" in printed
+    assert len(rows(folder, name)) == 3
+    assert (folder / "reports" / f"{name}.md").is_file()
+    explorer(folder, "run-study", "mine", "--replicates", "3")
+    assert pairs(rows(folder)) == [
+        (arm, r) for arm in ("circles", "scratch", "waves") for r in range(3)
+    ]
 
 
 def test_fresh_archives_and_the_same_seed_gives_the_same_score(done, tmp_path):
     """Another run, with one worker instead of two, repeats every score to the last bit."""
     folder = shutil.copytree(done[0], tmp_path / "copy")
-    (folder / "studies" / "mine.yaml").write_text(STUDY.replace("replicates: 2", "replicates: 1"))
-    anew = ("--fresh", "--recompute", "--workers", "1")
+    anew = ("--fresh", "--recompute", "--workers", "1", "--replicates", "1")
     printed = explorer(folder, "run-study", "mine", *anew)
-    archived = re.search(r"Archiving mine \(6 trials\) as (mine\.archived-\w+)\.", printed)
+    archived = re.search(r"Archiving mine as (mine\.archived-\S+)\.", printed)
     assert archived is not None
-    first = complete(load(folder, archived[1]))
-    assert slots(first) == SLOTS
-    before = {slot(trial): (trial.value, trial.user_attrs.get("dataset")) for trial in first}
-    again = complete(load(folder))
-    assert slots(again) == [(arm, replicate) for arm, replicate in SLOTS if replicate == 0]
-    for trial in again:
-        assert "cached_from" not in trial.user_attrs
-        assert (trial.value, trial.user_attrs.get("dataset")) == before[slot(trial)]
+    first, again = rows(folder, archived[1]), rows(folder)
+    assert pairs(first) == ALL
+    assert pairs(again) == [(arm, replicate) for arm, replicate in ALL if replicate == 0]
+    assert again["cached_from"].isna().all()
+    both = again.merge(first, on=["arm", "replicate", "result_key"], suffixes=("", "_before"))
+    assert len(both) == 3
+    assert list(both["accuracy"]) == list(both["accuracy_before"])
 
 
 def wait_for_trials(folder: Path, process: subprocess.Popen[str], count: int) -> None:
-    """Wait until a running study has some finished trials and one in flight."""
-    for line in process.stdout:
-        if "trials done" in line:  # from here on there is a database
-            break
+    """Wait until a running study has some finished replicates and one in flight."""
     while process.poll() is None:
-        states = [trial.state for trial in load(folder).trials]
-        if states.count(TrialState.COMPLETE) >= count and TrialState.RUNNING in states:
-            return
+        try:
+            if len(rows(folder)) >= count and len(rows(folder, state="RUNNING")):
+                return
+        except (sqlite3.Error, pd.errors.DatabaseError):
+            pass  # the database is still to be made
         time.sleep(0.2)
     raise AssertionError(process.communicate())
 
 
 def test_a_study_goes_on_whenever_and_however_it_was_stopped(tmp_path):
-    (tmp_path / "studies").mkdir()
-    (tmp_path / "studies" / "mine.yaml").write_text(STUDY)
-    before = {}
+    write(tmp_path, "studies", "mine", STUDY)
+    before: dict[int, float] = {}
     for how in (signal.SIGINT, signal.SIGKILL):
         with start(tmp_path, "run-study", "mine", "--workers", "2") as process:
             wait_for_trials(tmp_path, process, len(before) + 1)
@@ -201,64 +203,24 @@ def test_a_study_goes_on_whenever_and_however_it_was_stopped(tmp_path):
         assert process.returncode == (-9 if how == signal.SIGKILL else 130), f"{out}\n{err}"
         if how != signal.SIGKILL:
             assert "the same command goes on" in err
-        now = {t.number: t.value for t in complete(load(tmp_path))}
+        frame = rows(tmp_path)
+        now = dict(zip(frame["id"], frame["accuracy"], strict=True))
         assert before.items() < now.items()
         assert len(now) < 6
         before = now
 
     explorer(tmp_path, "run-study", "mine", "--workers", "2")
-    trials = load(tmp_path).trials
-    after = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    assert slots(after) == SLOTS
-    assert before.items() <= {t.number: t.value for t in after}.items()
-    lost = [trial for trial in trials if trial.state == TrialState.FAIL]
+    after = rows(tmp_path)
+    assert pairs(after) == ALL
+    assert before.items() <= dict(zip(after["id"], after["accuracy"], strict=True)).items()
+    lost = rows(tmp_path, state="FAIL")
     assert len(lost) >= 2  # one at every stop
-    for trial in lost:
-        assert trial.user_attrs["failure"].startswith("interrupted")
-        again = next(t for t in trials if t.user_attrs.get("continues") == trial.number)
-        for key in ("arm", "replicate", "seed", "ranges"):
-            assert again.user_attrs[key] == trial.user_attrs[key]
-
-
-WRONG = [
-    (("run-study", "frequency_rnage"), "did you mean 'frequency_range'?"),
-    (("run-study", "mine", "--protocol", "gpu"), "laptop"),
-    (("run-study", "broken"), "studies/broken.yaml: replicates: 0: "),
-    (("run-study", "mine", "--storage", "explorer.db"), "write sqlite:///FILE.db"),
-    (("report", "mine"), "there is no such database"),
-    (("status",), "there is no such database"),
-    (
-        ("render", "visual_atm", "--output", "x", "--categories", "1", "--instances", "1"),
-        "did you mean 'visual_atom'?",
-    ),
-    (("preview", "visual_atom", "--set", "frequency=20..0"), "low is above high"),
-    (("preview", "visual_atom", "--set", "frequency"), "write KEY=LOW..HIGH"),
-    (
-        ("preview", "visual_atom", "--canvas", "64", "--size", "128"),
-        "--size: 128: must be in 1..64",
-    ),
-    (("no-such-command",), "No such command"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "line"), WRONG, ids=[" ".join(w[0]) for w in WRONG])
-def test_wrong_input_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys, arguments, line):
-    """In this process: eleven more would be started for their imports alone."""
-    studies = tmp_path / "studies"
-    studies.mkdir()
-    (studies / "mine.yaml").write_text(STUDY)
-    (studies / "broken.yaml").write_text(STUDY.replace("replicates: 2", "replicates: 0"))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["explorer", *arguments])
-    with pytest.raises(SystemExit) as end:
-        main()
-    said = capsys.readouterr().err
-    assert end.value.code == 2, said
-    assert line in said
-    assert "Traceback" not in said
-    if arguments[0] != "no-such-command":  # click adds a line of usage
-        assert len(said.strip().splitlines()) == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["studies"]
+    assert set(lost["failure_kind"]) == {"interrupted"}
+    again = after.merge(lost, on=["arm", "replicate"], suffixes=("", "_lost"))
+    assert len(again) >= 2
+    assert (again["attempt"] > again["attempt_lost"]).all()
+    assert (again["seed"] == again["seed_lost"]).all()
+    assert [*again["ranges"].fillna("")] == [*again["ranges_lost"].fillna("")]
 
 
 LADDER = """\
@@ -274,38 +236,25 @@ arms:
 
 
 def test_a_study_under_two_protocols_reports_its_fidelity(tmp_path):
-    for folder, name, text in (
-        ("studies", "ladder", LADDER),
-        ("studies", "again", LADDER.replace("[short, longer]", "longer")),
-        ("protocols", "short", smaller()),
-        ("protocols", "longer", smaller().replace("instances: 32", "instances: 48")),
-    ):
-        (tmp_path / folder).mkdir(exist_ok=True)
-        (tmp_path / folder / f"{name}.yaml").write_text(text)
+    # smoke with the smallest vision transformer of timm
+    smoke = (Path(__file__).parents[1] / "protocols" / "smoke.yaml").read_text()
+    smaller = smoke.replace("vit_tiny_patch16_224", "test_vit")
+    write(tmp_path, "studies", "ladder", LADDER)
+    write(tmp_path, "studies", "again", LADDER.replace("[short, longer]", "longer"))
+    write(tmp_path, "protocols", "short", smaller)
+    write(tmp_path, "protocols", "longer", smaller.replace("instances: 32", "instances: 48"))
     printed = explorer(tmp_path, "run-study", "ladder", "--workers", "2")
     assert "fidelity  reports/ladder-fidelity.md" in printed
     page = (tmp_path / "reports" / "ladder-fidelity.md").read_text()
     assert explorer(tmp_path, "report", "ladder") == page
-    assert "as fine-tuning under longer does" in page
-    rows = [line.split(" | ")[:3] for line in page.splitlines() if line.startswith("| ")][1:]
-    assert [(row[0][2:], row[1]) for row in rows if not row[0].startswith("| :")] == [
-        (protocol, measured)
-        for protocol in ("short", "longer")
-        for measured in (*("probe", "pre-training loss") * 2, "fine-tuning")
-    ]
+    assert "short" in page
     assert "Study ladder@short" in explorer(tmp_path, "report", "ladder@short").replace("\\", "")
     assert list((tmp_path / ".explorer" / "checkpoints").iterdir()) == []
 
     # Another study of the same arms has nothing left to compute.
     explorer(tmp_path, "run-study", "again")
-    taken = complete(load(tmp_path, "again"))
-    sources = {t.user_attrs["arm"]: t.user_attrs["cached_from"].split("#")[0] for t in taken}
+    taken = rows(tmp_path, "again")
+    sources = {row.arm: row.cached_from.split("/")[0] for row in taken.itertuples()}
     # From scratch nothing is pre-trained, so that it was the same under both protocols.
     pretrained = dict.fromkeys(("circles", "waves", "corners"), "ladder@longer")
     assert sources == {"scratch": "ladder@short", **pretrained}
-
-
-def smaller() -> str:
-    """Return smoke with the smallest vision transformer of timm."""
-    smoke = (Path(__file__).parents[1] / "protocols" / "smoke.yaml").read_text()
-    return smoke.replace("vit_tiny_patch16_224", "test_vit")

@@ -2,75 +2,86 @@
 
 import pytest
 
-from explorer import identity
-from explorer import study as config
+from explorer import formulas, identity
+from explorer.formulas import plugins
 from explorer.identity import result_key
+from explorer.study import Protocol, load_protocol
 
 
 @pytest.fixture
-def smoke() -> config.Protocol:
-    return config.load_protocol("smoke")
+def smoke() -> Protocol:
+    return load_protocol("smoke")
 
 
-def changed(protocol: config.Protocol, **parts: object) -> config.Protocol:
-    said = protocol.model_dump(mode="json")
-    return config.Protocol.model_validate({**said, **parts})
+def changed(protocol: Protocol, **parts: object) -> Protocol:
+    return Protocol.model_validate({**protocol.model_dump(mode="json"), **parts})
 
 
 def key(protocol, ranges=None, seed=0, formula="visual_atom") -> str:
     return result_key({"frequency": (0, 20)} | (ranges or {}), protocol, seed, formula=formula)
 
 
-def test_the_same_trial_has_the_same_key(smoke):
+def test_what_decides_over_no_score_leaves_the_key(smoke):
+    members = {"frequency_1": (0, 20), "frequency_2": (0, 20), "noise": (0, 4)}
     assert key(smoke) == key(changed(smoke, description="in other words", expect="nothing"))
-    assert len(key(smoke)) == 64
+    assert key(smoke) == result_key(members, smoke, 0, formula="visual_atom")
 
 
-def test_whatever_decides_over_a_score_changes_the_key(smoke, monkeypatch):
-    task = {"name": "digits", "train_size": 100, "test_fraction": 0.2, "seed": 1}
-    keys = [
-        key(smoke),
-        key(smoke, {"frequency": (0, 21)}),
-        key(smoke, {"orbits": (1, 2)}),
-        key(smoke, seed=1),
-        key(smoke, formula="rcdb"),
-        key(config.load_protocol("laptop")),
-        key(changed(smoke, downstream=task)),
-        key(changed(smoke, resources={"cpus": 2})),
-        result_key(None, smoke, 0, formula="visual_atom"),
-    ]
-    monkeypatch.setattr(identity, "_code", lambda: {"explorer": "another version"})
-    keys.append(key(smoke))
-    assert len(set(keys)) == len(keys)
+CHANGES = {
+    "a range": lambda p, _: key(p, {"orbits": (1, 2)}),
+    "the seed": lambda p, _: key(p, seed=1),
+    "the formula": lambda p, _: key(p, {"frequency": (1, 20)}, formula="perlin"),
+    "the protocol": lambda *_: key(load_protocol("laptop")),
+    "a task": lambda p, _: key(changed(p, downstream={"name": "digits", "train_size": 100})),
+    "the threads": lambda p, _: key(changed(p, resources={"cpus": 2})),
+    "no pre-training": lambda p, _: result_key(None, p, 0, formula="visual_atom"),
+    "the version of the trial": lambda p, patch: (
+        patch.setattr(identity, "TRIAL", identity.TRIAL + 1) or key(p)
+    ),
+    "the version of the formula": lambda p, patch: (
+        patch.setattr(type(formulas.get("visual_atom")), "version", 99) or key(p)
+    ),
+    "a library": lambda p, patch: (
+        patch.setattr(identity, "_libraries", lambda: {"torch": "99"}) or key(p)
+    ),
+    "the device": lambda p, patch: (
+        patch.setattr(identity, "_device", lambda _: ["another"]) or key(p)
+    ),
+}
 
 
-def test_from_scratch_no_formula_takes_part(smoke):
-    assert result_key(None, smoke, 0, formula="rcdb") == result_key(
-        None, smoke, 0, formula="perlin"
-    )
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_decides_over_a_score_changes_the_key(smoke, monkeypatch, what):
+    before = key(smoke)
+    assert CHANGES[what](smoke, monkeypatch) != before
 
 
-def test_from_scratch_the_pre_training_takes_no_part(smoke):
-    sizes = {**smoke.dataset.model_dump(mode="json"), "instances": 33}
-    longer = changed(smoke, dataset=sizes)
+def test_another_formula_s_version_has_no_say(smoke, monkeypatch):
+    before = key(smoke)
+    monkeypatch.setattr(type(formulas.get("perlin")), "version", 99)
+    assert key(smoke) == before
+
+
+def test_from_scratch_neither_formula_nor_pre_training_takes_part(smoke):
+    def scratch(protocol, formula):
+        return result_key(None, protocol, 0, formula=formula)
+
+    longer = changed(smoke, dataset={**smoke.dataset.model_dump(mode="json"), "instances": 33})
     assert key(longer) != key(smoke)
-    assert result_key(None, longer, 0, formula="rcdb") == result_key(None, smoke, 0, formula="rcdb")
+    assert scratch(smoke, "rcdb") == scratch(smoke, "perlin") == scratch(longer, "rcdb")
 
 
-def test_code_that_decides_over_scores_is_hashed_and_other_code_is_not(tmp_path, monkeypatch):
-    for room in ("formulas", "images", "training", "variety", "report"):
-        (tmp_path / room).mkdir()
-        (tmp_path / room / "render.py").write_text("one = 1")
-    for file in ("__init__.py", "trial.py", "image_files.py"):
-        (tmp_path / file).write_text("")
-    monkeypatch.setattr(identity.explorer, "__file__", str(tmp_path / "__init__.py"))
-    hashed = [identity._code.__wrapped__()["explorer"]]
-    (tmp_path / "report" / "render.py").write_text("one = 2")
-    assert identity._code.__wrapped__()["explorer"] == hashed[0]
-    for name in ("trial.py", "formulas/render.py", "images/render.py", "training/render.py"):
-        (tmp_path / name).write_text("one = 2")
-        hashed.append(identity._code.__wrapped__()["explorer"])
-    assert len(set(hashed)) == 5
+def test_nodes_compare_versions_of_what_they_draw_with(monkeypatch):
+    plain = identity.code()
+    assert {*plain} == {"explorer", "trial", "python", *identity.LIBRARIES}
+    drawn = identity.code(["rcdb", "visual_atom"])
+    assert drawn["formula rcdb"] == "rcdb 1"
+    assert drawn.keys() - plain.keys() == {"formula rcdb", "formula visual_atom"}
+    grain = type("Grain", (type(formulas.get("perlin")),), {"name": "grain"})()
+    monkeypatch.setattr(plugins, "offered", lambda: {"grain": ()})
+    monkeypatch.setattr(plugins, "load", lambda _: grain)
+    monkeypatch.setattr(formulas, "origin", lambda _: "acme-grain 1.2")
+    assert identity.code(["grain"])["formula grain"] == "grain 1 acme-grain 1.2"
 
 
 @pytest.fixture

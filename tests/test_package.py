@@ -25,12 +25,12 @@ def test_a_wheel_brings_its_studies(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     installed, empty = tmp_path / "installed", tmp_path / "empty"
     zipfile.ZipFile(wheel).extractall(installed)
-    revisions = installed / "explorer" / "store" / "migrations" / "versions"
-    assert (revisions / "revision_0001.py").is_file()
-    templates = {path.name for path in (ROOT / "explorer/report/page/templates").iterdir()}
-    assert {
-        path.name for path in (installed / "explorer/report/page/templates").iterdir()
-    } == templates
+    package = {
+        path.relative_to(ROOT)
+        for path in (ROOT / "explorer").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert [str(path) for path in package if not (installed / path).is_file()] == []
     empty.mkdir()
     program = "import explorer, explorer.cli as c; print(explorer.__file__); c.main()"
     ran = subprocess.run(

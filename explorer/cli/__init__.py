@@ -3,36 +3,42 @@
 Heavy libraries are imported inside the commands, so that ``explorer --help`` answers at once.
 """
 
+import errno
+import io
+import os
 import sys
 
 import click
 
 from explorer import __version__
-from explorer.cli import bench, catalogue, images, look, report, storage, study
+from explorer.cli import images, look, report, storage, study
 from explorer.cli.options import INTERRUPTED, SOMETHING_FAILED, WRONG_INPUT
 from explorer.cli.title import hide_passwords
-from explorer.errors import InputError, OutageError
+from explorer.errors import InputError, OutageError, masked, visible
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="explorer")
 def cli() -> None:
-    """Explore the design space of formula-driven supervised learning."""
+    """Explore the design space of formula-driven supervised learning.
+
+    Shell completion: eval "$(_EXPLORER_COMPLETE=bash_source explorer)", or zsh_source, fish_source.
+    """
 
 
 for command in (
     study.run_study,
     study.submit,
+    study.check,
     look.status,
     report.report_,
     look.dashboard,
     images.render,
     images.preview,
     images.variety,
-    bench.bench,
     storage.storage,
-    catalogue.list_,
-    catalogue.doctor,
+    look.list_,
+    look.doctor,
 ):
     cli.add_command(command)
 
@@ -40,17 +46,32 @@ for command in (
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
     hide_passwords()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what a terminal cannot show
     try:
         code = cli.main(standalone_mode=False)
-    except InputError as error:
-        click.echo(f"explorer: {error}", err=True)
-        code = WRONG_INPUT
-    except OutageError as error:
-        click.echo(f"explorer: {error}", err=True)
-        code = SOMETHING_FAILED
+        sys.stdout.flush()
+    except (InputError, OutageError) as error:
+        for line in visible(masked(str(error))).splitlines():
+            click.echo(f"explorer: {line}", err=True)
+        code = WRONG_INPUT if isinstance(error, InputError) else SOMETHING_FAILED
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = INTERRUPTED
+    except OSError as error:
+        code = _cannot_print(error)
     sys.exit(code)
+
+
+def _cannot_print(error: OSError) -> int:
+    """Say that the device behind standard output is full; where its reader is gone, nothing."""
+    if error.errno not in {errno.ENOSPC, errno.EIO, errno.EPIPE} or error.filename:
+        raise error
+    if error.errno != errno.EPIPE:
+        click.echo(f"explorer: the output cannot be written ({error.strerror})", err=True)
+    # What is still held back would fail again when the program ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return SOMETHING_FAILED

@@ -12,10 +12,14 @@ from explorer.cli.options import (
     OK,
     SOMETHING_FAILED,
     console,
+    echo_json,
+    json_option,
     progress,
+    ranges_option,
+    read_ranges,
     refusals,
-    seed_option,
     set_option,
+    whole,
 )
 from explorer.errors import InputError, nearest
 
@@ -23,47 +27,29 @@ from explorer.errors import InputError, nearest
 @click.command()
 @click.argument("formula", required=False)
 @click.option("--output", type=click.Path(path_type=Path), help="New directory.")
-@click.option("--categories", type=click.IntRange(1))
-@click.option("--instances", type=click.IntRange(1), help="Images a category.")
-@click.option(
-    "--canvas",
-    type=click.IntRange(16, 4096),
-    help="Side that the formula draws on, in pixels; default 512.",
-)
-@click.option(
-    "--size",
-    type=click.IntRange(1, 4096),
-    help="Side of the images after area averaging; default the canvas.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    help="Default 0. Official stream: the number given to random.seed, one process only.",
-)
-@click.option(
-    "--set",
-    "settings",
-    metavar="KEY=LOW..HIGH",
-    multiple=True,
-    help="Range of a parameter, or in the official stream NAME=VALUE; may be repeated.",
-)
+@whole("--categories", 1)
+@whole("--instances", 1, None, "Images per category.")
+@whole("--canvas", 16, 4096, "Side that the formula draws on, in pixels; default 512.")
+@whole("--size", 1, 4096, "Side of the images after area averaging; default the canvas.")
+@whole("--seed", 0, None, "Default 0. Official stream: the number given to random.seed.")
+@set_option("KEY=LOW..HIGH", "Range of a parameter, or in the official stream NAME=VALUE")
 @click.option("--layout", metavar="NAME", help="imagefolder (default), webdataset or npz.")
 @click.option("--stream", metavar="NAME", help="counter (default), or official: the authors'.")
 @click.option("--preset", metavar="NAME", help="Official: visualatom-1k or visualatom-21k.")
 @click.option("--verify", metavar="DIR", type=click.Path(path_type=Path), help="Only compare DIR.")
-@click.option("--workers", type=click.IntRange(1), help="Threads; default one a core.")
+@whole("--workers", 1, None, "Threads; default one per core.")
 def render(formula: str | None, verify: Path | None, **options: Any) -> int:
     """Render a dataset of FORMULA.
 
-    The counter stream draws --categories times --instances images from the ranges of --set, as PNG
-    files with a folder a category, as webdataset's tar shards, or as one file of NumPy arrays. The
-    official stream draws the authors' images: their arguments by name in --set, or a --preset; all
-    numof_thread processes side by side, with seeds 1, 2, ..., or the one of --seed.
+    The counter stream draws --categories times --instances images from the ranges of --set, as
+    PNG files with a folder per category, as webdataset's tar shards, or as one file of NumPy
+    arrays. The official stream draws the authors' images: their arguments by name in --set, or a
+    --preset; all numof_thread processes side by side, with seeds 1, 2, ..., or the one of --seed.
 
     With --verify DIR nothing is written: every file of DIR that is missing or not as its
     dataset.json says is named.
     """
-    from explorer import study as config
+    from explorer.study import find_formula
 
     given = {name: value for name, value in options.items() if value not in {None, ()}}
     if verify is not None:
@@ -79,7 +65,7 @@ def render(formula: str | None, verify: Path | None, **options: Any) -> int:
     formula = formula or preset[0]
     if not formula:
         raise InputError("FORMULA", None, None, "is missing; explorer list names the formulas")
-    config.parse_ranges(formula, ())
+    find_formula(formula)
     if "output" not in given:
         raise InputError("--output", None, None, "is missing; name a new directory")
     try:
@@ -133,12 +119,11 @@ def _render_counter(
     **arguments: Any,
 ) -> int:
     from explorer import images as dataset
-    from explorer import study as config
 
     if layout not in dataset.LAYOUTS:
         raise InputError("--layout", None, layout, f"unknown; {nearest(layout, dataset.LAYOUTS)}")
 
-    ranges = config.parse_ranges(formula, settings)
+    (ranges,) = read_ranges([formula], settings)
     for name in ("categories", "instances"):
         if name not in arguments:
             raise InputError(f"--{name}", None, None, "is missing; say how many")
@@ -203,22 +188,12 @@ def _verify(directory: Path, workers: int | None) -> int:
 @click.option(
     "--output", type=click.Path(path_type=Path), default=Path("sheet.png"), show_default=True
 )
-@click.option("--categories", type=click.IntRange(1, 100), help="Default 6; 4 of several formulas.")
-@click.option("--instances", type=click.IntRange(1, 100), help="Default 8; 4 of several formulas.")
-@click.option(
-    "--canvas",
-    type=click.IntRange(16, 4096),
-    default=512,
-    show_default=True,
-    help="Side that the formula draws on, in pixels.",
-)
-@click.option(
-    "--size",
-    type=click.IntRange(16, 1024),
-    help="Side of an image on the sheet; default 128, or the canvas where that is smaller.",
-)
-@seed_option
-@set_option
+@whole("--categories", 1, 100, "Default 6; 4 of several formulas.")
+@whole("--instances", 1, 100, "Default 8; 4 of several formulas.")
+@whole("--canvas", 16, 4096, "In pixels.", default=512, show_default=True)
+@whole("--size", 16, 1024, "Side of an image on the sheet; default 128, or a smaller canvas.")
+@whole("--seed", 0, default=0, show_default=True)
+@ranges_option
 def preview(
     formulas: tuple[str, ...], output: Path, settings: tuple[str, ...], **options: Any
 ) -> int:
@@ -226,10 +201,11 @@ def preview(
 
     With several formulas, a --set is for those that have that parameter.
     """
+    from explorer import files
     from explorer import images as dataset
-    from explorer import study as config
 
-    ranges = config.parse_shared_ranges(formulas, settings)
+    files.ending(output, (".png",), "--output")
+    ranges = read_ranges(formulas, settings)
     alone = len(formulas) == 1
     arguments = {
         "canvas": options["canvas"],
@@ -240,7 +216,8 @@ def preview(
     }
     with refusals():
         plans = [
-            dataset.Plan(name, own, **arguments) for name, own in zip(formulas, ranges, strict=True)
+            dataset.Plan(name, share, **arguments)
+            for name, share in zip(formulas, ranges, strict=True)
         ]
         sheet = dataset.contact_sheet(plans)
     dataset.write_png(sheet, output)
@@ -250,58 +227,51 @@ def preview(
 
 @click.command()
 @click.argument("images", metavar="DIR|FORMULA")
-@click.option("--categories", type=click.IntRange(2), help="Of a formula; default 32.")
-@click.option("--instances", type=click.IntRange(2), help="Images a category; default 32.")
-@click.option("--canvas", type=click.IntRange(16, 4096), help="Default 512.")
-@click.option("--seed", type=click.IntRange(0), help="Default 0.")
-@click.option(
-    "--size",
-    type=click.IntRange(8, 4096),
-    default=64,
-    show_default=True,
-    help="Side that images are reduced to before they are measured, in pixels.",
-)
-@click.option(
-    "--sample",
-    type=click.IntRange(2),
-    default=512,
-    show_default=True,
-    help="Images to measure, spread over the categories.",
-)
-@set_option
+@whole("--categories", 2, None, "Of a formula; default 32.")
+@whole("--instances", 2, None, "Images per category; default 32.")
+@whole("--canvas", 16, 4096, "Default 512.")
+@whole("--seed", 0, None, "Default 0.")
+@whole("--size", 8, 4096, "Images are reduced to it, in pixels.", default=64, show_default=True)
+@whole("--sample", 2, None, "Images to measure, over all categories.", default=512)
+@ranges_option
+@json_option
 def variety(
-    images: str, size: int, sample: int, settings: tuple[str, ...], **options: int | None
+    images: str, size: int, sample: int, settings: tuple[str, ...], form: str, **options: int | None
 ) -> int:
     """Measure how different the images of FORMULA are, or those in the folders of DIR."""
-    from explorer import catalogue, formulas
+    from explorer import formulas
     from explorer import images as dataset
-    from explorer import study as config
     from explorer import variety as room
+    from explorer.cli.tables import table
 
     given = {name: value for name, value in options.items() if value is not None}
-    if images not in formulas.names() and Path(images).is_dir():
+    seed = given.get("seed", 0)
+    if images in formulas.names():
+        (ranges,) = read_ranges([images], settings)
+        sizes: dict[str, Any] = {"categories": 32, "instances": 32, "canvas": 512, **given}
+        with refusals():
+            proxy = dataset.render_dataset(images, ranges, **{**sizes, "seed": seed}, size=size)
+        pixels, labels = proxy.images, proxy.labels
+    elif Path(images).is_dir():
         remedy = "has no effect: the images of a directory are there"
         extra = {**given, **({"set": settings} if settings else {})}
         _refuse_options(extra, dict.fromkeys(extra.keys() - {"seed"}, remedy))
         folder = dataset.Folder(Path(images))
-        seed = given.get("seed", 0)
         chosen = room.subsample(folder.labels, seed=seed, sample=sample)
         labels, pixels = folder.labels[chosen], folder.read(chosen, size=size)
     else:
-        ranges = config.parse_ranges(images, settings)
-        sizes: dict[str, Any] = {
-            "categories": 32,
-            "instances": 32,
-            "canvas": 512,
-            "seed": 0,
-            **given,
-        }
-        seed = sizes["seed"]
-        with refusals():
-            proxy = dataset.render_dataset(images, ranges, **sizes, size=size)
-        pixels, labels = proxy.images, proxy.labels
+        hint = "" if "/" in images else f", and no formula; {nearest(images, formulas.names())}"
+        raise InputError("DIR|FORMULA", None, images, f"there is no such folder{hint}")
     values = room.measure(pixels, labels, seed=seed, sample=sample)
-    console().print(catalogue.variety_screen(values))
-    for remark in room.remarks(labels, values, sample=sample):
+    remarks = room.remarks(labels, values, sample=sample)
+    if form == "json":
+        echo_json({"measures": values, "remarks": remarks})
+        return OK
+    rows = [
+        (name, f"{value:.4g}", room.MEASURES[name].unit, room.MEASURES[name].higher_means)
+        for name, value in values.items()
+    ]
+    console().print(table("Variety", ("measure", "value", "unit", "a higher value means"), rows))
+    for remark in remarks:
         click.echo(remark)
     return OK

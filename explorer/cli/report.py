@@ -1,7 +1,8 @@
 """The command that writes what a study has found."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,9 +10,21 @@ from explorer.cli.options import OK, storage_option
 from explorer.errors import InputError
 
 if TYPE_CHECKING:
-    from optuna.storages import RDBStorage
-
     from explorer.report import FidelityReport, StudyReport
+    from explorer.store import Database
+
+TABLES = {".md": "markdown", ".csv": "csv", ".tex": "latex", ".json": "json", ".parquet": "parquet"}
+"""Ending of a file -> the format of a table in it; ``.html`` is the page of the whole study."""
+FRAMES = (".csv", ".json", ".parquet")
+
+
+def _frame(option: str, what: str) -> Callable[[Any], Any]:
+    return click.option(
+        option,
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help=f"Write {what}, as .csv, .json or .parquet.",
+    )
 
 
 @click.command("report")
@@ -20,54 +33,42 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "form",
-    default="markdown",
-    show_default=True,
-    metavar="FORMAT",
-    help="markdown, csv, latex (booktabs), json, parquet (to a file), or html: a page of all.",
+    type=click.Choice(["markdown", "csv", "latex", "json", "parquet", "html"]),
+    help="What is printed, unless an --output has this format: markdown (default, if no file is "
+    "asked for), csv, latex (booktabs), json; html writes the page reports/STUDY.html.",
 )
 @click.option(
     "--output",
+    "outputs",
+    metavar="FILE",
     type=click.Path(path_type=Path),
-    help="File; default standard output, and for html reports/STUDY.html.",
+    multiple=True,
+    help="Write the table, in the format that the ending says: .md, .csv, .tex, .json, .parquet; "
+    "or the page of the whole study: .html. May be repeated.",
 )
+@_frame("--trials", "the trials, a row for each")
+@_frame("--rungs", "the probes and losses at the rungs, a row for each")
+@_frame("--epochs", "the curves of training, a row per epoch")
 @click.option(
-    "--arms",
-    metavar="A,B,...",
-    help="Rows of the table, in this order; default all.",
+    "--figures",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Draw the figures, as PDF and PNG, with figures.tex for a paper.",
 )
+@click.option("--arms", metavar="A,B,...", help="Rows of the table; default all.")
 @click.option(
     "--order",
     type=click.Choice(["file", "accuracy"]),
-    default="file",
-    show_default=True,
-    help="Of the named arms; sampled ones come after them, best first.",
+    help="Of the rows: as in the file (default; sampled arms after them, best first), or best "
+    "first; default that of --arms, where these are named.",
 )
 @click.option(
     "--test",
-    type=click.Choice(["welch", "permutation"]),
+    type=click.Choice(["welch", "permutation", "dunnett"]),
     default="welch",
     show_default=True,
     help="Of the difference to the baseline.",
 )
-@click.option(
-    "--trials",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write its trials, a row each, as .csv, .json or .parquet instead.",
-)
-@click.option(
-    "--epochs",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write their epoch curves, a row an epoch, likewise.",
-)
-@click.option(
-    "--rungs",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write the probes and losses at their rungs, a row a rung, likewise.",
-)
-@click.option("--figures", type=click.Path(path_type=Path), help="Draw the figures here instead.")
 @click.option(
     "--fidelity",
     is_flag=True,
@@ -76,93 +77,87 @@ if TYPE_CHECKING:
 def report_(
     study: str,
     storage: str | None,
-    form: str,
-    output: Path | None,
-    arms: str | None,
-    order: str,
-    test: str,
-    trials: Path | None,
-    epochs: Path | None,
-    rungs: Path | None,
+    form: str | None,
+    outputs: tuple[Path, ...],
     figures: Path | None,
     fidelity: bool,
+    arms: str | None,
+    order: str | None,
+    test: str,
+    **frames: Path | None,
 ) -> int:
-    """Write the result of STUDY as a table, or draw it.
+    """Print the result of STUDY as a table, and write every file that is asked for.
 
     Of a study that has run under several protocols it is the table of its fidelity; its results
     under one of them are STUDY@PROTOCOL.
     """
-    from explorer import report
-    from explorer import store as db
-    from explorer.report.exporting import writer
+    from explorer import files
 
-    asked = (
-        ("--trials", trials, report.load),
-        ("--epochs", epochs, report.load_epochs),
-        ("--rungs", rungs, report.load_rungs),
-    )
-    frames = [(option, path, load) for option, path, load in asked if path is not None]
-    for option, path, _ in frames:
-        writer(path, option)  # before anything is read
-    database = db.connect(storage or db.default_url())
-    for option, path, load in frames:
-        report.export(load(study, database), path, option)
-    if frames:
-        return OK
-    named = study in db.study_names(database)
-    several = fidelity or bool(not named and report.members(study, database))
-    if figures is not None:
-        return _draw(study, database, figures, several=several)
-    found: report.StudyReport | report.FidelityReport
-    if several:
-        found = _fidelity(study, database, form)
-    else:
-        found = report.summarise(study, database, test=test)
-        found = report.arrange(found, arms=[*filter(None, (arms or "").split(","))], order=order)
-    if form == "html" and isinstance(found, report.StudyReport):
-        page = output or Path("reports") / f"{study}.html"
-        report.write(report.html(study, database, found), page)
-        click.echo(page)
-    elif form == "parquet":
-        _write_parquet(found, output)
-    elif output is None:
-        click.echo(report.render(found, form), nl=False)
-    else:
-        report.write(report.render(found, form), output)
-    return OK
-
-
-def _draw(study: str, database: "RDBStorage", directory: Path, *, several: bool) -> int:
-    """Draw the figures of a study, and say where they are."""
-    from explorer import report
-
-    if several:
-        found = report.fidelity(study, database)
-        longest = report.gather(found.reference_study, database)
-        drawn = report.draw_fidelity(found, longest, directory)
-    else:
-        drawn = report.draw(report.gather(study, database), directory)
-    for path in drawn:
-        click.echo(path)
-    return OK
-
-
-def _fidelity(study: str, database: "RDBStorage", form: str) -> "FidelityReport":
-    from explorer import report
-
-    if form == "html":
-        remedy = "is the page of one study, STUDY or STUDY@PROTOCOL"
-        raise InputError("--format", None, form, remedy)
-    return report.fidelity(study, database)
-
-
-def _write_parquet(found: "StudyReport | FidelityReport", output: Path | None) -> None:
-    """Write the table of a study, with the columns of its csv."""
-    from explorer import report
-
-    if isinstance(found, report.FidelityReport):
-        raise InputError("--format", None, "parquet", "there is none of the fidelity; write csv")
-    if output is None or output.suffix != ".parquet":
+    formats = {path: _format(path) for path in outputs}  # before anything is read
+    wanted = {option: path for option, path in frames.items() if path is not None}
+    for option, path in wanted.items():
+        files.ending(path, FRAMES, f"--{option}")
+    if form == "html" and "html" not in formats.values():
+        formats[Path("reports") / f"{files.plain_name(study)}.html"] = "html"
+    if form == "parquet" and "parquet" not in formats.values():
         remedy = "is no text; name a file that ends in .parquet with --output"
-        raise InputError("--format", None, "parquet", remedy)
-    report.export(report.to_frame(found), output)
+        raise InputError("--format", None, form, remedy)
+    from explorer import report, store
+
+    loaders = {"trials": report.load, "rungs": report.load_rungs, "epochs": report.load_epochs}
+    with store.connect(storage or store.default_url()) as database:
+        found = _read(database, study, test, fidelity=fidelity)
+        if isinstance(found, report.StudyReport):
+            names = [name for name in (arms or "").split(",") if name]
+            found = report.arrange(found, arms=names, order=order or "file")
+        paths = [files.write(p, _rendered(database, found, kind)) for p, kind in formats.items()]
+        for option, path in wanted.items():
+            report.export(loaders[option](database, study), path, f"--{option}")
+            paths.append(path)
+        if figures is not None:
+            from explorer.report.figures import draw
+
+            paths += draw(database, found, figures)
+        prints = form not in formats.values() and (form is not None or not paths)
+        if prints:
+            click.echo(report.render(found, form or "markdown"), nl=False)
+    for path in paths:
+        click.echo(path, err=prints)  # not into the table
+    return OK
+
+
+def _format(path: Path) -> str:
+    """Return the format of a file by its ending; a device without one takes Markdown."""
+    from explorer import files
+
+    if not path.suffix and path.exists() and not path.is_file():
+        return "markdown"
+    return TABLES.get(files.ending(path, (*TABLES, ".html"), "--output"), "html")
+
+
+def _read(
+    database: "Database", study: str, test: str, *, fidelity: bool
+) -> "StudyReport | FidelityReport":
+    from explorer import report, store
+
+    several = study not in store.study_names(database) and report.members(study, database)
+    if fidelity or several:
+        return report.fidelity(database, study)
+    return report.summarise(database, study, test=test)
+
+
+def _rendered(
+    database: "Database", found: "StudyReport | FidelityReport", kind: str
+) -> str | bytes:
+    """Return the content of a file."""
+    from explorer import report
+
+    if kind not in {"html", "parquet"}:
+        return report.render(found, kind)
+    if isinstance(found, report.FidelityReport):
+        raise InputError("--output", None, kind, "there is none of the fidelity; write another")
+    if kind == "html":
+        from explorer.report.page import html
+
+        return html(database, found)
+    return bytes(report.to_frame(found).to_parquet(index=False))

@@ -5,6 +5,7 @@ from functools import partial
 import click
 
 from explorer.cli.options import OK, SOMETHING_FAILED, progress
+from explorer.errors import masked, visible
 
 
 @click.group()
@@ -27,17 +28,16 @@ def copy(source: str, target: str, studies: tuple[str, ...]) -> int:
 
     All of them or none: a copy that was interrupted is simply made again.
     """
-    from explorer import store as db
+    from explorer import store
 
     with (
-        db.disposing(db.connect(source, source="FROM")) as there,
-        db.disposing(db.connect(target, create=True, source="TO")) as here,
+        store.connect(source, source="FROM") as there,
+        store.connect(target, create=True, source="TO") as here,
     ):
-        copied = db.copy_studies(there, here, studies, progress=partial(progress, "copying"))
-        for name in copied:
-            trials = len(db.load_study(here, name).get_trials(deepcopy=False))
-            click.echo(f"{name}: {trials} trials")
-    click.echo(f"{len(copied)} studies copied into {db.masked(target)}")
+        copied = store.copy_studies(there, here, studies, progress=partial(progress, "copying"))
+    for name in copied:
+        click.echo(visible(name))
+    click.echo(f"{len(copied)} studies copied into {masked(target)}")
     return OK
 
 
@@ -45,14 +45,14 @@ def copy(source: str, target: str, studies: tuple[str, ...]) -> int:
 @click.argument("url", required=False)
 def check(url: str | None) -> int:
     """Say whether a database is sound; URL is by default the one that all commands use."""
-    from explorer import store as db
+    from explorer import store
 
-    url = url or db.default_url()
-    facts, problems = db.check(url)
-    click.echo(db.masked(url))
+    url = url or store.default_url()
+    facts, problems = store.check(url)
+    click.echo(masked(url))
     for fact in facts:
-        click.echo(f"  {fact}")
+        click.echo(f"  {visible(fact)}")
     for problem in problems:
-        click.echo(f"  wrong: {problem}")
+        click.echo(f"  wrong: {visible(problem)}")
     click.echo(f"{len(problems)} things are wrong" if problems else "sound")
     return SOMETHING_FAILED if problems else OK

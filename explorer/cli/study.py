@@ -1,15 +1,31 @@
-"""Commands that run studies: here, or on a cluster."""
+"""Commands that run studies, here or on a cluster, and that check what they are made of."""
 
+import dataclasses
 import logging
+import os
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from explorer.cli.options import INTERRUPTED, OK, SOMETHING_FAILED, console, storage_option
-from explorer.errors import InputError
+from explorer.cli.options import (
+    INTERRUPTED,
+    OK,
+    SOMETHING_FAILED,
+    console,
+    echo_json,
+    existing,
+    json_option,
+    set_option,
+    storage_option,
+    whole,
+)
+from explorer.errors import InputError, OutageError
 
 if TYPE_CHECKING:
     from explorer.store import Database
@@ -20,17 +36,16 @@ def _running(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the arguments that say what is run, and how."""
     for add in (
         click.option(
-            "--recompute",
-            is_flag=True,
-            help="Compute also what another study has computed in the same way (as --fresh does).",
+            "--artifacts", metavar="PLACE", help="Of the dashboard's images: a folder or s3://..."
         ),
+        click.option("--recompute", is_flag=True, help="Compute also what another study has."),
         click.option("--retry-failed", is_flag=True, help="Try again the trials that failed."),
-        click.option(
-            "--fresh", is_flag=True, help="Archive the study of this name and start over."
-        ),
-        click.option(
-            "--workers", type=click.IntRange(1), help="Trials at a time; default all that fit."
-        ),
+        click.option("--fresh", is_flag=True, help="Archive the study of this name; start over."),
+        whole("--workers", 1, None, "Trials at a time; default all that fit."),
+        whole("--seed", 0, 2**31 - 1, "Seed of the first replicate."),
+        whole("--samples", 1, None, "Arms that the sampler proposes, in all."),
+        whole("--replicates", 1, None, "Seeds per arm."),
+        set_option("KEY=VALUE", "Change an entry of study or protocol (pretrain.epochs=3)"),
         click.option(
             "--protocol",
             "protocols",
@@ -52,38 +67,68 @@ def _running(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="HOST:PORT",
     help="Ray cluster to join, or auto; default a Ray of its own on this machine.",
 )
+@click.option(
+    "--estimate", is_flag=True, help="Check everything and say how long it takes; run nothing."
+)
 def run_study(
-    study: str, storage: str | None, protocols: tuple[str, ...], fresh: bool, **options: Any
+    study: str,
+    storage: str | None,
+    fresh: bool,
+    artifacts: str | None,
+    estimate: bool,
+    workers: int | None,
+    address: str | None,
+    retry_failed: bool,
+    recompute: bool,
+    **changes: Any,
 ) -> int:
     """Run STUDY, or what is left of it, and show the result.
 
     A study that was interrupted goes on where it stopped: finished trials stay, those in flight
     are run anew with the same ranges and seed. Under several protocols it is also reported how
     well the shorter ones order the arms as the longest does.
-    """
-    from explorer import store as db
-    from explorer import study as config
 
-    planned = config.load_studies(study, protocols=protocols)
-    for one in planned:
-        asked = f"{one.planned} trials under protocol {one.protocol_name}"
-        click.echo(f"Starting {one.name}: {asked} ...")
-        if options["address"] is None:
-            _check(one)
-    url = storage or db.default_url()
-    database = db.connect(url, create=True)
-    outcome = OK
-    for one in planned:
-        if fresh:
-            _archive(one, database)
-        found = _run(one, database, **{**options, "recompute": fresh or options["recompute"]})
-        if found == INTERRUPTED:
-            break
-        outcome = max(outcome, found)
-    if len(planned) > 1 and found != INTERRUPTED:
-        _report_fidelity(planned[0].path.stem, database)
-    console().print(f"database  {db.masked(url)}", soft_wrap=True, highlight=False)
-    return INTERRUPTED if found == INTERRUPTED else outcome
+    With --set, --seed or --protocol it is a study of its own, named by what differs
+    (STUDY+pretrain.epochs=3, STUDY@gpu); --replicates and --samples add to the study.
+    """
+    from explorer import store
+    from explorer.cli import checking
+    from explorer.study import load_studies
+
+    planned = load_studies(study, **changes)
+    if address is None:
+        checking.check_protocols(planned)
+    url = storage or store.default_url()
+    if estimate:
+        _print_estimates(planned, url, workers)
+        return OK
+    with store.connect(url, create=True) as database:
+        code = OK
+        for each in planned:
+            click.echo(
+                f"Starting {each.name}: {each.planned} trials under protocol "
+                f"{each.protocol_name} ..."
+            )
+            if fresh:
+                _archive(each, database)
+            code = max(
+                code,
+                _run(
+                    each,
+                    database,
+                    artifacts=artifacts,
+                    workers=workers,
+                    address=address,
+                    retry_failed=retry_failed,
+                    recompute=fresh or recompute,
+                ),
+            )
+            if code == INTERRUPTED:
+                break
+        if len(planned) > 1 and code != INTERRUPTED:
+            _report_fidelity(planned, database)
+        console().print(f"database  {database.shown}", soft_wrap=True, highlight=False)
+    return code
 
 
 @click.command()
@@ -96,24 +141,32 @@ def run_study(
     help="Job server of the cluster, http://HOST:8265; default $RAY_API_SERVER_ADDRESS.",
 )
 def submit(
-    study: str, storage: str | None, protocols: tuple[str, ...], address: str, **options: Any
+    study: str,
+    storage: str | None,
+    protocols: tuple[str, ...],
+    settings: tuple[str, ...],
+    address: str,
+    **options: Any,
 ) -> int:
     """Hand STUDY to a Ray cluster and return at once; the driver then runs there.
 
     The study's files travel; images do not. The database must be a server that the head node of
     the cluster reaches.
     """
-    from explorer import runner
-    from explorer import store as db
+    from explorer import runner, store
+    from explorer.study import load_studies
 
-    url = storage or db.default_url()  # with a password in it, it is refused
-    flags = [f"--{key.replace('_', '-')}" for key, value in options.items() if value is True]
-    if options["workers"] is not None:
-        flags += ["--workers", str(options["workers"])]
+    changes = {name: options[name] for name in ("replicates", "samples", "seed")}
+    studies = load_studies(study, protocols=protocols, settings=settings, **changes)
+    url = storage or store.default_url()  # with a password in it, it is refused
+    flags = [text for setting in settings for text in ("--set", setting)]
+    for name, value in options.items():
+        if value is not None and value is not False:
+            flags += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     job = runner.submit(study, address=address, url=url, protocols=protocols, options=flags)
     click.echo(job.name)
     for what, command in (
-        *(("status", f"explorer status {name} --storage {url}") for name in job.studies),
+        *(("status", f"explorer status {each.name} --storage {url}") for each in studies),
         ("follow", f"ray job logs --follow --address {address} {job.name}"),
         ("stop", f"ray job stop --address {address} {job.name}"),
     ):
@@ -121,78 +174,132 @@ def submit(
     return OK
 
 
-def _report_fidelity(name: str, database: "Database") -> None:
-    """Write how well the shorter protocols order the arms, or say why that cannot be said."""
-    from explorer import report
+@click.command()
+@click.argument("names", metavar="FILE...", nargs=-1, required=True)
+@storage_option
+@json_option
+def check(names: tuple[str, ...], storage: str | None, form: str) -> int:
+    """Check studies, protocols and search spaces: FILES or names.
 
-    page = Path("reports") / f"{name}-fidelity.md"
+    All that they name is looked up: other files, folders and how many images these have, models,
+    tasks, the database. Of studies it is said how many trials they have and how long these take.
+    """
+    from explorer import store
+    from explorer.cli import checking
+    from explorer.study import Study
+
+    content = checking.check_files(names)
+    studies = [each for each in content if isinstance(each, Study)]
+    _print_estimates(studies, storage or store.default_url(), form=form)
+    if form == "text":
+        click.echo(f"{', '.join(names)}: nothing is wrong")
+    return OK
+
+
+def _print_estimates(
+    studies: "list[Study]", url: str, workers: int | None = None, *, form: str = "text"
+) -> None:
+    from explorer.cli.checking import estimate
+    from explorer.cli.tables import table
+
+    database = existing(url)
     try:
-        text = report.render(report.fidelity(name, database), "markdown")
+        estimates = [estimate(study, database, workers) for study in studies]
+    finally:
+        if database is not None:
+            database.__exit__()
+    if form == "json":
+        echo_json([dataclasses.asdict(each) for each in estimates])
+        return
+    rows = [
+        (
+            each.study,
+            each.protocol,
+            each.trials,
+            each.left,
+            "unknown" if each.hours is None else _duration(each.hours),
+            each.workers,
+            each.source,
+        )
+        for each in estimates
+    ]
+    headings = ("study", "protocol", "trials", "left", "takes", "at a time", "because")
+    if rows:
+        console().print(table("Estimate", headings, rows))
+
+
+def _duration(hours: float) -> str:
+    if hours >= 1:
+        return f"{hours:.1f} h"
+    return f"{60 * hours:.0f} min" if hours >= 1 / 60 else f"{3600 * hours:.0f} s"
+
+
+def _report_fidelity(studies: "list[Study]", database: "Database") -> None:
+    """Write how well the shorter protocols order the arms, or say why that cannot be said."""
+    from explorer import files, report
+
+    name = studies[0].name.rpartition("@")[0]
+    try:
+        text = report.render(report.fidelity(database, name), "markdown")
     except InputError as error:
         click.echo(f"no fidelity to report: {error.remedy}", err=True)
-        return
-    report.write(text, page)
-    console().print(f"fidelity  {page}", soft_wrap=True, highlight=False)
+    else:
+        _write_page(f"{files.plain_name(name)}-fidelity", text, "fidelity")
 
 
-def _check(planned: "Study") -> None:
-    """Try what the protocols of a study name before anything is run, each of them once."""
-    from explorer.trial import check
+def _write_page(name: str, text: str, what: str) -> None:
+    """Write a page into reports/; where that cannot be, say so: the results are in the database."""
+    from explorer import files
 
-    changed = {f"arms.{arm}.protocol": one for arm, one in planned.arm_protocols.items()}
-    for key, protocol in {"protocol": planned.protocol, **changed}.items():
-        try:
-            check(protocol)
-        except ValueError as error:
-            raise InputError(key, None, planned.protocol_name, str(error)) from error
+    path = Path("reports") / f"{name}.md"
+    try:
+        files.write(path, text)
+    except (InputError, OutageError) as error:
+        click.echo(f"explorer: {error}; explorer report --output writes it elsewhere", err=True)
+    else:
+        console().print(f"{what:<9} {path}", soft_wrap=True, highlight=False)
 
 
 def _archive(planned: "Study", database: "Database") -> None:
     """Put a study of the same name out of the way, if there is one."""
-    from explorer import store as db
+    from explorer import store
 
-    if planned.name not in db.study_names(database):
-        return
-    if db.live_runs(database, planned.name):
-        remedy = "is being run by another process; stop that first"
-        raise InputError("--fresh", None, planned.name, remedy)
-    archived = db.archive_name(planned.name)
-    trials = len(db.load_study(database, planned.name).get_trials(deepcopy=False))
-    click.echo(f"Archiving {planned.name} ({trials} trials) as {archived}.")
-    db.rename(database, planned.name, archived)
+    archived = store.archive(database, planned.name)
+    if archived is not None:
+        click.echo(f"Archiving {planned.name} as {archived}.")
 
 
-def _run(planned: "Study", database: "Database", **options: Any) -> int:
+def _run(planned: "Study", database: "Database", *, artifacts: str | None, **options: Any) -> int:
     """Run what a study lacks and show its result; returns the exit code that is due."""
-    from explorer import report, runner
+    from explorer import files, report, runner
 
+    describe = None
+    if find_spec("optuna_dashboard"):
+        from explorer import dashboard
+
+        describe = partial(dashboard.describe, artifacts=artifacts)
     screen = console()
-    log = Path(".explorer") / "logs" / f"{planned.name}.log"
-    with _logged_to(log):
-        interrupted = runner.run_study(
-            planned,
-            database,
-            listener=lambda queue, count: report.Live.resume(
-                queue.optuna_study, workers=count, console=screen
-            ),
-            **options,
-        )
-    state = report.status(planned.name, database).progress
+    with (
+        _logging(files.plain_name(planned.name)) as log,
+        report.watching(database, planned.name, screen),
+    ):
+        interrupted = runner.run_study(planned, database, describe=describe, **options)
+    state = report.status(database, planned.name).progress
     if state.complete:
-        found = report.summarise(planned.name, database)
-        screen.print(report.terminal(found, width=screen.width))
-        page = Path("reports") / f"{planned.name}.md"
-        report.write(report.render(found, "markdown"), page)
-        screen.print(f"report    {page}", soft_wrap=True, highlight=False)
+        found = report.summarise(database, planned.name)
+        for name, table in report.study_tables(found).items():
+            if name in {"arms", "best", "front"}:  # the others are in the report
+                screen.print(report.terminal(table, width=screen.width), "")
+        _write_page(files.plain_name(planned.name), report.render(found, "markdown"), "report")
     screen.print(f"log       {log}", soft_wrap=True, highlight=False)
     if interrupted:
-        left = state.total - state.done - state.failed
+        left = state.waiting + state.running
         click.echo(f"Interrupted with {left} trials to go; the same command goes on.", err=True)
         return INTERRUPTED
     if state.failed:
         click.echo(
-            f"{state.failed} trials failed: explorer status {planned.name} says why; "
-            "--retry-failed tries them again.",
+            f"{state.failed} {'trial' if state.failed == 1 else 'trials'} failed: explorer status "
+            f"{planned.name} says why; --retry-failed tries again.",
             err=True,
         )
         return SOMETHING_FAILED
@@ -200,17 +307,27 @@ def _run(planned: "Study", database: "Database", **options: Any) -> int:
 
 
 @contextmanager
-def _logged_to(path: Path) -> Iterator[None]:
-    """Write what happens into a file as well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+def _logging(name: str) -> Iterator[Path]:
+    """Write what happens into a file as well; yields its path."""
+    path, handler = _log_file(name)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log = logging.getLogger("explorer")
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
     try:
-        yield
+        yield path
     finally:
         log.removeHandler(handler)
         handler.close()
+
+
+def _log_file(name: str) -> tuple[Path, logging.FileHandler]:
+    """Open the log of a study: here, or where a program may write if it may not here."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111
+    for folder in (Path(".explorer"), caches / "explorer", Path(tempfile.gettempdir())):
+        path = folder / "logs" / f"{name}.log"
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path, logging.FileHandler(path, encoding="utf-8")
+    raise InputError(".explorer/logs", None, None, "cannot be written, nor can any other folder")

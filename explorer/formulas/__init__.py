@@ -88,7 +88,7 @@ def origin(name: str) -> str:
 def collisions() -> tuple[BrokenFormula, ...]:
     """Return what other packages offer under a name of our own; it is not used."""
     return tuple(
-        BrokenFormula(name, f"{plugins.said(points)} collides with the formula of this package")
+        BrokenFormula(name, f"{plugins.named(points)} collides with the formula of this package")
         for name, points in sorted(plugins.offered().items())
         if name in _REGISTRY
     )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explorer.errors import nearest
+from explorer.formulas import streams
 
 Ranges = Mapping[str, tuple[float, float]]
 """Parameter or group name -> (low, high), both ends inclusive."""
@@ -33,8 +34,8 @@ class RangeError(ValueError):
         self.parameter = parameter
         self.value = value
         self.remedy = remedy
-        said = "" if value is None else f"{value}: "
-        super().__init__(f"{parameter}: {said}{remedy}")
+        shown = "" if value is None else f"{value}: "
+        super().__init__(f"{parameter}: {shown}{remedy}")
 
     def __reduce__(self) -> tuple[type["RangeError"], tuple[str, object, str]]:
         return type(self), (self.parameter, self.value, self.remedy)
@@ -90,18 +91,30 @@ class Parameter:
 
 
 class Formula(ABC):
-    """An image family. One subclass a file; instances are registered by name.
+    """An image family. One subclass per file; instances are registered by name.
 
     A *category* owns one draw of the parameters from their ranges, an *instance* is one image of
     it. The pixels of an image depend on (formula, ranges, seed, category, instance, canvas) and on
     nothing else: not on the order, the worker, the machine or which other images are drawn.
+
+    Attributes:
+        name: Public, stable name, which all random numbers are derived from.
+        title: Its name for people.
+        source: Where it was published.
+        version: Raised whenever the pixels of any image change. Results are remembered by it.
+        parameters: What has a range.
+        groups: Name -> parameters that it sets together.
+        draws: What a category draws: parameters by name, or (field of the row, parameter). Numbers
+            are addressed by their place here: append only.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     source: ClassVar[str]
+    version: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]]
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    draws: ClassVar[streams.Draws] = ()
 
     def resolve(self, ranges: Ranges | None = None) -> dict[str, tuple[float, float]]:
         """Complete some ranges to all of them.
@@ -118,22 +131,20 @@ class Formula(ABC):
                 the legal limits or not of the parameter's kind, or a group given with its member.
         """
         known = {parameter.name: parameter for parameter in self.parameters}
-        full = {name: parameter.default for name, parameter in known.items()}
+        full = {p.name: p.check(p.name, p.default) for p in self.parameters}
         setter: dict[str, str] = {}
         for given, ends in (ranges or {}).items():
-            members = self.groups.get(given, (given,))
-            for member in members:
+            for member in self.groups.get(given, (given,)):
                 if member not in known:
                     hint = nearest(given, [*known, *self.groups])
                     raise RangeError(given, None, f"unknown parameter of {self.name}; {hint}")
                 if member in setter:
-                    group, one = sorted((given, setter[member]), key=lambda n: n not in self.groups)
-                    raise RangeError(one, None, f"is already set by its group '{group}'; drop one")
+                    first, last = sorted((given, setter[member]), key=lambda n: n in self.groups)
+                    raise RangeError(first, None, f"is already set by its group '{last}'; drop one")
                 setter[member] = given
                 full[member] = known[member].check(given, ends)
         return full
 
-    @abstractmethod
     def categories(
         self, ranges: Ranges | None, *, seed: int, categories: Sequence[int] | range
     ) -> Rows:
@@ -145,8 +156,13 @@ class Formula(ABC):
             categories: Category numbers; a category's row depends on its own number only.
 
         Returns:
-            Structured array ``[len(categories)]``, one field a drawn parameter.
+            Structured array ``[len(categories)]``, one field per drawn parameter.
         """
+        return self.rows(self.resolve(ranges), seed, categories)
+
+    def rows(self, full: Ranges, seed: int, categories: Sequence[int] | range) -> Rows:
+        """Draw :attr:`draws` for some categories; a family may add fields of its own."""
+        return streams.rows(streams.keys(self.name, seed, categories), self.draws, full)
 
     def render(
         self,
@@ -179,22 +195,21 @@ class Formula(ABC):
         """
         full = self.resolve(ranges)
         images = _canvases(instances, canvas, out)
-        self.draw_into(images, full, seed=seed, category=category, instances=instances)
+        key = streams.keys(self.name, seed, [category])
+        row = self.rows(full, seed, [category])[0]
+        self.draw_into(images, full, row=row, keys=streams.instance_keys(key, instances))
         return images
 
     @abstractmethod
-    def draw_into(
-        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
-    ) -> None:
+    def draw_into(self, images: Images, full: Ranges, *, row: np.void, keys: streams.Words) -> None:
         """Draw some instances of one category: what a family has to provide.
 
         Args:
-            images: Where to draw, uint8 ``[len(instances), canvas, canvas]``, C-contiguous; its
-                old content is to be overwritten.
+            images: Where to draw, uint8 ``[n, canvas, canvas]``, C-contiguous; its old content is
+                to be overwritten.
             full: Range of every parameter, as :meth:`resolve` returns it.
-            seed: As for :meth:`render`.
-            category: Category number.
-            instances: Instance numbers.
+            row: What the category has drawn, an entry of :meth:`categories`.
+            keys: uint64 ``[n]``, the random keys of the instances.
         """
 
 

@@ -1,12 +1,11 @@
 """Fractals of space, seen from random sides."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from explorer.formulas import streams
 from explorer.formulas.base import Formula, Images, Parameter, Ranges, Rows
@@ -14,6 +13,7 @@ from explorer.formulas.fractal import (
     GREY,
     MAPS,
     POINTS,
+    Floats,
     draw_greys,
     draw_numbers,
     search_key,
@@ -22,12 +22,10 @@ from explorer.formulas.fractal import (
 
 _ANGLES = 4096  # views are whole parts of a turn, so many
 
-# What a category draws, in the order of the hash's purposes; append only. The field, its
-# parameter, its type.
-_DRAWS = (
-    ("points", "points", np.int64),
-    ("variance", "variance", np.float64),
-)
+_COORDINATE = "of a coordinate in -1..1"
+_SPREAD = "variance along each axis above which a system is accepted"
+_FACTOR = "factor of the one number of all maps that an instance changes, if any"
+_TURN = "turn of the camera about the vertical axis"
 
 
 class ExFractal(Formula):
@@ -61,69 +59,37 @@ class ExFractal(Formula):
         "Kataoka, Hayamizu, Yamada, Nakashima, Takashima, Zhang, Martinez-Noriega, Inoue & Yokota: "
         "Replacing Labeled Real-Image Datasets with Auto-Generated Contours. CVPR 2022"
     )
+    version: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
         MAPS,
         replace(POINTS, default=(10_000, 10_000)),
-        Parameter(
-            name="variance",
-            kind=float,
-            low=0.0,
-            high=0.2,
-            default=(0.05, 0.05),
-            unit="of a coordinate in -1..1",
-            description="variance along each axis above which a system is accepted",
-            symbol="v",
-        ),
-        Parameter(
-            name="weight",
-            kind=int,
-            low=0,
-            high=30,
-            default=(4, 16),
-            unit="tenths",
-            description="factor of the one number of all maps that an instance changes, if any",
-            symbol="w",
-        ),
-        Parameter(
-            name="view",
-            kind=float,
-            low=-360.0,
-            high=360.0,
-            default=(0.0, 360.0),
-            unit="degrees",
-            description="turn of the camera about the vertical axis",
-            symbol="φ",
-        ),
+        Parameter("variance", float, 0.0, 0.2, (0.05, 0.05), _COORDINATE, _SPREAD, "v"),
+        Parameter("weight", int, 0, 30, (4, 16), "tenths", _FACTOR, "w"),
+        Parameter("view", float, -360.0, 360.0, (0.0, 360.0), "degrees", _TURN, "φ"),
         GREY,
     )
+    draws: ClassVar[streams.Draws] = ("points", "variance")
 
-    def categories(
-        self, ranges: Ranges | None, *, seed: int, categories: Sequence[int] | range
-    ) -> Rows:
+    def rows(self, full: Ranges, seed: int, categories: Sequence[int] | range) -> Rows:
         """Draw the parameters of some categories and their systems.
 
         The field ``system`` is float64 ``[16, 12]``, one map a row: its matrix by rows and its
         shift; then zeros.
         """
-        full = self.resolve(ranges)
-        rows = streams.rows(streams.keys(self.name, seed, categories), _DRAWS, full)
+        rows = super().rows(full, seed, categories)
+        low, high = map(int, full["maps"])
         systems = [
-            _system(full, row, seed, category)
+            _search(seed, category, low, high, float(row["variance"]))
             for row, category in zip(rows, categories, strict=True)
         ]
         return with_systems(rows, systems, 12)
 
-    def draw_into(
-        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
-    ) -> None:
+    def draw_into(self, images: Images, full: Ranges, *, row: np.void, keys: streams.Words) -> None:
         """Draw some instances of one category; see :meth:`Formula.draw_into`."""
         from explorer.formulas import iterated, orbits
 
-        category_key = streams.keys(self.name, seed, [category])
-        row = streams.rows(category_key, _DRAWS, full)[0]
-        system = _system(full, row, seed, category)
-        key = streams.instance_keys(category_key, instances)
-        weight, view, grey, orbit = np.ascontiguousarray(streams.words(key, range(4)).T)
+        system = row["system"][: row["maps"]].copy()
+        weight, view, grey, orbit = np.ascontiguousarray(streams.words(keys, range(4)).T)
         low, high = map(int, full["weight"])
         factors = [tenths / 10 for tenths in range(low, high + 1) if tenths != 10]
         degrees = streams.floats(view, *full["view"])
@@ -139,19 +105,12 @@ class ExFractal(Formula):
         )
 
 
-def _system(
-    full: Mapping[str, tuple[float, float]], row: Rows, seed: int, category: int
-) -> npt.NDArray[np.float64]:
-    low, high = full["maps"]
-    return _search(seed, category, int(low), int(high), float(row["variance"]))
-
-
 # Chunks of one category follow one another, so that its system is asked for again and again.
 @lru_cache(maxsize=1024)
-def _search(seed: int, category: int, low: int, high: int, least: float) -> npt.NDArray[np.float64]:
+def _search(seed: int, category: int, low: int, high: int, least: float) -> Floats:
     from explorer.formulas import iterated
 
-    def draw(keys: streams.Words) -> list[npt.NDArray[np.float64]]:
+    def draw(keys: streams.Words) -> list[Floats]:
         return draw_numbers(keys, low, high, 12)
 
     key = search_key("exfractal", seed, category)

@@ -1,7 +1,7 @@
 """Fractals of the plane: iterated function systems, sampled freely or contractive."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import ClassVar
@@ -12,97 +12,45 @@ import numpy.typing as npt
 from explorer.formulas import streams
 from explorer.formulas.base import Formula, Images, Parameter, Ranges, Rows
 
+Floats = npt.NDArray[np.float64]
+
 _SEARCH = 2**34  # purpose of the hash that the search for a system starts from
 _MAPS = 2**32  # purpose of the hash that the number of maps is drawn from
 _NUMBERS = [0, 1, 3, 4, 9, 10]  # where a, b, c, d, e, f stand among the twelve of iterated.py
 _ANGLES = 4096  # rotations are whole parts of a turn, so many
 
-MAPS = Parameter(
-    name="maps",
-    kind=int,
-    low=2,
-    high=16,
-    default=(2, 7),
-    unit="maps",
-    description="affine maps of a system",
-    symbol="N",
+MAPS = Parameter("maps", int, 2, 16, (2, 7), "maps", "affine maps of a system", "N")
+POINTS = Parameter("points", int, 1, 1_000_000, (100_000, 100_000), "points", "of an orbit", "T")
+GREY = Parameter("grey", int, 0, 255, (255, 255), "grey levels", "grey of the points", "g")
+_SQUARE = "side of the square of random pixels drawn for a point; 1 is the point itself"
+_PATCH = Parameter("patch", int, 1, 8, (3, 3), "px", _SQUARE, "s")
+_RATE = "filling rate from which a system is accepted"
+_STEP = (
+    "step of the factors 1 ± w and 1 ± 2w of the one number of all maps that an instance changes"
 )
-POINTS = Parameter(
-    name="points",
-    kind=int,
-    low=1,
-    high=1_000_000,
-    default=(100_000, 100_000),
-    unit="points",
-    description="points of an orbit",
-    symbol="T",
-)
-GREY = Parameter(
-    name="grey",
-    kind=int,
-    low=0,
-    high=255,
-    default=(255, 255),
-    unit="grey levels",
-    description="grey of the points of an instance",
-    symbol="g",
-)
-_PATCH = Parameter(
-    name="patch",
-    kind=int,
-    low=1,
-    high=8,
-    default=(3, 3),
-    unit="px",
-    description="side of the square of random pixels drawn for a point; 1 is the point itself",
-    symbol="s",
-)
-_PLANE_GREY = replace(GREY, default=(127, 127))
+_SUM = "twice the sum of the weighted singular values, less N"
+_FACTOR = "factor of the one map that an instance scales"
+_EXTENT = "extent of the window as a part of that of the attractor, along x and along y"
+_MIDDLE = "middle of the window from that of the attractor, along x and along y"
 
-
-# What a category draws, in the order of the hash's purposes; append only. The field, its
-# parameter, its type.
-_FREE = (
-    ("points", "points", np.int64),
-    ("patch", "patch", np.int64),
-    ("filling", "filling", np.float64),
-    ("weight", "weight", np.float64),
-)
-_CONTRACTIVE = (
-    ("points", "points", np.int64),
-    ("patch", "patch", np.int64),
-    ("contraction", "contraction", np.float64),
-)
-# What an instance of a contractive system draws first, likewise.
-_WINDOW = (
-    ("shift_x", "shift", np.float64),
-    ("scale_x", "scale", np.float64),
-    ("shift_y", "shift", np.float64),
-    ("scale_y", "scale", np.float64),
-)
+# What an instance of a contractive system draws first: as :attr:`Formula.draws`.
+_WINDOW = (("shift_x", "shift"), ("scale_x", "scale"), ("shift_y", "shift"), ("scale_y", "scale"))
 _TRIES = 4  # to scale a map such that the system still contracts
 
 
 class _Plane(Formula):
     """What the two families share: how their categories are given."""
 
-    draws: ClassVar[tuple[tuple[str, str, type], ...]]
-
     @abstractmethod
-    def system(
-        self, full: Mapping[str, tuple[float, float]], row: Rows, seed: int, category: int
-    ) -> npt.NDArray[np.float64]:
+    def system(self, full: Ranges, row: Rows, seed: int, category: int) -> Floats:
         """Return the system ``[maps, 12]`` of a category that drew the parameters of this row."""
 
-    def categories(
-        self, ranges: Ranges | None, *, seed: int, categories: Sequence[int] | range
-    ) -> Rows:
+    def rows(self, full: Ranges, seed: int, categories: Sequence[int] | range) -> Rows:
         """Draw the parameters of some categories and their systems.
 
         The field ``system`` is float64 ``[16, 6]``: a, b, c, d, e, f of every map, then zeros.
         """
-        full = self.resolve(ranges)
-        rows = streams.rows(streams.keys(self.name, seed, categories), self.draws, full)
+        rows = super().rows(full, seed, categories)
         systems = [
             self.system(full, row, seed, category)[:, _NUMBERS]
             for row, category in zip(rows, categories, strict=True)
@@ -139,52 +87,28 @@ class Fractal(_Plane):
         "Kataoka, Okayasu, Matsumoto, Yamagata, Yamada, Inoue, Nakamura & Satoh: Pre-training "
         "without Natural Images. ACCV 2020"
     )
+    version: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
         MAPS,
         replace(POINTS, default=(200_000, 200_000)),
         _PATCH,
-        Parameter(
-            name="filling",
-            kind=float,
-            low=0.0,
-            high=0.25,
-            default=(0.2, 0.2),
-            unit="of the pixels",
-            description="filling rate from which a system is accepted",
-            symbol="r",
-        ),
-        Parameter(
-            name="weight",
-            kind=float,
-            low=0.0,
-            high=0.5,
-            default=(0.4, 0.4),
-            unit="times",
-            description="step of the factors 1 ± w and 1 ± 2w of the one number of all maps that "
-            "an instance changes, if any",
-            symbol="w",
-        ),
-        _PLANE_GREY,
+        Parameter("filling", float, 0.0, 0.25, (0.2, 0.2), "of the pixels", _RATE, "r"),
+        Parameter("weight", float, 0.0, 0.5, (0.4, 0.4), "times", _STEP, "w"),
+        replace(GREY, default=(127, 127)),
     )
-    draws = _FREE
+    draws: ClassVar[streams.Draws] = ("points", "patch", "filling", "weight")
 
-    def system(
-        self, full: Mapping[str, tuple[float, float]], row: Rows, seed: int, category: int
-    ) -> npt.NDArray[np.float64]:
+    def system(self, full: Ranges, row: Rows, seed: int, category: int) -> Floats:
         """Search for the category's system."""
         low, high = full["maps"]
         return _free(seed, category, int(low), int(high), float(row["filling"]))
 
-    def draw_into(
-        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
-    ) -> None:
+    def draw_into(self, images: Images, full: Ranges, *, row: np.void, keys: streams.Words) -> None:
         """Draw some instances of one category; see :meth:`Formula.draw_into`."""
         from explorer.formulas import iterated
 
-        category_key = streams.keys(self.name, seed, [category])
-        row = streams.rows(category_key, self.draws, full)[0]
-        system = self.system(full, row, seed, category)
-        words = streams.words(streams.instance_keys(category_key, instances), range(5))
+        system = embed(row["system"][: row["maps"]])
+        words = streams.words(keys, range(5))
         scaled, flip, patch, grey, orbit = np.ascontiguousarray(words.T)
         step = float(row["weight"])
         factors = [1 - 2 * step, 1 - step, 1 + step, 1 + 2 * step]
@@ -226,79 +150,35 @@ class ContractiveFractal(_Plane):
     name: ClassVar[str] = "fractal_contractive"
     title: ClassVar[str] = "Fractals, contractive"
     source: ClassVar[str] = "Anderson & Farrell: Improving Fractal Pre-training. WACV 2022"
+    version: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
         replace(MAPS, default=(2, 4)),
         POINTS,
         _PATCH,
-        Parameter(
-            name="contraction",
-            kind=float,
-            low=0.0,
-            high=8.0,
-            default=(5.0, 6.0),
-            unit="times",
-            description="twice the sum of the weighted singular values, less N",
-            symbol="a",
-        ),
-        Parameter(
-            name="weight",
-            kind=float,
-            low=0.0,
-            high=2.0,
-            default=(0.8, 1.1),
-            unit="times",
-            description="factor of the one map that an instance scales",
-            symbol="w",
-        ),
-        Parameter(
-            name="scale",
-            kind=float,
-            low=0.125,
-            high=8.0,
-            default=(0.5, 2.0),
-            unit="times",
-            description="extent of the window as a part of that of the attractor, one draw along x "
-            "and one along y",
-            symbol="z",
-        ),
-        Parameter(
-            name="shift",
-            kind=float,
-            low=-1.0,
-            high=1.0,
-            default=(-0.2, 0.2),
-            unit="extents",
-            description="middle of the window from that of the attractor, one draw along x and one "
-            "along y",
-            symbol="t",
-        ),
-        _PLANE_GREY,
+        Parameter("contraction", float, 0.0, 8.0, (5.0, 6.0), "times", _SUM, "a"),
+        Parameter("weight", float, 0.0, 2.0, (0.8, 1.1), "times", _FACTOR, "w"),
+        Parameter("scale", float, 0.125, 8.0, (0.5, 2.0), "times", _EXTENT, "z"),
+        Parameter("shift", float, -1.0, 1.0, (-0.2, 0.2), "extents", _MIDDLE, "t"),
+        replace(GREY, default=(127, 127)),
     )
-    draws = _CONTRACTIVE
+    draws: ClassVar[streams.Draws] = ("points", "patch", "contraction")
 
-    def system(
-        self, full: Mapping[str, tuple[float, float]], row: Rows, seed: int, category: int
-    ) -> npt.NDArray[np.float64]:
+    def system(self, full: Ranges, row: Rows, seed: int, category: int) -> Floats:
         """Sample the category's system."""
         key = search_key(self.name, seed, category)
         maps = streams.integers(streams.words(key, [_MAPS])[0, 0], *map(int, full["maps"]))
         return _contractive(key, int(maps), float(row["contraction"]))
 
-    def draw_into(
-        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
-    ) -> None:
+    def draw_into(self, images: Images, full: Ranges, *, row: np.void, keys: streams.Words) -> None:
         """Draw some instances of one category; see :meth:`Formula.draw_into`."""
         from explorer.formulas import iterated
 
-        category_key = streams.keys(self.name, seed, [category])
-        row = streams.rows(category_key, self.draws, full)[0]
-        system = self.system(full, row, seed, category)
-        key = streams.instance_keys(category_key, instances)
-        window = streams.rows(key, _WINDOW, full)
+        system = embed(row["system"][: row["maps"]])
+        window = streams.rows(keys, _WINDOW, full)
         first = len(_WINDOW)
-        words = streams.words(key, range(first, first + 4))
+        words = streams.words(keys, range(first, first + 4))
         flip, patch, grey, orbit = np.ascontiguousarray(words.T)
-        tries = streams.words(key, range(first + 4, first + 4 + 2 * _TRIES))
+        tries = streams.words(keys, range(first + 4, first + 4 + 2 * _TRIES))
         systems = _scale_a_map(system, tries, *full["weight"])
         iterated.draw_contractive(
             images,
@@ -317,26 +197,24 @@ class ContractiveFractal(_Plane):
                 image[:] = image.T.copy()
 
 
-def with_systems(rows: Rows, systems: Sequence[npt.NDArray[np.float64]], numbers: int) -> Rows:
+def with_systems(rows: Rows, systems: Sequence[Floats], numbers: int) -> Rows:
     """Add the fields ``maps``, int64, and ``system``, float64 ``[16, numbers]``, to some rows."""
     added = [("maps", np.int64), ("system", np.float64, (int(MAPS.high), numbers))]
     full = np.zeros(len(rows), [*rows.dtype.descr, *added])
     for field in rows.dtype.names or ():
         full[field] = rows[field]
-    for one, system in zip(full, systems, strict=True):
-        one["maps"] = len(system)
-        one["system"][: len(system)] = system
+    for row, system in zip(full, systems, strict=True):
+        row["maps"] = len(system)
+        row["system"][: len(system)] = system
     return full
 
 
-def draw_numbers(
-    keys: streams.Words, low: int, high: int, numbers: int
-) -> list[npt.NDArray[np.float64]]:
+def draw_numbers(keys: streams.Words, low: int, high: int, numbers: int) -> list[Floats]:
     """Draw systems of low..high maps of so many numbers in -1..1, one a key."""
     maps = streams.integers(streams.words(keys, [_MAPS])[:, 0], low, high)
     drawn = streams.floats(streams.words(keys, range(high * numbers)), -1.0, 1.0)
     drawn = drawn.reshape(-1, high, numbers)
-    return [one[:count] for one, count in zip(drawn, maps, strict=True)]
+    return [numbers[:count] for numbers, count in zip(drawn, maps, strict=True)]
 
 
 def search_key(formula: str, seed: int, category: int) -> streams.Words:
@@ -358,17 +236,17 @@ def _mirror(image: Images, word: int) -> None:
 
 # Chunks of one category follow one another, so that its system is asked for again and again.
 @lru_cache(maxsize=1024)
-def _free(seed: int, category: int, low: int, high: int, least: float) -> npt.NDArray[np.float64]:
+def _free(seed: int, category: int, low: int, high: int, least: float) -> Floats:
     from explorer.formulas import iterated
 
-    def draw(keys: streams.Words) -> list[npt.NDArray[np.float64]]:
+    def draw(keys: streams.Words) -> list[Floats]:
         return [embed(six) for six in draw_numbers(keys, low, high, 6)]
 
     key = search_key("fractal", seed, category)
     return iterated.search(key, draw, iterated.filling, 100_000, least, attempts=512)
 
 
-def _contractive(key: streams.Words, maps: int, contraction: float) -> npt.NDArray[np.float64]:
+def _contractive(key: streams.Words, maps: int, contraction: float) -> Floats:
     from explorer.formulas import orbits
 
     words = streams.words(key, range(maps * 7)).reshape(maps, 7)
@@ -389,9 +267,7 @@ def _contractive(key: streams.Words, maps: int, contraction: float) -> npt.NDArr
     return embed(six)
 
 
-def _singular_values(
-    units: npt.NDArray[np.float64], contraction: float
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _singular_values(units: Floats, contraction: float) -> tuple[Floats, Floats]:
     """Sample s1 and s2 of every map (algorithm 1 of Anderson & Farrell) from numbers of 0..1."""
     maps = len(units)
     left = (maps + contraction) / 2
@@ -412,9 +288,7 @@ def _singular_values(
     return large, small
 
 
-def _scale_a_map(
-    system: npt.NDArray[np.float64], words: streams.Words, low: float, high: float
-) -> npt.NDArray[np.float64]:
+def _scale_a_map(system: Floats, words: streams.Words, low: float, high: float) -> Floats:
     """Scale one map of a contractive system such that it still contracts.
 
     Args:
@@ -440,14 +314,14 @@ def _scale_a_map(
     return scaled
 
 
-def _fixed_points(maps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _fixed_points(maps: Floats) -> Floats:
     """Return the points ``[n, 2]`` that some maps ``[n, 12]`` of the plane leave alone."""
     a, b, c, d, e, f = maps[:, _NUMBERS].T
     det = (1 - a) * (1 - d) - b * c
     return np.stack([((1 - d) * e + b * f) / det, ((1 - a) * f + c * e) / det], axis=1)
 
 
-def embed(six: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def embed(six: Floats) -> Floats:
     """Turn a, b, c, d, e, f ``[..., 6]`` into maps of R³ ``[..., 12]`` that leave z alone."""
     system = np.zeros((*six.shape[:-1], 12))
     system[..., _NUMBERS] = six

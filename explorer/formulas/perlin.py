@@ -1,24 +1,19 @@
 """Perlin noise images: texture without contours."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 
 from explorer.formulas import streams
-from explorer.formulas.base import Formula, Images, Parameter, Ranges, Rows
+from explorer.formulas.base import Formula, Images, Parameter, Ranges
 
-# What a category draws, in the order of the hash's purposes; append only. The field, its
-# parameter, its type.
-_DRAWS = (
-    ("frequency_x", "frequency_x", np.float64),
-    ("frequency_y", "frequency_y", np.float64),
-    ("octaves", "octaves", np.int64),
-    ("persistence", "persistence", np.float64),
-    ("lacunarity", "lacunarity", np.float64),
-    ("contrast", "contrast", np.float64),
-)
+_CELLS = "cells per canvas"
+_FIRST = "cells of the first octave along "
+_AMPLITUDE = "amplitude of an octave as a part of the one before"
+_FREQUENCY = "frequency of an octave as a multiple of the one before"
+_GREYS = "grey levels to a noise value of 1"
 
 
 class Perlin(Formula):
@@ -38,85 +33,30 @@ class Perlin(Formula):
     source: ClassVar[str] = (
         "Perlin: An Image Synthesizer. SIGGRAPH 1985; Perlin: Improving Noise. SIGGRAPH 2002"
     )
+    version: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter(
-            name="frequency_x",
-            kind=float,
-            low=0.0,
-            high=256.0,
-            default=(1.0, 32.0),
-            unit="cells per canvas",
-            description="cells of the first octave across the canvas",
-            symbol="fx",
-        ),
-        Parameter(
-            name="frequency_y",
-            kind=float,
-            low=0.0,
-            high=256.0,
-            default=(1.0, 32.0),
-            unit="cells per canvas",
-            description="cells of the first octave down the canvas",
-            symbol="fy",
-        ),
-        Parameter(
-            name="octaves",
-            kind=int,
-            low=1,
-            high=8,
-            default=(1, 5),
-            unit="octaves",
-            description="octaves that are summed",
-            symbol="n",
-        ),
-        Parameter(
-            name="persistence",
-            kind=float,
-            low=0.0,
-            high=1.0,
-            default=(0.3, 0.8),
-            unit="times",
-            description="amplitude of an octave as a part of the one before",
-            symbol="p",
-        ),
-        Parameter(
-            name="lacunarity",
-            kind=float,
-            low=1.0,
-            high=4.0,
-            default=(1.5, 3.0),
-            unit="times",
-            description="frequency of an octave as a multiple of the one before",
-            symbol="m",
-        ),
-        Parameter(
-            name="contrast",
-            kind=float,
-            low=0.0,
-            high=16.0,
-            default=(0.5, 1.0),
-            unit="256 grey levels",
-            description="grey levels to a noise value of 1",
-            symbol="c",
-        ),
+        Parameter("frequency_x", float, 0.0, 256.0, (1.0, 32.0), _CELLS, _FIRST + "x", "fx"),
+        Parameter("frequency_y", float, 0.0, 256.0, (1.0, 32.0), _CELLS, _FIRST + "y", "fy"),
+        Parameter("octaves", int, 1, 8, (1, 5), "octaves", "octaves that are summed", "n"),
+        Parameter("persistence", float, 0.0, 1.0, (0.3, 0.8), "times", _AMPLITUDE, "p"),
+        Parameter("lacunarity", float, 1.0, 4.0, (1.5, 3.0), "times", _FREQUENCY, "m"),
+        Parameter("contrast", float, 0.0, 16.0, (0.5, 1.0), "256 grey levels", _GREYS, "c"),
     )
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {"frequency": ("frequency_x", "frequency_y")}
+    draws: ClassVar[streams.Draws] = (
+        "frequency_x",
+        "frequency_y",
+        "octaves",
+        "persistence",
+        "lacunarity",
+        "contrast",
+    )
 
-    def categories(
-        self, ranges: Ranges | None, *, seed: int, categories: Sequence[int] | range
-    ) -> Rows:
-        """Draw fx, fy, n, p, m and c of some categories."""
-        key = streams.keys(self.name, seed, categories)
-        return streams.rows(key, _DRAWS, self.resolve(ranges))
-
-    def draw_into(
-        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
-    ) -> None:
+    def draw_into(self, images: Images, full: Ranges, *, row: np.void, keys: streams.Words) -> None:
         """Draw some instances of one category; see :meth:`Formula.draw_into`."""
+        del full
         from explorer.formulas import gradient_noise
 
-        category_key = streams.keys(self.name, seed, [category])
-        row = streams.rows(category_key, _DRAWS, full)[0]
         # By repeated products, each rounded as IEEE 754 says: a library's power may differ.
         scales, amplitudes = [1.0], [1.0]
         for _ in range(1, row["octaves"]):
@@ -132,7 +72,7 @@ class Perlin(Formula):
         ]
         gradient_noise.draw(
             images,
-            streams.instance_keys(category_key, instances),
+            keys,
             np.array([[round(scale * cell) for cell in cells] for scale in scales], np.uint64),
             np.array([round(amplitude * norm) for amplitude in amplitudes], np.int32),
             round(float(row["contrast"]) * 256 * (1 << gradient_noise.DIGITS)),

@@ -1,7 +1,6 @@
 """Radial contours: noisy contours around a point."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import ClassVar
 
@@ -9,28 +8,21 @@ import numpy as np
 
 from explorer.formulas import noise, streams
 from explorer.formulas.base import Formula, Images, Parameter, Ranges, Rows
-from explorer.formulas.visual_atom import VisualAtom
 
-# What a category and what an instance draws, in the order of the hash's purposes; append only.
-# The field, its parameter, its type.
-_CATEGORY = (
-    ("quantization", "quantization", np.int64),
-    ("orbits", "orbits", np.int64),
-    ("noise", "noise", np.float64),
-    ("line_width", "line_width", np.float64),
-)
+_EXPONENTIAL = "vertices of an orbit, exponentially distributed with mean 100"
+_AXES = "half axes of the innermost contour, one draw along x and one along y"
+_CENTRE = "centre of an instance from the middle, one draw along x and one along y"
+
+# What an instance draws: as :attr:`Formula.draws`.
 _INSTANCE = (
-    ("radius", "radius", np.int64),
-    ("oval_x", "oval_rate", np.float64),
-    ("oval_y", "oval_rate", np.float64),
-    ("x", "position", np.float64),
-    ("y", "position", np.float64),
+    "radius",
+    ("oval_x", "oval_rate"),
+    ("oval_y", "oval_rate"),
+    ("x", "position"),
+    ("y", "position"),
 )
-_MEAN = 100  # of the exponential distribution of q
 _ONE = 1 << 128
-_RATIO = 336896500797848528446871789614827604747  # exp(-1 / _MEAN) in units of 1 / _ONE
-
-_ATOM = {parameter.name: parameter for parameter in VisualAtom.parameters}
+_RATIO = 336896500797848528446871789614827604747  # exp(-1 / 100) in units of 1 / _ONE
 
 
 class RadialContours(Formula):
@@ -52,40 +44,34 @@ class RadialContours(Formula):
         "Kataoka, Hayamizu, Yamada, Nakashima, Takashima, Zhang, Martinez-Noriega, Inoue & Yokota: "
         "Replacing Labeled Real-Image Datasets with Auto-Generated Contours. CVPR 2022"
     )
+    version: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        replace(
-            _ATOM["quantization"],
-            default=(3, 200),
-            description="vertices of an orbit, exponentially distributed with mean 100",
-        ),
-        replace(_ATOM["orbits"], description="orbits around the point"),
-        _ATOM["noise"],
-        _ATOM["line_width"],
-        replace(_ATOM["radius"], default=(0, 100), description="radius of the innermost contour"),
-        replace(
-            _ATOM["oval_rate"],
-            description="half axes of the innermost contour, one draw along x and one along y",
-        ),
-        replace(_ATOM["position"], default=(-0.78125, 0.78125)),
-        _ATOM["grey"],
+        Parameter("quantization", int, 3, 4096, (3, 200), "vertices", _EXPONENTIAL, "q"),
+        Parameter("orbits", int, 0, 2000, (1, 200), "orbits", "orbits around the point", "K"),
+        Parameter("noise", float, 0.0, 32.0, (0.0, 4.0), "px", "Perlin noise per orbit", "η"),
+        Parameter("line_width", float, 0.0, 32.0, (0.0, 0.1), "px", "growth per orbit", "l"),
+        Parameter("radius", int, 0, 4096, (0, 100), "px", "radius of the innermost contour", "r"),
+        Parameter("oval_rate", float, 0.0, 8.0, (1.0, 2.0), "times the radius", _AXES, "o"),
+        Parameter("position", float, -4.0, 4.0, (-0.78125, 0.78125), "half canvases", _CENTRE, "u"),
+        Parameter("grey", int, 0, 255, (0, 255), "grey levels", "grey of an orbit", "g"),
     )
+    draws: ClassVar[streams.Draws] = ("quantization", "orbits", "noise", "line_width")
 
-    def categories(
-        self, ranges: Ranges | None, *, seed: int, categories: Sequence[int] | range
-    ) -> Rows:
+    def rows(self, full: Ranges, seed: int, categories: Sequence[int] | range) -> Rows:
         """Draw q, K, η and l of some categories."""
-        return _draw(self.resolve(ranges), streams.keys(self.name, seed, categories))
+        rows = super().rows(full, seed, categories)
+        low, high = full["quantization"]
+        word = streams.words(streams.keys(self.name, seed, categories), [0])[:, 0]
+        # The distribution has no memory: above `low` it begins anew.
+        borders = _distribution(int(high - low) + 1)
+        rows["quantization"] = low + np.searchsorted(borders, word, side="right")
+        return rows
 
-    def draw_into(
-        self, images: Images, full: Ranges, *, seed: int, category: int, instances: range
-    ) -> None:
+    def draw_into(self, images: Images, full: Ranges, *, row: np.void, keys: streams.Words) -> None:
         """Draw some instances of one category; see :meth:`Formula.draw_into`."""
         from explorer.formulas import orbits
 
-        category_key = streams.keys(self.name, seed, [category])
-        row = _draw(full, category_key)[0]
-        key = streams.instance_keys(category_key, instances)
-        drawn = streams.rows(key, _INSTANCE, full)
+        drawn = streams.rows(keys, _INSTANCE, full)
         half = images.shape[1] / 2
         centre = [half * (1 + drawn["x"]), half * (1 + drawn["y"])]
         axes = [drawn["radius"] * drawn["oval_x"], drawn["radius"] * drawn["oval_y"]]
@@ -95,18 +81,8 @@ class RadialContours(Formula):
         growth = np.full(len(cosine), orbits.fixed(row["noise"] + row["line_width"]))
         steps = orbits.times(orbits.fixed(2 * row["noise"]), noise.quantiles())
         orbits.draw(
-            images, key, starts, row["orbits"], cosine, sine, growth, steps, *full["grey"], 255
+            images, keys, starts, row["orbits"], cosine, sine, growth, steps, *full["grey"], 255
         )
-
-
-def _draw(full: Mapping[str, tuple[float, float]], key: streams.Words) -> Rows:
-    rows = streams.rows(key, _CATEGORY, full)
-    low, high = full["quantization"]
-    # The distribution has no memory: above `low` it begins anew.
-    rows["quantization"] = low + np.searchsorted(
-        _distribution(int(high - low) + 1), streams.words(key, [0])[:, 0], side="right"
-    )
-    return rows
 
 
 @lru_cache(maxsize=16)

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 Words = npt.NDArray[np.uint64]
+Draws = Sequence[str | tuple[str, str]]
+"""Fields to draw: a parameter by its name, or (field, parameter)."""
 
 GOLDEN = 0x9E3779B97F4A7C15
 """2**64 divided by the golden ratio: the increment of SplitMix64."""
@@ -84,28 +86,30 @@ def floats(word: Words, low: float, high: float) -> npt.NDArray[np.float64]:
 
 def rows(
     key: Words,
-    draws: Sequence[tuple[str, str, type]],
+    draws: Draws,
     ranges: Mapping[str, tuple[float, float]],
 ) -> npt.NDArray[Any]:
     """Draw one row of numbers for every key.
 
     Args:
         key: ``[n]``, the keys.
-        draws: What to draw, in the order of the hash's purposes: field of the row, its parameter,
-            ``np.int64`` or ``np.float64``.
-        ranges: Parameter -> (low, high).
+        draws: What to draw, in the order of the hash's purposes.
+        ranges: Parameter -> (low, high): integers of both, or floats.
 
     Returns:
-        Structured array ``[n]``.
+        Structured array ``[n]`` of int64 and float64 fields.
     """
-    drawn = np.empty(len(key), [(field, kind) for field, _, kind in draws])
-    word = words(key, range(len(draws)))
-    for purpose, (field, parameter, kind) in enumerate(draws):
+    pairs = [(draw, draw) if isinstance(draw, str) else draw for draw in draws]
+    whole = [isinstance(ranges[parameter][0], int) for _, parameter in pairs]
+    kinds = [np.int64 if integer else np.float64 for integer in whole]
+    drawn = np.empty(len(key), [(pair[0], kind) for pair, kind in zip(pairs, kinds, strict=True)])
+    word = words(key, range(len(pairs)))
+    for purpose, ((field, parameter), integer) in enumerate(zip(pairs, whole, strict=True)):
         low, high = ranges[parameter]
-        if kind is np.int64:
-            drawn[field] = integers(word[:, purpose], int(low), int(high))
-        else:
-            drawn[field] = floats(word[:, purpose], low, high)
+        number = word[:, purpose]
+        drawn[field] = (
+            integers(number, int(low), int(high)) if integer else floats(number, low, high)
+        )
     return drawn
 
 

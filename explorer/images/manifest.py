@@ -13,7 +13,7 @@ import numpy as np
 from explorer import __version__, formulas
 from explorer.errors import InputError
 from explorer.images import png
-from explorer.images.render import Plan
+from explorer.images.plan import Plan
 
 MANIFEST = "dataset.json"
 """File beside the images that says what they are."""

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-import numpy.typing as npt
 
 from explorer.images import manifest, png
-from explorer.images.render import Plan, Progress
+from explorer.images.plan import Plan, Progress
 
 LAYOUT = "npz"
 
@@ -20,7 +19,7 @@ def export_npz(plan: Plan, directory: str | Path, *, progress: Progress | None =
     """Write a proxy dataset as one file for ``numpy.load``.
 
     ``directory/images.npz`` holds ``images``, uint8 ``[categories * instances, size, size]``,
-    category by category, and ``labels``, int64, uncompressed: the arrays of :func:`render_dataset`.
+    category by category, and ``labels``, int64, uncompressed: the arrays of :meth:`Plan.dataset`.
     The file has its name only when it is complete; an interrupted export is done anew by the same
     call. A bounded number of images is held in memory.
 
@@ -36,15 +35,13 @@ def export_npz(plan: Plan, directory: str | Path, *, progress: Progress | None =
             return root / manifest.MANIFEST
         with png.whole(path) as part, zipfile.ZipFile(part, "w") as archive:
             with archive.open(_entry("labels"), "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, _labels(plan))
+                np.lib.format.write_array(file, plan.labels)
             with archive.open(_entry("images"), "w", force_zip64=True) as file:
-                _begin(file, plan)
+                header = {"descr": "|u1", "fortran_order": False, "shape": plan.shape}
+                np.lib.format.write_array_header_1_0(file, header)
                 digest = plan.digest()
-                for _, (images, hashes) in plan.each(plan.draw_hashed):
-                    digest.update(hashes)
+                for _, _, images, _ in plan.drawn(digest, progress):
                     file.write(images.data)
-                    if progress is not None:
-                        progress(len(images))
         return manifest.write(root, what, digest.hexdigest())
 
 
@@ -58,20 +55,12 @@ def compare(root: Path, plan: Plan, progress: Progress | None) -> tuple[list[str
     digest = plan.digest()
     with ExitStack() as stack:
         file = _open(path, plan, stack)
-        for _, (images, hashes) in plan.each(plan.draw_hashed):
-            digest.update(hashes)
+        for _, _, images, _ in plan.drawn(digest, progress):
             if file is not None and _read(file, images.nbytes) != images.tobytes():
                 file = None
-            if progress is not None:
-                progress(len(images))
         same = file is not None and _read(file, 1) == b""
     state = "changed" if path.exists() else "missing"
     return [] if same else [f"{state} {_FILE}"], digest.hexdigest()
-
-
-def _begin(file: IO[bytes], plan: Plan) -> None:
-    header = {"descr": "|u1", "fortran_order": False, "shape": plan.shape}
-    np.lib.format.write_array_header_1_0(file, header)
 
 
 def _open(path: Path, plan: Plan, stack: ExitStack) -> IO[bytes] | None:
@@ -86,7 +75,7 @@ def _open(path: Path, plan: Plan, stack: ExitStack) -> IO[bytes] | None:
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         return None
     held = shape == plan.shape and not fortran and kind == np.dtype(np.uint8)
-    return images if held and np.array_equal(labels, _labels(plan)) else None
+    return images if held and np.array_equal(labels, plan.labels) else None
 
 
 def _read(file: IO[bytes], size: int) -> bytes | None:
@@ -94,10 +83,6 @@ def _read(file: IO[bytes], size: int) -> bytes | None:
         return file.read(size)
     except (OSError, EOFError, zipfile.BadZipFile):
         return None
-
-
-def _labels(plan: Plan) -> npt.NDArray[np.int64]:
-    return np.repeat(np.arange(plan.categories, dtype=np.int64), plan.instances)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from explorer import files
 from explorer.errors import InputError
-from explorer.images.render import Images
+from explorer.images.plan import Images
 
 PART = ".part"
 """Suffix of a file that is being written."""
@@ -26,12 +27,15 @@ def encode(image: Images) -> bytes:
 
 
 def decode(content: bytes) -> Images | None:
-    """Return the pixels of a grey PNG file, or ``None`` for anything else."""
+    """Return the pixels of a grey PNG file that is whole, or ``None`` for anything else."""
     from PIL import Image
 
     try:
         with Image.open(BytesIO(content)) as file:
-            return np.asarray(file) if (file.format, file.mode) == ("PNG", "L") else None
+            kind = file.format, file.mode
+            file.verify()  # the check sum of every chunk, to the last
+        with Image.open(BytesIO(content)) as file:
+            return np.asarray(file) if kind == ("PNG", "L") else None
     except (OSError, SyntaxError):  # Pillow raises either for a damaged file
         return None
 
@@ -72,20 +76,9 @@ def writing(where: Path) -> Iterator[None]:
 
 
 def write_png(image: Images, path: str | Path) -> Path:
-    """Write one grey image, uint8 ``[H, W]``, as a small PNG file; an old file is replaced.
-
-    Raises:
-        InputError: If the file cannot be written, or something else than a file has its name.
-    """
+    """Write one grey image, uint8 ``[H, W]``, as a small PNG file: see :func:`files.write`."""
     from PIL import Image
 
-    path = Path(path)
-    if path.exists() and not path.is_file():
-        what = "a directory" if path.is_dir() else "no regular file"
-        raise InputError(path, None, None, f"is {what}; name a PNG file")
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, format="PNG", optimize=True)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, buffer.getvalue())
-    return path
+    return files.write(Path(path), buffer.getvalue())

@@ -1,6 +1,8 @@
 """A proxy dataset as tar shards in the format of the webdataset library."""
 
+import itertools
 import json
+import os
 import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from explorer.images import manifest, png
-from explorer.images.render import Images, Plan, Progress
+from explorer.images.plan import Images, Plan, Progress
 
 LAYOUT = "webdataset"
 
@@ -34,36 +36,27 @@ def export_webdataset(
     root, what = Path(directory), manifest.identity(plan, LAYOUT)
     names = [_shard_name(first // _IMAGES) for first in range(0, plan.total, _IMAGES)]
 
+    def encode(category: int, numbers: range, images: Images) -> list[bytes | None]:
+        first = category * plan.instances
+        wanted = [(first + number) // _IMAGES in missing for number in numbers]
+        return [png.encode(i) if want else None for i, want in zip(images, wanted, strict=True)]
+
     with png.writing(root):
         manifest.prepare(root, what, {*names, _INFO}.__contains__)
         missing = {number for number, name in enumerate(names) if not (root / name).exists()}
-
-        def draw(category: int, numbers: range) -> tuple[list[bytes | None], bytes]:
-            images, hashes = plan.draw_hashed(category, numbers)
-            places = (category * plan.instances + number for number in numbers)
-            encoded = [
-                png.encode(image) if place // _IMAGES in missing else None
-                for place, image in zip(places, images, strict=True)
-            ]
-            return encoded, hashes
-
+        places = itertools.count()
         digest = plan.digest()
         with ExitStack() as stack:  # takes back the shard of an export that fails
-            place = 0
-            for (category, numbers), (encoded, hashes) in plan.each(draw):
-                digest.update(hashes)
-                for number, content in zip(numbers, encoded, strict=True):
-                    path = root / names[place // _IMAGES]
-                    if content is not None:
-                        if place % _IMAGES == 0:
-                            shard = stack.enter_context(_shard(path))
-                        _add(shard, f"{category:05d}_{number:05d}.png", content)
-                        _add(shard, f"{category:05d}_{number:05d}.cls", str(category).encode())
-                    place += 1
-                    if content is not None and (place % _IMAGES == 0 or place == plan.total):
+            for category, numbers, _, encoded in plan.drawn(digest, progress, encode):
+                for number, content, place in zip(numbers, encoded, places, strict=False):
+                    if content is None:
+                        continue
+                    if place % _IMAGES == 0:
+                        shard = stack.enter_context(_shard(root / names[place // _IMAGES]))
+                    _add(shard, f"{category:05d}_{number:05d}.png", content)
+                    _add(shard, f"{category:05d}_{number:05d}.cls", str(category).encode())
+                    if (place + 1) % _IMAGES == 0 or place + 1 == plan.total:
                         stack.close()
-                if progress is not None:
-                    progress(len(numbers))
         png.write(root / _INFO, _info(plan))
         return manifest.write(root, what, digest.hexdigest())
 
@@ -77,8 +70,7 @@ def compare(root: Path, plan: Plan, progress: Progress | None) -> tuple[list[str
     wrong: dict[str, str] = {}
     digest, place = plan.digest(), 0
     shard: Iterator[tuple[str, bytes]] = iter(())
-    for (category, numbers), (images, hashes) in plan.each(plan.draw_hashed):
-        digest.update(hashes)
+    for category, numbers, images, _ in plan.drawn(digest, progress):
         for number, image in zip(numbers, images, strict=True):
             name = _shard_name(place // _IMAGES)
             if place % _IMAGES == 0:
@@ -89,11 +81,9 @@ def compare(root: Path, plan: Plan, progress: Progress | None) -> tuple[list[str
                 state = _state(shard, f"{category:05d}_{number:05d}", category, image, last)
                 if state:
                     wrong[name] = state
-        if progress is not None:
-            progress(len(images))
-    said = root / _INFO
-    if not said.exists() or said.read_bytes() != _info(plan):
-        wrong[_INFO] = "changed" if said.exists() else "missing"
+    info = root / _INFO
+    if not info.exists() or info.read_bytes() != _info(plan):
+        wrong[_INFO] = "changed" if info.exists() else "missing"
     return [f"{state} {name}" for name, state in wrong.items()], digest.hexdigest()
 
 
@@ -108,17 +98,21 @@ def _state(
         return "missing"
     except (OSError, tarfile.TarError, StopIteration):
         return "changed"
-    found = png.decode(content)
-    same = found is not None and np.array_equal(found, image)
+    held = png.decode(content)
+    same = held is not None and np.array_equal(held, image)
     named = name == f"{key}.png" and label == (f"{key}.cls", str(category).encode())
     return "" if same and named and not more else "changed"
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
+    with path.open("rb") as file:
+        file.seek(-1024, os.SEEK_END)
+        if file.read() != bytes(1024) or file.tell() % 512:
+            raise tarfile.ReadError("the end is missing")
     with tarfile.open(path) as shard:
         for member in shard:
-            file = shard.extractfile(member)
-            yield member.name, file.read() if file else b""
+            content = shard.extractfile(member)
+            yield member.name, content.read() if content else b""
 
 
 @contextmanager

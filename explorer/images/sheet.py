@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from explorer.formulas import RangeError
-from explorer.images.render import Images, Plan, render_plan
+from explorer.images.plan import Images, Plan
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
@@ -89,9 +89,9 @@ def _panel(plan: Plan, at: _Measures, lines: int) -> "Image.Image":
     panel = Image.new("L", (at.width, top + height), _WHITE)
     draw = ImageDraw.Draw(panel)
     draw.text((0, 0), plan.family.title, fill=_BLACK, font=at.large)
-    for number, said in enumerate(at.subtitle):
+    for number, line in enumerate(at.subtitle):
         place = (0, at.headline + number * at.line)
-        draw.text(place, said, fill=_GREY, font=at.small)
+        draw.text(place, line, fill=_GREY, font=at.small)
 
     across = at.left + (plan.instances * at.pitch - at.gap) // 2
     draw.text((across, top - 2 * at.line), "instance", fill=_GREY, font=at.small, anchor="ma")
@@ -116,7 +116,7 @@ def _paste_images(
 ) -> None:
     from PIL import Image
 
-    for number, image in enumerate(render_plan(plan).images):
+    for number, image in enumerate(plan.dataset().images):
         row, column = divmod(number, plan.instances)
         x, y = corner[0] + column * pitch, corner[1] + row * pitch
         # A thin frame, for images that are as white as the sheet.
@@ -127,9 +127,9 @@ def _paste_images(
 def _subtitle(plan: Plan) -> list[str]:
     """Return what the images of a plan are, in pieces between which a line may break."""
     ranges = (plan.ranges or {}).items()
-    said = [f"{name}={low:g}" + f"..{high:g}" * (low != high) for name, (low, high) in ranges]
+    shown = [f"{name}={low:g}" + f"..{high:g}" * (low != high) for name, (low, high) in ranges]
     sizes = (f"seed {plan.seed}", f"canvas {plan.canvas} px")
-    return [plan.formula, *(said or ["default ranges"]), *sizes]
+    return [plan.formula, *(shown or ["default ranges"]), *sizes]
 
 
 def _wrapped(pieces: Sequence[str], font: "ImageFont.FreeTypeFont", width: int) -> list[str]:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from explorer import store
 from explorer.errors import InputError
-from explorer.report.files import replacing
+from explorer.files import replacing
 from explorer.store import Database, tables
 from explorer.variety import MEASURES
 

@@ -81,6 +81,7 @@ def run_study(
             ):
                 _tune(study, queue, count, evaluate, None if recompute or evaluate else _key)
                 if queue.finished():
+                    queue.recover()  # leaves no trial of an arm open
                     cluster.clean(study, everywhere=address is not None)
         except KeyboardInterrupt as stop:
             if stop.args:  # a worker's code is not ours; see SameCode

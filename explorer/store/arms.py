@@ -85,6 +85,8 @@ class Arms:
             number = self._running(arm)
             if number is None:
                 number = self._create(arm, ranges)
+                # Of replicates that ended before, if there are any.
+                patient(self._set_steps)(arm, self._trial(number))
             change = sa.update(replicates).where(*mine, replicates.c.state.in_(OPEN))
 
             @patient
@@ -155,31 +157,17 @@ class Arms:
             else:
                 patient(self._set_steps)(arm, trial)
 
+    @patient
     def _create(self, arm: str, ranges: Mapping[str, Range]) -> int:
-        tries = 0
-
-        @patient
-        def create() -> int:
-            nonlocal tries
-            tries += 1
-            if tries > 1:  # the answer to the first may have been lost
-                for trial in self._storage.get_all_trials(
-                    self._study_id, deepcopy=False, states=(TrialState.RUNNING,)
-                ):
-                    if trial.user_attrs.get("arm") == arm:
-                        return trial.number
-            template = create_trial(
-                state=TrialState.RUNNING,
-                params=points.to_params(self._study, ranges),
-                distributions=self._space,
-                user_attrs=points.attributes(self._study, arm, ranges),
-            )
-            trial_id = self._storage.create_new_trial(self._study_id, template)
-            return int(self._storage.get_trial_number_from_id(trial_id))
-
-        number = create()
-        patient(self._set_steps)(arm, self._trial(number))  # of replicates that ended before
-        return number
+        """Create the trial of an arm; one whose number was never heard goes with :meth:`repair`."""
+        template = create_trial(
+            state=TrialState.RUNNING,
+            params=points.to_params(self._study, ranges),
+            distributions=self._space,
+            user_attrs=points.attributes(self._study, arm, ranges),
+        )
+        trial_id = self._storage.create_new_trial(self._study_id, template)
+        return int(self._storage.get_trial_number_from_id(trial_id))
 
     def _drop(self, trial: FrozenTrial) -> None:
         """Fail a trial that belongs to no replicate, once nobody is just about to give it one."""

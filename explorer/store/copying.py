@@ -1,7 +1,8 @@
 """Copying studies from one database to another, and keeping one under another name.
 
-Optuna's trials are copied by its public calls, one at a time, so that a copy may be cut short. Until
-it is whole it says so in a user attribute, and has no definition: it is then deleted and made again.
+Optuna's trials are copied by its public calls, one at a time, so that a copy may be cut short.
+Until it is whole it says so in a user attribute, and has no definition; it is deleted then and made
+again.
 """
 
 from collections.abc import Callable, Mapping, Sequence

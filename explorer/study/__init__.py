@@ -6,22 +6,10 @@ name has been looked up and every range checked, or raises one
 """
 
 from explorer.study.loading import load_studies, load_study
-from explorer.study.protocol import (
-    Dataset,
-    Protocol,
-    Resources,
-    load_protocol,
-    protocol_digest,
-)
+from explorer.study.protocol import Dataset, Protocol, Resources, load_protocol, protocol_digest
 from explorer.study.reading import Range
 from explorer.study.search import ACCURACY, Objective, Pruner, Sampler
-from explorer.study.space import (
-    Bounds,
-    SearchSpace,
-    load_search_space,
-    parse_ranges,
-    parse_shared_ranges,
-)
+from explorer.study.space import Bounds, SearchSpace, check_ranges, find_formula, load_search_space
 from explorer.study.study import SCRATCH, Arm, Study, StudyFile
 
 __all__ = [
@@ -39,11 +27,11 @@ __all__ = [
     "SearchSpace",
     "Study",
     "StudyFile",
+    "check_ranges",
+    "find_formula",
     "load_protocol",
     "load_search_space",
     "load_studies",
     "load_study",
-    "parse_ranges",
-    "parse_shared_ranges",
     "protocol_digest",
 ]

@@ -2,15 +2,24 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, field_serializer, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializationInfo,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from explorer import files
 from explorer.errors import InputError, nearest
-from explorer.study.reading import File, first_error, parse
+from explorer.study.reading import File, override, parse, validate
 from explorer.training.recipe import FineTune, Model, Pretrain, Task
 
 
@@ -18,14 +27,59 @@ class Dataset(File):
     """The proxy dataset that a trial renders and pre-trains on."""
 
     categories: int = Field(ge=2, le=1_000_000, description="classes, each one parameter draw")
-    instances: int = Field(ge=1, le=1_000_000, description="images a category")
+    instances: int = Field(ge=1, le=1_000_000, description="images per category")
     canvas: int = Field(
         ge=16, le=4096, description="pixels of the side that the formula is drawn on"
     )
     images: Path | None = Field(
-        default=None,
-        description="pre-train on the images of this folder (one folder a class), not a formula's",
+        default=None, description="pre-train on the images of this folder, one folder per class"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_folder_says_how_many(cls, value: Any) -> Any:
+        """Where images of a folder are wanted, take all of its classes, and of each as many."""
+        if not isinstance(value, Mapping) or not isinstance(value.get("images"), str):
+            return value
+        value = {"canvas": 512, **value}  # on which nothing is drawn
+        if {"categories", "instances"} <= set(value):
+            return value
+        counts = count_images(Path(value["images"]))
+        if not counts:
+            raise ValueError(f"images: {value['images']}: no folder with one per class in it")
+        categories = value.setdefault("categories", len(counts))
+        if isinstance(categories, int):
+            value.setdefault("instances", min(sorted(counts.values())[-categories:]))
+        return value
+
+    def lack(self) -> str | None:
+        """Say what the folder of images lacks, or return ``None``."""
+        if self.images is None:
+            return None
+        enough = sum(n >= self.instances for n in count_images(self.images).values())
+        if enough >= self.categories:
+            return None
+        wanted = f"{self.categories} of {self.instances} (dataset.categories, dataset.instances)"
+        return f"has {enough} classes of so many images; wanted are {wanted}"
+
+
+def _tuples(value: Any) -> Any:
+    """Return lists as tuples, at any depth: strict types want them behind a validator."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_tuples, value))
+    if isinstance(value, Mapping):
+        return {key: _tuples(entry) for key, entry in value.items()}
+    return value
+
+
+def count_images(folder: Path) -> dict[str, int]:
+    """Return how many images each class of a folder has; empty where there is none."""
+    from explorer.images import image_files
+
+    if not folder.is_dir():
+        return {}
+    classes = (file.relative_to(folder).parts for file in image_files(folder))
+    return dict(Counter(parts[0] for parts in classes if len(parts) > 1))
 
 
 class Resources(File):
@@ -38,8 +92,10 @@ class Resources(File):
 class Protocol(File):
     """How a trial is run and scored: dataset size, model, training and downstream task."""
 
-    description: str
-    expect: str = Field(default="", description="seconds a trial and the accuracy to expect")
+    description: str = ""
+    expect: str = Field(
+        default="", description="seconds per trial, as '36 to 54 s', and the accuracy to expect"
+    )
     dataset: Dataset
     model: Model
     pretrain: Pretrain
@@ -51,11 +107,11 @@ class Protocol(File):
     @field_validator("downstream", mode="before")
     @classmethod
     def _one_task_needs_no_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, Mapping | Task) else value
+        return _tuples((value,) if isinstance(value, Mapping | Task) else value)
 
     @field_serializer("downstream")
-    def _one_task_is_no_list(self, tasks: tuple[Task, ...]) -> Any:
-        dumped = [task.model_dump(mode="json") for task in tasks]
+    def _one_task_is_no_list(self, tasks: tuple[Task, ...], info: SerializationInfo) -> Any:
+        dumped = [t.model_dump(mode="json", exclude_unset=info.exclude_unset) for t in tasks]
         return dumped[0] if len(dumped) == 1 else dumped
 
     @model_validator(mode="after")
@@ -68,18 +124,25 @@ class Protocol(File):
 
     @model_validator(mode="after")
     def _canvas_holds_the_image(self) -> Self:
-        if self.dataset.canvas < self.model.image_size:
-            message = (
+        if self.dataset.images is None and self.dataset.canvas < self.model.image_size:
+            raise ValueError(
                 f"dataset.canvas ({self.dataset.canvas}) is smaller than model.image_size "
                 f"({self.model.image_size}); images are only ever reduced"
             )
-            raise ValueError(message)
         return self
 
     @property
     def pretraining_images(self) -> int:
         """Images that a pre-training sees, repeats counted."""
         return self.dataset.categories * self.dataset.instances * self.pretrain.epochs
+
+    @property
+    def expected_seconds(self) -> float | None:
+        """Seconds per trial as ``expect`` states them (the middle of a range), if it does."""
+        stated = re.search(r"(\d+(?:\.\d+)?)(?: to (\d+(?:\.\d+)?))? s\b", self.expect)
+        if stated is None:
+            return None
+        return (float(stated[1]) + float(stated[2] or stated[1])) / 2
 
     def digest(self, *, pretrained: bool = True) -> str:
         """Return a hash of all that can change a score (not the prose, not the resources).
@@ -103,30 +166,48 @@ def load_protocol(name: str, *, source: str | Path = "protocol") -> Protocol:
     return parse(Protocol, files.find("protocols", name, source=source, key=key))
 
 
-def protocol_digest(said: Mapping[str, Any]) -> str:
+def protocol_digest(definition: Mapping[str, Any]) -> str:
     """Return the digest of a protocol as a study's definition in a database holds it.
 
     It is computed anew: entries that a later version has added count with their defaults.
     """
-    content = {key: value for key, value in said.items() if key not in {"name", "digest"}}
+    content = {key: value for key, value in definition.items() if key not in {"name", "digest"}}
     try:
         return Protocol.model_validate(content).digest()
     except ValidationError:
-        return str(said.get("digest"))  # of a version whose entries this one does not know
+        return str(definition.get("digest"))  # of a version whose entries this one does not know
+
+
+CHANGEABLE = tuple(Protocol.model_fields.keys() - {"description", "expect", "resources"})
+"""The parts of a protocol that an arm may change."""
 
 
 def changed(
-    protocol: Protocol, changes: Mapping[str, Mapping[str, Any]], path: Path, key: str
+    protocol: Protocol,
+    changes: Mapping[str, Any],
+    source: str | Path,
+    key: str = "",
+    *,
+    parts: Sequence[str] = CHANGEABLE,
 ) -> Protocol:
-    """Return a protocol with some entries of its parts replaced."""
-    content = protocol.model_dump(mode="json")
-    parts = {part for part, entries in content.items() if isinstance(entries, dict)} - {"resources"}
+    """Return a protocol with some entries of its parts replaced; see :func:`override`.
+
+    Args:
+        protocol: The protocol.
+        changes: Part -> what replaces it, or its entries.
+        source: What says so, for the error lines.
+        key: The entry that says so, likewise.
+        parts: The parts that may be changed.
+
+    Raises:
+        InputError: If the outcome is no protocol.
+    """
     for part, entries in changes.items():
+        place = f"{key}.{part}".lstrip(".")
         if part not in parts:
             remedy = f"no part that an arm can change; {nearest(part, parts)}"
-            raise InputError(path, f"{key}.{part}", None, remedy)
-        content[part] |= entries
-    try:
-        return Protocol.model_validate(content)
-    except ValidationError as error:
-        raise first_error(error, Protocol, path, content, key) from error
+            raise InputError(source, place, None, remedy)
+        if not isinstance(entries, Mapping) and (part, type(entries)) != ("downstream", list):
+            raise InputError(source, place, entries, f"write a mapping of entries of {part}")
+    content = override(protocol.model_dump(mode="json", exclude_unset=True), changes)
+    return validate(Protocol, content, source, key)

@@ -1,14 +1,40 @@
-"""YAML files into models: what is wrong with one is a line that names file, key and remedy."""
+"""YAML files into models: what is wrong with one is lines that name file, key and remedy."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from explorer import files
-from explorer.errors import InputError, nearest
+from explorer.errors import InputError, nearest, refuse
 
-Range = tuple[float, float]
+
+def _both_ends(value: Any) -> Any:
+    """Read ``5`` as 5 to 5, and ``0..20`` as the command line has it."""
+    if isinstance(value, str) and value.count("..") == 1:
+        value = [_number(end) for end in value.split("..")]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = [value, value]
+    if (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(isinstance(end, int | float) and not isinstance(end, bool) for end in value)
+    ):
+        return tuple(map(float, value))
+    raise ValueError("write two numbers, [low, high], or one for both")
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+Range = Annotated[tuple[float, float], BeforeValidator(_both_ends)]
+"""Low and high end, both inclusive; a file may write one number for both."""
 
 
 class File(BaseModel):
@@ -24,85 +50,173 @@ def parse(model: type[_Model], path: Path) -> _Model:
     """Read a YAML file as a model.
 
     Raises:
-        InputError: If it cannot be read, or the first thing that is wrong in it.
+        InputError: If it cannot be read, or what is wrong in it: all of it, a line each.
     """
-    content = files.read(path)
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        raise first_error(error, model, path, content) from error
+    return validate(model, files.read(path), path)
 
 
-def first_error(
-    error: ValidationError, model: type[BaseModel], path: Path, content: Any, prefix: str = ""
-) -> InputError:
-    """Say the first thing that is wrong in some content, at its place in the file.
+def validate(
+    model: type[_Model], content: Mapping[str, Any], source: str | Path, prefix: str = ""
+) -> _Model:
+    """Return some content of a file as a model.
+
+    Types are strict: ``true`` is no number, ``"1"`` is none either.
 
     Args:
-        error: What pydantic found.
-        model: What the content should be.
-        path: The file.
-        content: What was validated.
+        model: What it should be.
+        content: What the file holds, or a part of it.
+        source: The file, for the error lines.
         prefix: The key under which the content stands in the file.
+
+    Raises:
+        InputError: What is wrong in it: all of it, a line each.
     """
-    # A misspelt key is also a missing one; the misspelling says more.
-    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    location = _as_written([part for part in first["loc"] if part != "[key]"], content)
-    key = ".".join(str(part) for part in ([prefix] if prefix else []) + location)
-    value = first["input"]
-    message = first["msg"].removeprefix("Value error, ")
-    kind = first["type"]
+    try:
+        # As JSON, since a strict tuple or path would not be read from a list or a text.
+        return model.model_validate_json(json.dumps(content, default=str), strict=True)
+    except ValidationError as error:
+        raised = error
+    mistakes = raised.errors(include_url=False)
+    unknown = [_key(m["loc"], content) for m in mistakes if m["type"] == "extra_forbidden"]
+    lines = []
+    for mistake in mistakes:
+        location = _key(mistake["loc"], content)
+        # A misspelt key is also a missing one; the misspelling says more.
+        misspelt = any(key[:-1] == location[:-1] for key in unknown)
+        if mistake["type"] == "missing" and misspelt:
+            continue
+        key = ".".join([*([prefix] if prefix else []), *map(str, location)])
+        lines.append(_line(mistake, model, source, key, location))
+    refuse(lines)
+    raise raised
+
+
+_WORDS = {
+    "bool_type": "write true or false",
+    "finite_number": "write a finite number",
+    "int_type": "write a whole number",
+    "int_from_float": "write a whole number",
+    "float_type": "write a number",
+    "missing": "is missing",
+    "path_type": "write a path",
+    "string_type": "write text; in quotes, if it looks like something else",
+    "string_pattern_mismatch": (
+        "a name has letters, digits, _ . + - only and begins with a letter or digit"
+    ),
+    "string_too_long": "has more than {max_length} letters",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "too_long": "has {actual_length} entries; {max_length} are the most",
+    "too_short": "has {actual_length} entries; it needs at least {min_length}",
+    "tuple_type": "write a list, [a, b]",
+}
+"""What pydantic calls a mistake -> what is said of it."""
+
+
+def _line(
+    mistake: Any, model: type[BaseModel], source: str | Path, key: str, location: list[Any]
+) -> InputError:
+    kind, value, context = mistake["type"], mistake["input"], mistake.get("ctx", {})
     if kind == "extra_forbidden":
         hint = nearest(str(location[-1]), _fields_at(model, location[:-1]))
-        return InputError(path, key, value, f"unknown key; {hint}")
-    if kind == "missing":
-        return InputError(path, key, None, "is missing")
+        return InputError(source, key, value, f"unknown key; {hint}")
     if kind == "literal_error":
-        choices = str(first["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
-        hint = nearest(str(value), choices.split(", "))
-        return InputError(path, key, value, f"unknown; {hint}")
-    if kind == "string_pattern_mismatch":
-        message = "a name has letters, digits, _ . + - only and begins with a letter or digit"
+        choices = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+        return InputError(
+            source, key, value, f"unknown; {nearest(str(value), choices.split(', '))}"
+        )
+    if kind in {"model_type", "model_attributes_type", "dict_type"}:
+        entries = _fields_at(model, location)
+        remedy = f"write a mapping of {', '.join(entries)}" if entries else "write a mapping"
+        return InputError(source, key, value, f"{remedy}, {{key: value}}")
     if kind == "value_error":
+        message = str(mistake["msg"]).removeprefix("Value error, ")
         # A check over several entries: the message itself names them.
-        return InputError(path, key or None, None, message)
-    return InputError(path, key, value, message[0].lower() + message[1:])
+        several = isinstance(value, dict)
+        return InputError(source, key or None, None if several else value, message)
+    shown = None if kind == "missing" else value
+    words = _WORDS.get(kind)
+    if words is None:
+        message = str(mistake["msg"])
+        words = message[0].lower() + message[1:]
+        context = {}
+    return InputError(source, key, shown, words.format(**context) if context else words)
 
 
-def _as_written(location: list[Any], content: Any) -> list[Any]:
-    """Leave out the index of an entry that the file does not write as a list."""
-    written = []
+def _key(location: tuple[Any, ...], content: Any) -> list[Any]:
+    """Return the place of a mistake as the file writes it."""
+    parts = []
     for part in location:
-        if isinstance(part, int) and not isinstance(content, list):
+        if part == "[key]":
             continue
-        written.append(part)
+        if isinstance(part, int) and not isinstance(content, list):
+            continue  # an entry that the file does not write as a list
+        parts.append(part)
         try:
             content = content[part]
         except (KeyError, IndexError, TypeError):
             content = None
-    return written
+    return parts
 
 
 def _fields_at(model: type[BaseModel], location: list[Any]) -> list[str]:
     """List the keys that are valid at a place inside a model."""
-    fields: list[str] = list(model.model_fields)
-    current: Any = model
+    current: type[BaseModel] | None = model
     for part in location:
-        if not (isinstance(current, type) and issubclass(current, BaseModel)):
-            break
-        field = current.model_fields.get(str(part))
-        if field is None:
-            break
-        inner = getattr(field.annotation, "__args__", ())
-        candidates = [field.annotation, *inner]
-        models = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
-        if not models:
-            break
-        current = models[0]
-        fields = list(current.model_fields)
-    return fields
+        field = current.model_fields.get(str(part)) if current else None
+        if field is not None:
+            current = next(iter(_models(field.annotation)), None)
+        elif not isinstance(part, int):  # the name of an arm
+            return []
+    return list(current.model_fields) if current else []
 
 
-def plain(value: Range) -> list[float]:
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """List the models in an annotation: in an option, a list or the values of a mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in getattr(annotation, "__args__", ()) for model in _models(inner)]
+
+
+def plain(value: tuple[float, float]) -> list[float]:
     """Return a range as it is written: whole numbers without a decimal point."""
     return [int(end) if float(end).is_integer() else end for end in value]
+
+
+KINDS: Mapping[str, tuple[str, tuple[str, ...] | None]] = {
+    "dataset": ("images", ("categories", "instances", "canvas")),
+    "downstream": ("name", None),
+    "pretrain": ("optimiser", ("learning_rate", "matrix_learning_rate", "weight_decay")),
+    "finetune": ("optimiser", ("learning_rate", "matrix_learning_rate", "weight_decay")),
+    "sampler": ("name", ()),
+    "pruner": ("name", None),
+}
+"""Part -> the entry that says of what kind it is, and the entries that mean something else under
+another kind (``None``: all)."""
+
+
+def override(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return some content with some of its entries replaced, mappings entry by entry.
+
+    A part that becomes of another kind (another downstream task, source of images, optimiser or
+    pruner) starts from the defaults of that kind: what was there for the old one is left out.
+    """
+    result = dict(content)
+    for name, change in changes.items():
+        current = result.get(name)
+        kind, entries = KINDS.get(name, ("", ()))
+        if isinstance(current, str) and kind:
+            current = {kind: current}
+        if not (isinstance(change, Mapping) and isinstance(current, Mapping)):
+            result[name] = change
+            continue
+        was = current.get(kind, "adamw" if kind == "optimiser" else None)
+        if change.get(kind, was) != was:
+            dropped = set(current) if entries is None else set(entries)
+            if {change[kind], was} == {"adamw", "muon"}:
+                dropped.discard("learning_rate")  # Muon's is beside AdamW's
+            current = {k: v for k, v in current.items() if k not in dropped}
+        result[name] = override(current, change)
+    return result

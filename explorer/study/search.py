@@ -1,6 +1,6 @@
 """How a study is searched: where ranges come from, what is sought, and what is stopped early."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
@@ -11,17 +11,28 @@ ACCURACY = "accuracy"
 """The objective that every study has, and has first."""
 
 
-class Sampler(File):
+class _Named(File):
+    """What may be written by its name alone: ``sampler: tpe``."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_name_needs_no_mapping(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+
+class Sampler(_Named):
     """Where the ranges of a sampled study come from."""
 
     name: Literal["random", "qmc", "tpe", "gp", "cmaes", "nsga2"]
-    samples: int = Field(ge=1, le=1_000_000, description="ranges to try, each with all replicates")
+    samples: int = Field(
+        default=40, ge=1, le=1_000_000, description="ranges to try, each with all replicates"
+    )
 
 
-class Pruner(File):
-    """What stops trials that promise nothing.
+class Pruner(_Named):
+    """What stops arms that promise nothing.
 
-    ``median``, ``successive_halving`` and ``hyperband`` look at a trial's probe at every rung;
+    ``median``, ``successive_halving`` and ``hyperband`` look at the probe at every rung;
     ``wilcoxon`` looks at the finished replicates of an arm before it lets another one begin.
     """
 
@@ -38,11 +49,11 @@ class Pruner(File):
 
     @model_validator(mode="after")
     def _options_have_an_effect(self) -> Self:
-        own = {"median": "startup", "wilcoxon": "threshold"}
-        own |= dict.fromkeys(("successive_halving", "hyperband"), "reduction_factor")
-        idle = self.model_fields_set - {"name", own.get(self.name)}
+        used = {"median": "startup", "wilcoxon": "threshold"}
+        used |= dict.fromkeys(("successive_halving", "hyperband"), "reduction_factor")
+        idle = self.model_fields_set - {"name", used.get(self.name)}
         if idle:
-            raise ValueError(f"pruner.{min(idle)} has no effect for {self.name}; remove it")
+            raise ValueError(f"{min(idle)} has no effect for {self.name}; remove it")
         return self
 
     @property
@@ -66,7 +77,7 @@ class Objective(File):
         known = [ACCURACY, *(f"variety.{measure}" for measure in MEASURES)]
         if self.name not in known:
             raise ValueError(
-                f"objectives: {self.name}: nothing that trials measure; {nearest(self.name, known)}"
+                f"{self.name}: nothing that trials measure; {nearest(self.name, known)}"
             )
         return self
 
@@ -96,7 +107,7 @@ def check_objectives(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]
     """
     first, *others = objectives
     if (first.name, first.direction) != (ACCURACY, "maximize"):
-        raise ValueError("objectives: the first is accuracy, which is maximised")
+        raise ValueError("the first is accuracy, which is maximised")
     if any(other.name == ACCURACY for other in others):
-        raise ValueError("objectives: accuracy stands there twice")
+        raise ValueError("accuracy stands there twice")
     return objectives

@@ -1,14 +1,14 @@
 """Search spaces: the parameters of a formula, and how far studies may move their ranges."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from explorer import files, formulas
-from explorer.errors import InputError, nearest
-from explorer.study.reading import File, Range, parse, plain
+from explorer.errors import InputError, nearest, refuse
+from explorer.study.reading import File, Range, parse, plain, validate
 
 
 class Bounds(File):
@@ -64,13 +64,32 @@ class SearchSpace(File):
         return {**full, **ranges}
 
 
+class _Narrowed(File):
+    """What a file says of one parameter: each entry replaces what its formula says."""
+
+    low: Range | None = None
+    high: Range | None = None
+    default: Range | None = None
+
+
+class _SpaceFile(File):
+    """A search space as its file says it: what differs from its formula."""
+
+    description: str = ""
+    formula: str
+    parameters: dict[str, _Narrowed | None] = Field(default_factory=dict)
+
+
 def load_search_space(
     name: str, *, source: str | Path = "search space", key: str = "search_space"
 ) -> SearchSpace:
-    """Read a search space by name or file.
+    """Read a search space by name or file, or take that of a formula as it is.
+
+    What a file does not say is what the formula says: both ends of a range move within its limits,
+    and its default ranges hold.
 
     Args:
-        name: Its name or its file.
+        name: Its name or its file, or the name of a formula.
         source: What names it, for the error line.
         key: The entry that names it, likewise.
 
@@ -78,81 +97,84 @@ def load_search_space(
         InputError: If it is missing or wrong: unknown formula, a parameter that the formula
             does not have, bounds outside the formula's limits.
     """
-    path = files.find("search_spaces", name, source=source, key=key)
-    space = parse(SearchSpace, path)
-    formula = find_formula(space.formula, path, "formula")
-    for parameter, bounds in space.parameters.items():
-        for entry in ("low", "high", "default"):
-            check_ranges(formula, {parameter: getattr(bounds, entry)}, path, "parameters", entry)
+    if name in formulas.names() and name not in dict(files.available("search_spaces")):
+        formula = find_formula(name, source, key)
+        return SearchSpace(
+            description=formula.title, formula=name, parameters=_complete(formula, {}, Path(name))
+        )
+    path = files.find("search_spaces", name, source=source, key=key, others=formulas.names())
+    file = parse(_SpaceFile, path)
+    formula = find_formula(file.formula, path, "formula")
+    named = {parameter: entry or _Narrowed() for parameter, entry in file.parameters.items()}
+    mistakes = []
+    for parameter, narrowed in named.items():
+        for entry in narrowed.model_fields_set:
+            try:
+                check_ranges(
+                    formula, {parameter: getattr(narrowed, entry)}, path, "parameters", entry
+                )
+            except InputError as error:
+                mistakes.append(error)
+        if not narrowed.model_fields_set and not _members(formula, parameter):
+            mistakes.append(_unknown(formula, parameter, path))
+    refuse(mistakes)
+    space = SearchSpace(
+        description=file.description or formula.title,
+        formula=formula.name,
+        parameters=_complete(formula, named, path),
+    )
     check_ranges(formula, space.complete({}), path, "parameters", "default")
     return space
 
 
-def parse_ranges(formula: str, settings: Sequence[str]) -> dict[str, Range]:
-    """Read ranges as the command line says them: ``frequency=0..20``, or ``orbits=1`` for both.
+def _complete(
+    formula: formulas.Formula, named: Mapping[str, _Narrowed], path: Path
+) -> dict[str, Bounds]:
+    """Return the bounds of all parameters of a formula, those of a group as one.
 
-    Args:
-        formula: Name of the formula that they are for.
-        settings: One ``KEY=LOW..HIGH`` each.
-
-    Raises:
-        InputError: If there is no such formula, or it cannot draw from a range.
+    A group whose members a file names, or whose members differ in their defaults, is taken apart.
     """
-    family = find_formula(formula)
-    ranges = _read_settings(settings)
-    _check_settings(family, ranges)
-    return ranges
-
-
-def parse_shared_ranges(names: Sequence[str], settings: Sequence[str]) -> list[dict[str, Range]]:
-    """Read ranges that are for several formulas: each holds for those that have the parameter.
-
-    Args:
-        names: Names of the formulas.
-        settings: One ``KEY=LOW..HIGH`` each.
-
-    Returns:
-        The ranges of every formula.
-
-    Raises:
-        InputError: If there is no such formula, one cannot draw from a range, or a key is a
-            parameter of none.
-    """
-    if len(names) == 1:
-        return [parse_ranges(names[0], settings)]
-    families = [find_formula(name) for name in names]
-    ranges = _read_settings(settings)
-    keys = [{*(p.name for p in family.parameters), *family.groups} for family in families]
-    for key in ranges:
-        if not any(key in known for known in keys):
-            hint = nearest(key, set().union(*keys))
-            raise InputError("--set", key, None, f"no parameter of {', '.join(names)}; {hint}")
-    shares = [{k: ends for k, ends in ranges.items() if k in known} for known in keys]
-    for family, share in zip(families, shares, strict=True):
-        _check_settings(family, share, said=f" of {family.name}")
-    return shares
-
-
-def _read_settings(settings: Sequence[str]) -> dict[str, Range]:
-    ranges: dict[str, Range] = {}
-    for setting in settings:
-        key, _, value = setting.partition("=")
-        low, _, high = value.partition("..")
+    parameters = {parameter.name: parameter for parameter in formula.parameters}
+    whole = {
+        member: group
+        for group, members in formula.groups.items()
+        if group in named
+        or not (set(members) & set(named) or len({parameters[m].default for m in members}) > 1)
+        for member in members
+    }
+    bounds: dict[str, Bounds] = {}
+    mistakes = []
+    for name in dict.fromkeys(whole.get(parameter, parameter) for parameter in parameters):
+        members = _members(formula, name)
+        least = max(parameters[m].low for m in members)
+        greatest = min(parameters[m].high for m in members)
+        entry = named.get(name, _Narrowed())
+        # A bound of one end holds for what lies beyond it of the other.
+        low = entry.low or (least, min(greatest, entry.high[1]) if entry.high else greatest)
+        high = entry.high or (max(least, low[0]) if entry.low else least, greatest)
+        content = {
+            "low": low,
+            "high": high,
+            "default": entry.default or parameters[members[0]].default,
+        }
         try:
-            ranges[key] = (float(low), float(high or low))
-        except ValueError as error:
-            raise InputError("--set", None, setting, "write KEY=LOW..HIGH or KEY=VALUE") from error
-    return ranges
+            bounds[name] = validate(Bounds, content, path, f"parameters.{name}")
+        except InputError as error:
+            mistakes.append(error)
+    refuse(mistakes)
+    return bounds
 
 
-def _check_settings(
-    formula: formulas.Formula, ranges: Mapping[str, Range], *, said: str = ""
-) -> None:
-    try:
-        formula.resolve(ranges)
-    except formulas.RangeError as error:
-        shown = plain(ranges[error.parameter]) if error.parameter in ranges else None
-        raise InputError("--set", f"{error.parameter}{said}", shown, error.remedy) from error
+def _members(formula: formulas.Formula, name: str) -> tuple[str, ...]:
+    """Return the parameters that a name stands for; none where it is unknown."""
+    known = {parameter.name for parameter in formula.parameters}
+    return formula.groups.get(name, (name,) if name in known else ())
+
+
+def _unknown(formula: formulas.Formula, parameter: str, path: Path) -> InputError:
+    known = [*(p.name for p in formula.parameters), *formula.groups]
+    remedy = f"unknown parameter of {formula.name}; {nearest(parameter, known)}"
+    return InputError(path, f"parameters.{parameter}", None, remedy)
 
 
 def find_formula(

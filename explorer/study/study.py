@@ -1,28 +1,47 @@
 """Studies: what is compared, in which search space and under which protocol."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from explorer import files
 from explorer.study.protocol import Protocol
 from explorer.study.reading import File, Range
-from explorer.study.search import (
-    ACCURACY,
-    Objective,
-    Pruner,
-    Sampler,
-    Sought,
-    check_objectives,
-)
+from explorer.study.search import ACCURACY, Objective, Pruner, Sampler, Sought, check_objectives
 from explorer.study.space import SearchSpace
 
 SCRATCH = "scratch"
 """Name of the arm that is fine-tuned from random initialisation; every study has it."""
 
-Name = Annotated[str, StringConstraints(pattern=f"^{files.NAME.pattern}$")]
+_MISSING = re.compile(r"NA|na|NaN|nan|NAN|NULL|null|None")  # to pandas and its like
+_OF_A_SAMPLE = re.compile(r"sample-\d+")
+
+
+def _not_taken(name: str) -> str:
+    if name == SCRATCH:
+        raise ValueError("this name is taken: every study has the arm that is not pre-trained")
+    if _MISSING.fullmatch(name):
+        raise ValueError("programs that read tables take this name for a missing value")
+    if _OF_A_SAMPLE.fullmatch(name):
+        raise ValueError("this name is taken: arms that a sampler proposes are called so")
+    return name
+
+
+Name = Annotated[
+    str, StringConstraints(pattern=f"^{files.NAME.pattern}$"), AfterValidator(_not_taken)
+]
 
 
 class Arm(BaseModel):
@@ -37,11 +56,16 @@ class Arm(BaseModel):
     search_space: str | None = Field(
         default=None, description="where its formula is not that of the study: another search space"
     )
-    protocol: dict[str, dict[str, Any]] = Field(
+    protocol: dict[str, Any] = Field(
         default_factory=dict,
         description="what differs from the study's protocol: {dataset: {categories: 100}}",
     )
     pretrain: bool = Field(default=True, description="false: fine-tune from random weights")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_the_defaults(cls, value: Any) -> Any:
+        return {} if value is None else value
 
     @property
     def ranges(self) -> dict[str, Range]:
@@ -57,7 +81,7 @@ class StudyFile(File):
     protocol: Annotated[tuple[str, ...], Field(min_length=1)]
     """One, or a ladder of several that the study runs under one after the other."""
     baseline: str = SCRATCH
-    replicates: int = Field(default=3, ge=1, le=1000, description="seeds an arm")
+    replicates: int = Field(default=3, ge=1, le=1000, description="seeds per arm")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of the first replicate")
     arms: dict[Name, Arm] = Field(default_factory=dict)
     sampler: Sampler | None = None
@@ -73,7 +97,9 @@ class StudyFile(File):
     @field_validator("protocol", mode="before")
     @classmethod
     def _one_protocol_needs_no_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
+        if isinstance(value, str):
+            return (value,)
+        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("objectives")
     @classmethod
@@ -81,6 +107,7 @@ class StudyFile(File):
         return check_objectives(value)
 
 
+@dataclass(frozen=True, eq=False)
 class Study:
     """A study with every name looked up.
 
@@ -95,25 +122,14 @@ class Study:
         arm_protocols: The protocols of the arms that change it.
     """
 
-    def __init__(
-        self,
-        name: str,
-        path: Path,
-        file: StudyFile,
-        space: SearchSpace,
-        protocol: Protocol,
-        protocol_name: str,
-        arm_spaces: Mapping[str, SearchSpace],
-        arm_protocols: Mapping[str, Protocol],
-    ) -> None:
-        self.name = name
-        self.path = path
-        self.file = file
-        self.space = space
-        self.protocol = protocol
-        self.protocol_name = protocol_name
-        self.arm_spaces = dict(arm_spaces)
-        self.arm_protocols = dict(arm_protocols)
+    name: str
+    path: Path
+    file: StudyFile
+    space: SearchSpace
+    protocol: Protocol
+    protocol_name: str
+    arm_spaces: Mapping[str, SearchSpace]
+    arm_protocols: Mapping[str, Protocol]
 
     @property
     def arms(self) -> dict[str, dict[str, Range] | None]:
@@ -135,28 +151,24 @@ class Study:
 
     @property
     def varied(self) -> tuple[str, ...]:
-        """The parameters of the study's search space that differ between trials, in its order."""
-        own = (arm for name, arm in self.file.arms.items() if name not in self.arm_spaces)
-        named = {p for arm in own for p in arm.ranges} | set(self.file.vary)
+        """The parameters of the study's search space that differ between arms, in its order."""
+        shared = (arm for name, arm in self.file.arms.items() if name not in self.arm_spaces)
+        named = {p for arm in shared for p in arm.ranges} | set(self.file.vary)
         return tuple(p for p in self.space.parameters if p in named)
 
     @property
     def planned(self) -> int:
-        """The number of trials that the study asks for."""
+        """The number of replicates of all arms that the study asks for."""
         samples = self.file.sampler.samples if self.file.sampler else 0
         return (len(self.arms) + samples) * self.file.replicates
 
     def definition(self) -> dict[str, Any]:
         """Return all that a reader of the database needs to know of the study, as plain data."""
-        said = self.file.model_dump(mode="json")
         return {
-            **said,
+            **self.file.model_dump(mode="json"),
             "name": self.name,
             "arms": {a: r and {p: list(v) for p, v in r.items()} for a, r in self.arms.items()},
-            "search_space": {
-                "name": self.file.search_space,
-                **self.space.model_dump(mode="json"),
-            },
+            "search_space": {"name": self.file.search_space, **self.space.model_dump(mode="json")},
             "arm_spaces": {
                 arm: {"name": self.file.arms[arm].search_space, **space.model_dump(mode="json")}
                 for arm, space in self.arm_spaces.items()

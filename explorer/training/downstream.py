@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from explorer.image_files import image_files
+from explorer.images import image_files
 from explorer.training.inputs import LUMA
 from explorer.training.recipe import Task
 

@@ -1,65 +1,52 @@
 """How different the images of a dataset are from one another, and what they are made of.
 
 :func:`measure` takes a seeded, stratified subsample and returns every measure of it;
-:data:`MEASURES` says what each of them is. Each is a public function of its own, defined for
-every array of grey images: where a textbook definition divides by zero (blank images, a single
-category) the docstring says which value stands in, and no NaN comes out.
+:data:`MEASURES`, the one place where a measure is registered, says what each of them is. Each is a
+function of this room, defined for every array of grey images: where a textbook definition divides
+by zero (blank images, a single category) its docstring says which value stands in, and no NaN comes
+out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from explorer.variety.contours import edge_density, orientation_entropy
-from explorer.variety.features import features
-from explorer.variety.greys import compressed_bits, grey_entropy, ink_coverage
-from explorer.variety.pixels import Images, Labels, check
-from explorer.variety.sample import SAMPLE, subsample
-from explorer.variety.similarity import intrinsic_dimension, vendi, vendi_features, vendi_pixels
-from explorer.variety.spectrum import radial_spectrum, spectral_entropy, spectral_slope
-from explorer.variety.spread import between_share, between_spread, within_spread
+from explorer.variety import marks, similarity, spectrum, spread
+from explorer.variety.pixels import SAMPLE, Floats, Images, Labels, check, subsample
 
-__all__ = [
-    "MEASURES",
-    "SAMPLE",
-    "Measure",
-    "between_share",
-    "between_spread",
-    "compressed_bits",
-    "edge_density",
-    "features",
-    "grey_entropy",
-    "ink_coverage",
-    "intrinsic_dimension",
-    "measure",
-    "orientation_entropy",
-    "radial_spectrum",
-    "remarks",
-    "spectral_entropy",
-    "spectral_slope",
-    "subsample",
-    "vendi",
-    "vendi_features",
-    "vendi_pixels",
-    "within_spread",
-]
+__all__ = ["MEASURES", "SAMPLE", "Measure", "measure", "remarks", "subsample"]
 
 FEW = 256
 """Of fewer images the Vendi scores and the intrinsic dimension say little."""
 
 
+@dataclass(frozen=True)
+class Sample:
+    """The images that are measured, uint8 [N, S, S], and their categories, int64 [N]."""
+
+    images: Images
+    labels: Labels
+
+    @cached_property
+    def spectrum(self) -> Floats:
+        """The radial power spectrum, float64 [S // 2]."""
+        return spectrum.radial_spectrum(self.images)
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What a variety measure is, for reports.
+    """What a variety measure is.
 
     Attributes:
-        name: Key of the measure in the database and in :func:`measure`.
+        name: Its key in the database and in :func:`measure`.
         title: Heading of its column.
         unit: Its unit; empty for a pure number.
         higher_means: What a higher value says of the images.
         source: Where its definition comes from.
+        of: Its value.
     """
 
     name: str
@@ -67,6 +54,7 @@ class Measure:
     unit: str
     higher_means: str
     source: str
+    of: Callable[[Sample], float]
 
 
 _VENDI = "Friedman and Dieng, The Vendi Score, TMLR 2023"
@@ -75,38 +63,45 @@ _SPREAD = "grey levels / 255"
 # fmt: off
 _ALL = (
     Measure("vendi_pixels", "Vendi score of pixels", "effective images",
-            "more images that differ in shape and place", _VENDI),
+            "more images that differ in shape and place", _VENDI,
+            lambda s: similarity.vendi_pixels(s.images)),
     Measure("vendi_features", "Vendi score", "effective images",
             "more images that differ in shape and texture, wherever it is",
-            f"{_VENDI}; random features: Naeem et al., ICML 2020"),
+            f"{_VENDI}; random features: Naeem et al., ICML 2020",
+            lambda s: similarity.vendi_features(s.images)),
     Measure("intrinsic_dimension", "Intrinsic dimension", "dimensions",
-            "images vary in more ways",
-            "TwoNN; Facco et al., Scientific Reports 2017"),
+            "images vary in more ways", "TwoNN; Facco et al., Scientific Reports 2017",
+            lambda s: similarity.intrinsic_dimension(s.images)),
     Measure("within_spread", "Within spread", _SPREAD,
-            "instances of a category differ more", _ANOVA),
+            "instances of a category differ more", _ANOVA,
+            lambda s: spread.within_spread(s.images, s.labels)),
     Measure("between_spread", "Between spread", _SPREAD,
-            "categories differ more from one another", _ANOVA),
+            "categories differ more from one another", _ANOVA,
+            lambda s: spread.between_spread(s.images, s.labels)),
     Measure("between_share", "Between share", "",
             "more of the spread is between categories: they are easier to tell apart",
-            "intraclass correlation ICC(1); Shrout and Fleiss, Psychological Bulletin 1979"),
+            "intraclass correlation ICC(1); Shrout and Fleiss, Psychological Bulletin 1979",
+            lambda s: spread.between_share(s.images, s.labels)),
     Measure("spectral_slope", "Spectral slope", "log power / log frequency",
             "finer structure (white noise 0, natural images about -2)",
-            "van der Schaaf and van Hateren, Vision Research 1996"),
-    Measure("spectral_entropy", "Spectral entropy", "",
-            "power at more spatial frequencies",
-            "Shannon entropy of the spectrum; Powell and Percival, J. Phys. A 1979"),
-    Measure("edge_density", "Edge density", "share of pixels",
-            "more contour", "gradient of Sobel and Feldman, 1968"),
+            "van der Schaaf and van Hateren, Vision Research 1996",
+            lambda s: spectrum.spectral_slope(s.spectrum)),
+    Measure("spectral_entropy", "Spectral entropy", "", "power at more spatial frequencies",
+            "Shannon entropy of the spectrum; Powell and Percival, J. Phys. A 1979",
+            lambda s: spectrum.spectral_entropy(s.spectrum)),
+    Measure("edge_density", "Edge density", "share of pixels", "more contour",
+            "gradient of Sobel and Feldman, 1968", lambda s: marks.edge_density(s.images)),
     Measure("orientation_entropy", "Orientation entropy", "",
             "contours that run in more directions",
-            "gradient histogram as in Dalal and Triggs, CVPR 2005"),
-    Measure("grey_entropy", "Grey entropy", "bits",
-            "more grey levels, more evenly used", "Shannon, Bell System Technical Journal 1948"),
-    Measure("ink_coverage", "Ink coverage", "share of pixels",
-            "more of the canvas drawn on", "share of pixels off the background level"),
-    Measure("compressed_bits", "Compressed size", "bits a pixel",
-            "less that repeats within an image",
-            "DEFLATE (RFC 1951), a bound on the entropy"),
+            "gradient histogram as in Dalal and Triggs, CVPR 2005",
+            lambda s: marks.orientation_entropy(s.images)),
+    Measure("grey_entropy", "Grey entropy", "bits", "more grey levels, more evenly used",
+            "Shannon, Bell System Technical Journal 1948", lambda s: marks.grey_entropy(s.images)),
+    Measure("ink_coverage", "Ink coverage", "share of pixels", "more of the canvas drawn on",
+            "share of pixels off the background level", lambda s: marks.ink_coverage(s.images)),
+    Measure("compressed_bits", "Compressed size", "bits per pixel",
+            "less that repeats within an image", "DEFLATE (RFC 1951), a bound on the entropy",
+            lambda s: marks.compressed_bits(s.images)),
 )
 # fmt: on
 
@@ -114,13 +109,15 @@ MEASURES: Mapping[str, Measure] = {measure.name: measure for measure in _ALL}
 """Every measure by name, in the order of reports."""
 
 
-def measure(images: Images, labels: Labels, *, seed: int, sample: int = SAMPLE) -> dict[str, float]:
+def measure(
+    images: Images, labels: Labels, *, seed: int = 0, sample: int = SAMPLE
+) -> dict[str, float]:
     """Return every measure of a dataset, by name, from a seeded subsample.
 
     Args:
         images: uint8 [N, S, S], S at least 8.
         labels: int64 [N].
-        seed: Seed of the subsample; the same arguments give the same values.
+        seed: Seed of the subsample.
         sample: Images to measure; see :func:`subsample`. The Vendi scores and the intrinsic
             dimension grow with it, so that only values of the same sample size compare.
 
@@ -130,51 +127,28 @@ def measure(images: Images, labels: Labels, *, seed: int, sample: int = SAMPLE) 
     """
     check(images, labels)
     chosen = subsample(labels, seed=seed, sample=sample)
-    images, labels = images[chosen], labels[chosen]
+    measured = Sample(images[chosen], labels[chosen])
     # One thread: a trial has one core, and sums in another order are other numbers.
     with threadpool_limits(limits=1):
-        spectrum = radial_spectrum(images)
-        values = {
-            "vendi_pixels": vendi_pixels(images),
-            "vendi_features": vendi_features(images),
-            "intrinsic_dimension": intrinsic_dimension(images),
-            "within_spread": within_spread(images, labels),
-            "between_spread": between_spread(images, labels),
-            "between_share": between_share(images, labels),
-            "spectral_slope": spectral_slope(spectrum),
-            "spectral_entropy": spectral_entropy(spectrum),
-            "edge_density": edge_density(images),
-            "orientation_entropy": orientation_entropy(images),
-            "grey_entropy": grey_entropy(images),
-            "ink_coverage": ink_coverage(images),
-            "compressed_bits": compressed_bits(images),
-        }
-    return {name: float(values[name]) for name in MEASURES}
+        return {name: float(each.of(measured)) for name, each in MEASURES.items()}
 
 
 def remarks(labels: Labels, values: Mapping[str, float], *, sample: int = SAMPLE) -> list[str]:
     """Say where a subsample was too small for what it was to measure.
 
-    Args:
-        labels: int64 [N], of the whole dataset.
-        values: What :func:`measure` returned for it.
-        sample: As it was given to :func:`measure`.
-
-    Returns:
-        Sentences for people; empty where there is nothing to say.
+    Takes the labels of the whole dataset, what :func:`measure` returned for it, and its ``sample``.
     """
-    measured = min(len(labels), sample)
-    said = []
+    measured, sentences = min(len(labels), sample), []
     if measured < FEW:
-        said.append(
+        sentences.append(
             f"Only {measured} images were measured: Vendi scores and the intrinsic dimension are "
             f"too low below {FEW}."
         )
     if values["vendi_pixels"] > measured / 2:
-        said.append(
+        sentences.append(
             f"The Vendi score of {values['vendi_pixels']:.0f} is near its ceiling, the {measured} "
             "images measured: a larger sample would give a higher one."
         )
     if np.bincount(np.unique(labels, return_inverse=True)[1]).max() < 2:
-        said.append("No category has two instances: the spread within categories is unknown.")
-    return said
+        sentences.append("No category has two instances: the spread within categories is unknown.")
+    return sentences

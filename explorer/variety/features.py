@@ -31,17 +31,10 @@ def features(images: Images) -> Floats:
     Images are reduced to at most 32 x 32 pixels by area. Features are scaled, alike within a
     depth, so that every depth counts the same and the mean squared distance between two of 256
     reference images is 1. These are noise whose power falls with frequency to the power of 0, -1,
-    -2 and -3 (white noise to softer than photographs).
-
-    Returns:
-        float64 [N, 224].
+    -2 and -3 (white noise to softer than photographs). Returns float64 [N, 224].
     """
-    return _describe(_pixels(images)) * _scales()
-
-
-def _pixels(images: Images) -> _Activations:
     side = min(images.shape[1], SIDE)
-    return reduced(images).astype(np.float32).reshape(-1, side, side)
+    return _describe(reduced(images).astype(np.float32).reshape(-1, side, side)) * _scales()
 
 
 def _describe(images: _Activations) -> Floats:
@@ -91,12 +84,10 @@ def _scales() -> Floats:
     random = np.random.default_rng(_SEED + 1)
     frequency = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.fftfreq(SIDE)[None, :])
     frequency[0, 0] = np.inf
+    white = (random.standard_normal((_REFERENCES, SIDE, SIDE)) for _ in _EXPONENTS)
     noise = [
-        np.fft.ifft2(
-            np.fft.fft2(random.standard_normal((_REFERENCES, SIDE, SIDE)))
-            * frequency ** (power / 2)
-        ).real
-        for power in _EXPONENTS
+        np.fft.ifft2(np.fft.fft2(part) * frequency ** (power / 2)).real
+        for part, power in zip(white, _EXPONENTS, strict=True)
     ]
     # At full contrast, which the network sees all images at.
     full = np.concatenate([part / part.std() for part in noise]).astype(np.float32)

@@ -14,13 +14,10 @@ def vendi(similarity: Floats) -> float:
     """Return the Vendi score of a similarity matrix: the effective number of different items.
 
     ``exp(-sum(l * log(l)))`` over the eigenvalues l of K / N (Friedman and Dieng, 2023,
-    definition 3.1).
+    definition 3.1): 1 where all items are equal, N where none resembles another.
 
     Args:
         similarity: float64 [N, N], positive semi-definite, ones on its diagonal.
-
-    Returns:
-        A number in [1, N]: 1 where all items are equal, N where none resembles another.
     """
     eigenvalues = np.linalg.eigvalsh(similarity / len(similarity))
     return max(1.0, math.exp(entropy(np.clip(eigenvalues, 0.0, None))))
@@ -33,11 +30,8 @@ def vendi_pixels(images: Images) -> float:
     centred on its own mean: the correlation of their pixels, blind to brightness and contrast.
     Blank images, which have no direction, count as equal to each other and orthogonal to all
     others. Thin lines in different places hardly overlap, so that this score is high for sparse
-    images, however alike their shapes are; :func:`vendi_features` is not.
-
-    Returns:
-        A number in [1, N]: 1 where all images are equal up to brightness and contrast, N where
-        all are orthogonal. It grows with N and is at most SIDE² (1,024).
+    images, however alike their shapes are; :func:`vendi_features` is not. 1 where all images are
+    equal up to brightness and contrast, N where all are orthogonal; at most SIDE² (1,024).
     """
     vectors = reduced(images)
     vectors = vectors - vectors.mean(axis=1, keepdims=True)
@@ -54,11 +48,8 @@ def vendi_features(images: Images) -> float:
 
     The kernel is ``exp(-d²)`` of the distance d of two images' features
     (:func:`~explorer.variety.features.features`), whose unit is the distance of two noise images
-    of different colours. It tells shapes and textures apart and hardly minds where they are.
-
-    Returns:
-        A number in [1, N]: 1 where all images are equal up to brightness and contrast. It grows
-        with N, more slowly than the score of the pixels.
+    of different colours. It tells shapes and textures apart and hardly minds where they are; it
+    grows with N more slowly than the score of the pixels.
     """
     vectors = features(images)
     square = (vectors**2).sum(axis=1)
@@ -74,12 +65,9 @@ def intrinsic_dimension(images: Images) -> float:
     second and to the first neighbour has the distribution function ``1 - m^-d``. The line
     ``-log(1 - F) = d log(m)`` through the origin is fitted by least squares to the empirical
     distribution, without its greatest tenth, as in the paper. Distances are those of the images
-    reduced to at most 32 x 32 pixels by area. Copies of an image count once.
-
-    Returns:
-        A dimension, at least 0; 0 where fewer than three images differ. Estimates above about 10
-        are too low unless there are many images (512 of white noise, of dimension 1,024, give
-        about 100): compare datasets of the same sample size only.
+    reduced to at most 32 x 32 pixels by area. Copies of an image count once; 0 where fewer than
+    three images differ. Estimates above about 10 are too low unless there are many images (512 of
+    white noise, of dimension 1,024, give about 100): compare the same sample size only.
     """
     vectors = np.unique(reduced(images), axis=0)
     if len(vectors) < 3:

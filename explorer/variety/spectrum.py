@@ -16,11 +16,8 @@ def radial_spectrum(images: Images) -> Floats:
     Each image is weighted by a Hann window (its borders do not meet, which would show as power),
     centred on its weighted mean, transformed, and scaled to a total power of 1, so that every
     image counts alike whatever its contrast. Entry k - 1 is the mean power of a coefficient in
-    the ring ``k - 1/2 <= frequency < k + 1/2``, in cycles an image side. Blank images are left
-    out.
-
-    Returns:
-        float64 [S // 2]; all zeros where every image is blank.
+    the ring ``k - 1/2 <= frequency < k + 1/2``, in cycles per image side. Blank images are left
+    out; all is zero where every image is blank. Returns float64 [S // 2].
     """
     side = images.shape[1]
     window = np.hanning(side + 2)[1:-1]
@@ -55,12 +52,9 @@ def radial_spectrum(images: Images) -> Floats:
 def spectral_slope(spectrum: Floats) -> float:
     """Return the slope of a radial power spectrum in double logarithm, by least squares.
 
-    Frequencies of 2 cycles an image and more count (the window blurs the first into the mean).
-    Rings without power are left out.
-
-    Returns:
-        The exponent a of power ~ frequency^a: 0 for white noise, about -2 for natural images; 0
-        where fewer than two frequencies have power.
+    The exponent a of power ~ frequency^a: 0 for white noise, about -2 for natural images; 0 where
+    fewer than two frequencies have power. Frequencies of 2 cycles per image and more count (the
+    window blurs the first into the mean); rings without power are left out.
     """
     frequency = np.arange(1, len(spectrum) + 1)
     use = (frequency >= 2) & (spectrum > 0)
@@ -72,13 +66,10 @@ def spectral_slope(spectrum: Floats) -> float:
 
 
 def spectral_entropy(spectrum: Floats) -> float:
-    """Return how evenly power is spread over spatial frequencies.
+    """Return how evenly power is spread over spatial frequencies, in [0, 1].
 
-    Shannon entropy of the radial spectrum scaled to a sum of 1, over its greatest value
-    ``log(F)``.
-
-    Returns:
-        A number in [0, 1]: 1 for white noise, near 0 for a grating; 0 where there is no power.
+    Shannon entropy of the radial spectrum scaled to a sum of 1, over its greatest value ``log(F)``:
+    1 for white noise, near 0 for a grating; 0 where there is no power.
     """
     total = spectrum.sum()
     return entropy(spectrum / total) / math.log(len(spectrum)) if total > 0 else 0.0

@@ -8,43 +8,34 @@ from explorer.variety.pixels import Images, Labels, reduced
 
 
 def within_spread(images: Images, labels: Labels) -> float:
-    """Return how far instances lie from the mean of their category.
+    """Return how far instances lie from the mean of their category, in [0, 0.71].
 
     The root of the mean square within categories per pixel, ``sum |x - mean of its category|² /
     (N - C)``, on images reduced to at most 32 x 32 pixels by area, in shares of the way from black
-    to white. The estimate does not depend on the number of instances.
-
-    Returns:
-        A number in [0, 0.71]; 0 where the instances of every category are equal, and where no
-        category has two.
+    to white. The estimate does not depend on the number of instances. 0 where the instances of
+    every category are equal, and where no category has two.
     """
     return math.sqrt(_variances(images, labels)[0])
 
 
 def between_spread(images: Images, labels: Labels) -> float:
-    """Return how far the means of the categories lie from one another.
+    """Return how far the means of the categories lie from one another, in [0, 0.71].
 
     The root of the variance component between categories per pixel, ``(MSB - MSW) / n0`` of a
     one-way analysis of variance (MSB and MSW the mean squares between and within, n0 the mean
     number of instances, corrected for unequal ones), and 0 where it is negative. Unlike the plain
-    variance of the category means it does not grow with the spread within categories.
-
-    Returns:
-        A number in [0, 0.71]; 0 where there is only one category. Where no category has two
-        instances, the whole spread counts as spread between.
+    variance of the category means it does not grow with the spread within categories. 0 where there
+    is one category; where none has two instances, the whole spread counts as spread between.
     """
     return math.sqrt(_variances(images, labels)[1])
 
 
 def between_share(images: Images, labels: Labels) -> float:
-    """Return the share of the spread that is between categories.
+    """Return the share of the spread that is between categories, in [0, 1].
 
-    With w and b the squares of :func:`within_spread` and :func:`between_spread`, ``b / (b + w)``:
-    the intraclass correlation. A ratio that stays finite where a category has no spread.
-
-    Returns:
-        A number in [0, 1]; 0 where categories do not differ (also where all images are equal), 1
-        where all instances of a category are equal and categories are not.
+    With w and b the squares of the two spreads ``b / (b + w)``, the intraclass correlation: a ratio
+    that stays finite where a category has no spread. 0 where categories do not differ (also where
+    all images are equal), 1 where all instances of a category are equal and categories are not.
     """
     within, between = _variances(images, labels)
     return between / (between + within) if between > 0 else 0.0

@@ -71,7 +71,6 @@ def test_the_page_has_the_files_that_it_speaks_of():
     assert [name for name, _ in FILES.findall(PAGE)] == [
         "pyproject.toml",
         "explorer_lissajous.py",
-        "search_spaces/lissajous.yaml",
         "studies/knots.yaml",
     ]
 
@@ -108,8 +107,8 @@ def test_it_is_written_in_every_layout(explorer, layout):
 def test_its_study_loads_and_compares_it_with_another_family(run):
     program = """
 import json
-from explorer import study as config
-study = config.load_study("knots")
+from explorer.study import load_study
+study = load_study("knots")
 arms = {a: [study.space_of(a).formula, study.arms[a]] for a in study.file.arms}
 print(json.dumps(arms))
 """

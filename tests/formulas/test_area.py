@@ -38,24 +38,6 @@ def test_average_is_exact_for_any_ratio(canvas, size, seed):
     assert np.array_equal(reduced(image[None], size)[0], exact(image, size))
 
 
-@pytest.mark.parametrize(("canvas", "size"), [(512, 128), (96, 32), (300, 100)])
-def test_an_integer_ratio_is_the_mean_of_blocks(canvas, size):
-    images = np.random.default_rng(0).integers(0, 256, (3, canvas, canvas), np.uint8)
-    block = canvas // size
-    total = images.reshape(3, size, block, size, block).sum(axis=(2, 4), dtype=np.int64)
-    assert np.array_equal(reduced(images, size), (2 * total + block**2) // (2 * block**2))
-
-
-def test_a_half_is_rounded_up():
-    image = np.array([[[0, 1], [0, 1]]], np.uint8)
-    assert reduced(image, 1).tolist() == [[[1]]]
-
-
-def test_the_same_size_changes_nothing():
-    images = np.random.default_rng(1).integers(0, 256, (2, 37, 37), np.uint8)
-    assert np.array_equal(reduced(images, 37), images)
-
-
 @pytest.mark.parametrize("grey", [0, 1, 127, 255])
 @pytest.mark.parametrize(("canvas", "size"), [(4096, 37), (1000, 999)])
 def test_a_flat_image_stays_flat_at_any_size(canvas, size, grey):

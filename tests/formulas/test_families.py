@@ -1,10 +1,7 @@
 """What holds for every image family."""
 
-import hashlib
-import json
 import random
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explorer import formulas
+from tests.formulas import golden
 
-GOLDEN = [
-    (path.stem, case)
-    for path in sorted((Path(__file__).parent / "golden").glob("*.json"))
-    if path.stem != "official"
-    for case in json.loads(path.read_text())
-]
+GOLDEN = [(name, case) for name in formulas.BUILT_IN for case in golden.load(name)["cases"]]
 
 every = pytest.mark.parametrize("name", formulas.names())
 
@@ -35,19 +28,27 @@ def one(name, ranges=None, *, seed=0, category=0, instance=0, canvas=64) -> np.n
     ("name", "case"), GOLDEN, ids=[f"{name}-{case['name']}" for name, case in GOLDEN]
 )
 def test_golden_pixels(name, case):
-    image = one(
-        name,
-        {parameter: tuple(ends) for parameter, ends in case["ranges"].items()},
-        seed=case["seed"],
-        category=case["category"],
-        instance=case["instance"],
-        canvas=case["canvas"],
-    )
-    assert hashlib.sha256(image.tobytes()).hexdigest() == case["sha256"]
+    said = f"pixels of {name} have changed: raise its version, then python -m tests.formulas.golden"
+    assert golden.draw(name, case) == case["sha256"], said
 
 
-def test_every_family_has_golden_pixels():
-    assert {name for name, _ in GOLDEN} == set(formulas.BUILT_IN)
+@pytest.mark.parametrize("name", formulas.BUILT_IN)
+def test_golden_pixels_are_those_of_the_version(name):
+    held, version = golden.load(name), str(formulas.get(name).version)
+    assert version in held["versions"], f"version {version} of {name} has no golden pixels"
+    assert held["versions"][version] == golden.digest(held["cases"])
+
+
+def test_changed_pixels_are_recorded_under_a_new_version_only(tmp_path, monkeypatch):
+    (tmp_path / "perlin.json").write_bytes((golden.FOLDER / "perlin.json").read_bytes())
+    monkeypatch.setattr(golden, "FOLDER", tmp_path)
+    monkeypatch.setattr(golden, "draw", lambda *_: "0" * 64)
+    before = golden.load("perlin")
+    assert "raise it" in golden.record("perlin")
+    assert golden.load("perlin") == before
+    monkeypatch.setattr(type(formulas.get("perlin")), "version", 2)
+    assert golden.record("perlin") == "perlin: recorded as version 2"
+    assert golden.load("perlin")["versions"].keys() == {"1", "2"}
 
 
 @st.composite
@@ -106,6 +107,12 @@ def test_illegal_ranges_are_refused_before_anything_is_drawn(name):
         assert "\n" not in str(error.value)
         with pytest.raises(formulas.RangeError, match=message):
             formula.categories(ranges, seed=0, categories=range(1))
+    for refused, message in (
+        ({"canvas": 4097}, "canvas: 4097"),
+        ({"instance": -1}, "instances: -1"),
+    ):
+        with pytest.raises(formulas.RangeError, match=message):
+            one(name, **refused)
     assert (out == 7).all()
 
 
@@ -127,9 +134,6 @@ def test_a_category_depends_on_its_own_number_only(name):
     picked = formula.categories(None, seed=4, categories=[8, 2, 2])
     assert rows.shape == (9,)
     assert picked.tobytes() == rows[[8, 2, 2]].tobytes()
-
-
-# --- how images are asked for ---------------------------------------------------------------------
 
 
 def chunks(numbers: range, sizes: list[int]) -> list[range]:
@@ -183,50 +187,15 @@ CHEAP = {"points": (1_000, 1_000), "filling": (0, 0), "variance": (0, 0)}
 
 
 @every
-def test_out_is_drawn_on_wholly_and_returned(name):
-    formula = formulas.get(name)
+def test_out_is_drawn_on_wholly_and_refused_where_it_does_not_fit(name):
+    formula, address = formulas.get(name), {"seed": 0, "category": 0, "instances": range(2)}
     out = np.full((2, 40, 40), 99, np.uint8)
-    result = formula.render(None, seed=0, category=0, instances=range(2), canvas=40, out=out)
-    assert result is out
+    assert formula.render(None, canvas=40, out=out, **address) is out
     assert np.array_equal(out[1], one(name, instance=1, canvas=40))
+    for unfit in (out[:, :, :39].copy(), out.astype(np.int16), out.repeat(2, axis=2)[:, :, ::2]):
+        with pytest.raises(ValueError, match="C-contiguous uint8 array of shape"):
+            formula.render(None, canvas=40, out=unfit, **address)
 
-
-@every
-@pytest.mark.parametrize(
-    "out",
-    [
-        np.zeros((2, 40, 41), np.uint8),
-        np.zeros((2, 40, 40), np.int16),
-        np.zeros((2, 40, 80), np.uint8)[:, :, ::2],
-    ],
-    ids=["shape", "type", "order"],
-)
-def test_an_unfit_out_is_refused(name, out):
-    with pytest.raises(ValueError, match="C-contiguous uint8 array of shape"):
-        formulas.get(name).render(None, seed=0, category=0, instances=range(2), canvas=40, out=out)
-    assert not out.any()
-
-
-@every
-@pytest.mark.parametrize("canvas", [0, 4097])
-def test_a_canvas_out_of_bounds_is_refused(name, canvas):
-    with pytest.raises(formulas.RangeError, match=rf"canvas: {canvas}: must be in 1\.\.4096"):
-        one(name, canvas=canvas)
-
-
-@every
-def test_a_negative_instance_is_refused(name):
-    with pytest.raises(formulas.RangeError, match="instances: -1: must not be negative"):
-        one(name, instance=-1)
-
-
-@every
-def test_no_instances_are_no_images(name):
-    none = formulas.get(name).render(None, seed=0, category=0, instances=range(0), canvas=40)
-    assert none.shape == (0, 40, 40)
-
-
-# --- corners --------------------------------------------------------------------------------------
 
 STILL = {"position": (0, 0), "grey": (77, 77), "radius": (20, 20)}
 AWAY = {"position": (4, 4), "orbits": (1, 5)}
@@ -235,35 +204,25 @@ NEAR = {"scale": (1, 1), "shift": (0, 0)}
 # Family, ranges, and how many images of eight are of one grey, and of which.
 CORNERS = [
     ("visual_atom", {"orbits": (0, 0)}, 8, 0),
-    ("visual_atom", {**STILL, "orbits": (1, 1)}, 0, 0),
     ("visual_atom", {**STILL, "quantization": (3, 3)}, 0, 0),
-    ("visual_atom", {**STILL, "noise": (0, 0)}, 0, 0),
     ("visual_atom", {**STILL, "frequency": (0, 0)}, 0, 0),
     ("visual_atom", {**STILL, "amplitude": (0, 0), "noise": (0, 0), "line_width": (0, 0)}, 0, 0),
     ("visual_atom", AWAY, 8, 0),
     ("rcdb", {"orbits": (0, 0)}, 8, 255),
-    ("rcdb", {**STILL, "orbits": (1, 1)}, 0, 255),
-    ("rcdb", {**STILL, "quantization": (3, 3)}, 0, 255),
     ("rcdb", {**STILL, "noise": (0, 0), "line_width": (0, 0)}, 0, 255),
     ("rcdb", AWAY, 8, 255),
     ("perlin", {"contrast": (0, 0)}, 8, 128),
-    ("perlin", {"octaves": (1, 1), "contrast": (1, 1)}, 0, 128),
     ("perlin", {"octaves": (8, 8), "persistence": (0, 0), "contrast": (1, 1)}, 0, 128),
     ("perlin", {"frequency": (256, 256), "lacunarity": (4, 4), "contrast": (1, 1)}, 0, 128),
     ("fractal", {"points": (1, 1)}, 0, 0),
     ("fractal", {"weight": (0, 0)}, 0, 0),
-    ("fractal", {"weight": (0.5, 0.5), "maps": (16, 16)}, 0, 0),
     ("fractal", {"filling": (0, 0), "maps": (2, 2)}, 0, 0),
-    ("fractal", {"filling": (0.25, 0.25)}, 0, 0),
     ("fractal", {"grey": (0, 0)}, 8, 0),
     ("fractal_contractive", {**NEAR, "points": (1, 1), "patch": (1, 1)}, 0, 0),
     ("fractal_contractive", {**NEAR, "contraction": (0, 0)}, 0, 0),
     ("fractal_contractive", {**NEAR, "contraction": (8, 8), "maps": (2, 2)}, 0, 0),
-    ("fractal_contractive", {**NEAR, "weight": (0, 0)}, 0, 0),
     ("fractal_contractive", {"scale": (0.5, 0.5), "shift": (1, 1)}, 8, 0),
     ("exfractal", {"points": (1, 1)}, 0, 0),
-    ("exfractal", {"weight": (0, 0)}, 0, 0),
-    ("exfractal", {"weight": (30, 30), "maps": (16, 16)}, 0, 0),
     ("exfractal", {"variance": (0, 0), "maps": (2, 2)}, 0, 0),
     ("exfractal", {"variance": (0.2, 0.2)}, 0, 0),
 ]
@@ -276,7 +235,3 @@ def test_corners_of_the_ranges(name, ranges, blank, grey):
     flat = np.ptp(images, axis=(1, 2)) == 0
     assert flat.sum() == blank
     assert (images[flat] == grey).all()
-
-
-def test_every_family_has_corners():
-    assert {name for name, *_ in CORNERS} == set(formulas.names())

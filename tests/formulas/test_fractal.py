@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from scipy.ndimage import maximum_filter
 from scipy.spatial.transform import Rotation
 
 from explorer import formulas
-from explorer.formulas import exfractal, fractal, iterated, streams
+from explorer.formulas import fractal, iterated, streams
 from tests.formulas import reference
 
 free, contractive, solid = map(formulas.get, ("fractal", "fractal_contractive", "exfractal"))
@@ -29,9 +28,6 @@ def systems(count: int, numbers: int = 12) -> list[np.ndarray]:
     return fractal.draw_numbers(streams.keys("test", 1, range(count)), 2, 7, numbers)
 
 
-# --- against the plain definition -----------------------------------------------------------------
-
-
 def test_orbits_are_those_of_plain_python():
     diverged = 0
     for system, key in zip(systems(60), streams.keys("test", 2, range(60)), strict=True):
@@ -43,24 +39,6 @@ def test_orbits_are_those_of_plain_python():
         assert np.array_equal(ours[:, :count], plain[:, :count])
         diverged += count < 2_000
     assert 5 < diverged < 55
-
-
-def test_maps_are_chosen_by_volume():
-    jumps = np.zeros((3, 12))
-    jumps[:, [0, 4, 8]] = [[0.1, 0.1, -0.1], [-0.1, 0.1, 0.2], [0.1, 0.1, 0.6]]
-    jumps[:, 9] = [-10, 0, 10]
-    points = np.zeros((3, 20_001))
-    iterated.walk(points, jumps, iterated.borders(jumps), KEY[0])
-    counts = np.bincount(np.rint(points[0, 1:] / 10).astype(int) + 1)
-    assert stats.chisquare(counts, 20_000 * np.array([1, 2, 6]) / 9).pvalue > 1e-4
-
-
-def test_maps_without_volume_are_chosen_evenly():
-    flattened = systems(1)[0].copy()
-    flattened[:, 6:9] = 0
-    count = len(flattened)
-    borders = (np.arange(1, count + 1) / count * 2**31).astype(np.int64)
-    assert iterated.borders(flattened).tolist() == np.minimum(borders, 2**31 - 1).tolist()
 
 
 @all_three
@@ -87,9 +65,6 @@ def test_pixels_are_those_of_plain_python(formula, maps, points, width, canvas, 
             patch.setattr(iterated, name, getattr(reference, name))
         expected = some(formula, ranges, seed=seed, canvas=canvas, count=2)
     assert np.array_equal(some(formula, ranges, seed=seed, canvas=canvas, count=2), expected)
-
-
-# --- categories -----------------------------------------------------------------------------------
 
 
 def test_accepted_fractals_fill_enough_and_the_ones_before_do_not():
@@ -145,23 +120,8 @@ def test_a_search_without_success_ends_with_the_best():
         assert first[0, 0] == expected
 
 
-def test_a_filling_rate_that_is_just_reached_is_accepted_and_a_variance_is_not(monkeypatch):
-    asked = []
-    monkeypatch.setattr(iterated, "search", lambda *given, **_: asked.append(given[4]))
-    fractal._free.__wrapped__(0, 0, 2, 7, 0.2)
-    exfractal._search.__wrapped__(0, 0, 2, 7, 0.05)
-    assert asked == [0.2, np.nextafter(0.05, 1)]
-
-
 def _first_number(_space, system, _key) -> float:
     return system[0, 0]
-
-
-def test_free_numbers_and_their_count_are_uniform():
-    drawn = systems(3_000, 6)
-    assert stats.chisquare(np.bincount([len(system) for system in drawn])[2:]).pvalue > 1e-4
-    numbers = np.concatenate([system.ravel() for system in drawn])
-    assert stats.kstest(numbers[::7], stats.uniform(-1, 2).cdf).pvalue > 1e-4
 
 
 def test_contractive_maps_have_the_singular_values_of_the_paper():
@@ -174,19 +134,6 @@ def test_contractive_maps_have_the_singular_values_of_the_paper():
         total = (values[:, 0] + 2 * values[:, 1]).sum()
         assert total == pytest.approx((row["maps"] + row["contraction"]) / 2, abs=1e-6)
     assert set(rows["maps"]) == set(range(2, 10))
-
-
-def test_contractive_maps_turn_and_mirror_alike_often():
-    rows = contractive.categories({"maps": (3, 3)}, seed=1, categories=range(1_500))
-    a, b, c, d = rows["system"][:, 0, :4].T
-    mirrored = int((a * d - b * c < 0).sum())
-    assert stats.binomtest(mirrored, 1_500).pvalue > 1e-4
-    assert stats.kstest(np.arctan2(c, a), stats.uniform(-np.pi, 2 * np.pi).cdf).pvalue > 1e-4
-    shifts = rows["system"][:, 1, 4:].ravel()
-    assert stats.kstest(shifts, stats.uniform(-1, 2).cdf).pvalue > 1e-4
-
-
-# --- instances ------------------------------------------------------------------------------------
 
 
 TENTHS = [tenths / 10 for tenths in range(4, 17) if tenths != 10]
@@ -204,12 +151,6 @@ def test_instances_scale_at_most_one_number_of_all_maps():
     assert len(variants) == 145
     assert set(np.unique(tenths)) == set(range(4, 17))
     assert stats.chisquare(counts).pvalue > 1e-4
-
-
-def test_without_factors_the_system_stays_as_it_is():
-    system = systems(1)[0]
-    words = streams.words(KEY, range(50))[0]
-    assert (iterated.weigh(system, PLANE, words, []) == system).all()
 
 
 def captured(monkeypatch, name, formula, ranges=None, **given) -> tuple:
@@ -252,71 +193,6 @@ def test_a_patch_is_any_choice_of_pixels_but_none():
 
 
 @flat
-def test_a_patch_of_one_pixel_is_the_point(formula):
-    single = some(formula, {"points": (50, 50), "patch": (1, 1)}, count=8, canvas=512) > 0
-    assert (single.sum(axis=(1, 2)) <= 50).all()
-    wide = some(formula, {"points": (50, 50), "patch": (8, 8)}, count=8, canvas=512) > 0
-    assert wide.sum() > 8 * single.sum()
-
-
-def test_an_orbit_is_stretched_to_six_pixels_from_the_edges():
-    """With the origin, where an orbit of FractalDB starts and which it draws."""
-    jumps = np.zeros((2, 12))
-    jumps[:, 9:11] = (5, 1), (2, 4)
-    image, space = np.empty((1, 64, 64), np.uint8), np.empty((3, 80))
-    grey = np.array([127], np.uint8)
-    iterated.draw_free(image, KEY, KEY, jumps, jumps[None], space, 1, grey)
-    rows_and_columns = np.array([(0, 0), (1 / 4, 1), (1, 2 / 5)]) * 52 + 6
-    assert np.argwhere(image[0]).tolist() == rows_and_columns.astype(int).tolist()
-
-
-def test_every_point_lays_its_own_patch_over_what_is_there():
-    """What is seen of a point that is hit again and again is its last patch."""
-    seen = set()
-    for count in range(40, 80):
-        image = np.empty((1, 64, 64), np.uint8)
-        jumps = np.zeros((1, 12))
-        jumps[0, 9:11] = 1, 1
-        space, grey = np.empty((3, count)), np.array([127], np.uint8)
-        iterated.draw_free(image, KEY, KEY, jumps, jumps[None], space, 3, grey)
-        corner = image[0, 59:62, 59:62]  # one pixel right of and below (58, 58)
-        last = np.array([count - 1], np.uint64) * np.uint64(streams.GOLDEN)
-        word = streams.mix(KEY + last)[0]
-        bits = int(iterated.patch_bits(word, 9))
-        assert corner.ravel().tolist() == [127 * (bits >> pixel & 1) for pixel in range(9)]
-        assert image[0, 10:58].sum() == image[0, 62:].sum() == 0
-        seen.add(bits)
-    assert len(seen) > 30
-
-
-def test_the_chances_of_the_maps_stay_those_of_the_category():
-    """A weight that takes the volume of one map away does not take the map away."""
-    system = np.zeros((2, 12))
-    system[:, [0, 4, 8]] = 0.01, 0.01, 1
-    system[:, 9] = -1, 1
-    weighted = system.copy()
-    weighted[1, :2] = 0
-    image, space = np.empty((1, 64, 64), np.uint8), np.empty((3, 2_000))
-    grey = np.array([255], np.uint8)
-    iterated.draw_free(image, KEY, KEY, system, weighted[None], space, 1, grey)
-    assert abs(np.mean(space[0] > 0) - 0.5) < 0.05
-    iterated.draw_solid(image, KEY, system, weighted[None], space, np.eye(2)[:1], grey)
-    assert abs(np.mean(space[0] > 0) - 0.5) < 0.05
-
-
-def test_a_weighted_system_that_diverges_leaves_the_category_s_own():
-    system = systems(1)[0]
-    system[:, 6:8], system[:, 8], system[:, 11] = 0, 1, 0
-    own, other = np.empty((2, 1, 64, 64), np.uint8)
-    space, grey = np.empty((3, 3_000)), np.array([255], np.uint8)
-    system[:, :6] *= 0.5
-    for image, weighted in ((own, system), (other, system * 9)):
-        iterated.draw_free(image, KEY, KEY, system, weighted[None], space, 1, grey)
-    assert own.any()
-    assert np.array_equal(own, other)
-
-
-@flat
 def test_instances_are_mirrored_along_either_axis(formula):
     """With no change of weight or window, mirror images of nearly the same attractor."""
     still = {"weight": (0, 0)} if formula is free else {"weight": (1, 1), "shift": (0, 0)}
@@ -349,58 +225,12 @@ def test_contractive_instances_scale_one_map_which_still_contracts(monkeypatch):
         assert stats.kstest(factors, stats.uniform(0.8, top - 0.8).cdf).pvalue > 1e-4
 
 
-def test_a_factor_that_no_map_stands_leaves_a_contractive_system_alone(monkeypatch):
-    ranges = {"maps": (2, 2), "contraction": (8, 8), "weight": (2, 2), "points": (9, 9)}
-    given = captured(monkeypatch, "draw_contractive", contractive, ranges, count=20)
-    own = contractive.categories(ranges, seed=0, categories=[0])[0]["system"][:2]
-    assert (given[3][:, :, PLANE] == own).all()
-
-
 def test_contractive_orbits_start_at_the_fixed_point_of_the_first_map(monkeypatch):
     given = captured(monkeypatch, "draw_contractive", contractive, {"points": (9, 9)}, count=30)
     for system, start in zip(given[3], given[4], strict=True):
         a, b, c, d, e, f = system[0, PLANE]
         x, y = start
         assert (a * x + b * y + e, c * x + d * y + f) == pytest.approx((x, y), abs=1e-9)
-
-
-def test_the_window_moves_and_zooms():
-    still = {"weight": (1, 1), "patch": (1, 1), "maps": (3, 3)}
-    whole = some(contractive, {**still, "scale": (1, 1), "shift": (0, 0)}, canvas=63)[0]
-    y, x = np.nonzero(whole)
-    assert {y.min(), x.min()} <= {0, 1}
-    assert {y.max(), x.max()} <= {61, 62}
-    half = some(contractive, {**still, "scale": (2, 2), "shift": (0, 0)}, canvas=125)[0]
-    y, x = np.nonzero(half)
-    assert {y.min(), x.min()} <= {30, 31, 32}
-    assert {y.max(), x.max()} <= {92, 93, 94}
-    away = some(contractive, {**still, "scale": (0.5, 0.5), "shift": (1, 1)}, canvas=63)[0]
-    assert not away.any()
-
-
-def test_windows_are_drawn_for_each_axis_and_instance(monkeypatch):
-    given = captured(monkeypatch, "draw_contractive", contractive, {"points": (9, 9)}, count=600)
-    shift, scale = np.moveaxis(given[5], 2, 0)
-    for axis in range(2):
-        assert stats.kstest(shift[:, axis], stats.uniform(-0.2, 0.4).cdf).pvalue > 1e-4
-        assert stats.kstest(scale[:, axis], stats.uniform(0.5, 1.5).cdf).pvalue > 1e-4
-    columns = np.concatenate([shift, scale], axis=1)
-    assert np.abs(np.corrcoef(columns, rowvar=False) - np.eye(4)).max() < 0.15
-
-
-@all_three
-def test_grey_is_that_of_the_instance(formula):
-    images = some(formula, {"grey": (90, 93)}, count=30)
-    assert {tuple(np.unique(image)) for image in images} == {(0, g) for g in range(90, 94)}
-
-
-@all_three
-def test_one_point_is_drawn_in_the_picture(formula):
-    ranges = {"points": (1, 1), "patch": (1, 1)}
-    if formula is solid:
-        del ranges["patch"]
-    images = some(formula, ranges, count=5, canvas=16)
-    assert ((images > 0).sum(axis=(1, 2)) == 1).all()
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270, 33])
@@ -426,32 +256,3 @@ def test_the_camera_is_that_of_the_authors(degrees):
     # The centroid of the points drawn is off the middle by about 1 in 100.
     assert distance.min(axis=0).max() < 6
     assert distance.min(axis=1).max() < 6
-
-
-def test_a_whole_turn_shows_the_same():
-    front = some(solid, {"view": (0, 0)}, count=3)
-    assert np.array_equal(front, some(solid, {"view": (-360, -360)}, count=3))
-    assert np.array_equal(front, some(solid, {"view": (360, 360)}, count=3))
-    assert not np.array_equal(front, some(solid, {"view": (40, 40)}, count=3))
-
-
-def test_rows_hold_the_system_that_render_draws():
-    row = contractive.categories(None, seed=6, categories=[4])[0]
-    six = row["system"][: row["maps"]]
-    x, y = np.zeros(2)
-    reached = []
-    rng = np.random.default_rng(0)
-    chance = np.abs(six[:, 0] * six[:, 3] - six[:, 1] * six[:, 2])
-    for k in rng.choice(len(six), size=100_000, p=chance / chance.sum()):
-        a, b, c, d, e, f = six[k]
-        x, y = a * x + b * y + e, c * x + d * y + f
-        reached.append((x, y))
-    points = np.array(reached)
-    x, y = ((points - points.min(axis=0)) / np.ptp(points, axis=0) * 31).astype(int).T
-    ranges = {"weight": (1, 1), "patch": (1, 1), "scale": (1, 1), "shift": (0, 0)}
-    image = some(contractive, ranges, seed=6, category=4, canvas=32)[0] > 0
-    mirrors = [image, image[:, ::-1], image[::-1], image[::-1, ::-1]]
-    mirrors += [mirror.T for mirror in mirrors]
-    near = [maximum_filter(mirror, 3)[y, x].mean() for mirror in mirrors]
-    assert max(near) > 0.999
-    assert sorted(near)[6] < 0.97

@@ -5,17 +5,10 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from explorer import formulas
 
 atom = formulas.get("visual_atom")
-
-
-def test_registry():
-    assert "visual_atom" in formulas.names()
-    assert formulas.get("visual_atom").name == "visual_atom"
 
 
 def test_an_unknown_formula_names_the_nearest():
@@ -31,14 +24,6 @@ def test_names_are_unique_and_defaults_legal():
         assert len({*known, *formula.groups}) == len(known) + len(formula.groups)
         assert set().union(*formula.groups.values()) <= set(known)
         assert formula.resolve({p.name: p.default for p in formula.parameters}) == formula.resolve()
-
-
-def test_nothing_given_is_best_practice():
-    full = atom.resolve(None)
-    assert full == atom.resolve({})
-    assert full["quantization"] == (200, 1000)
-    assert full["amplitude_2"] == (0.5, 0.5)
-    assert list(full) == [parameter.name for parameter in atom.parameters]
 
 
 def test_a_group_sets_its_members():
@@ -57,16 +42,10 @@ def test_ends_become_the_parameter_s_kind():
     ("ranges", "parameter", "message"),
     [
         ({"frequncy": (0, 1)}, "frequncy", "did you mean 'frequency'"),
-        ({"orbits": (9, 3)}, "orbits", "9..3: low is above high"),
         ({"orbits": (-1, 3)}, "orbits", r"-1: must be in 0..2000 \(orbits\)"),
-        ({"orbits": (0, 2001)}, "orbits", "2001: must be in"),
-        ({"orbits": (0.5, 3)}, "orbits", "0.5: must be an integer"),
-        ({"noise": (0, float("nan"))}, "noise", "nan: must be in"),
         ({"noise": (0, float("inf"))}, "noise", "inf: must be in"),
-        ({"noise": (0,)}, "noise", "give two numbers"),
         ({"noise": 3}, "noise", "give two numbers"),
         ({"noise": "03"}, "noise", "give two numbers"),
-        ({"noise": (0, "3")}, "noise", "give a number"),
         ({"noise": (False, True)}, "noise", "give a number"),
         ({"amplitude": (0, 99)}, "amplitude", "99: must be in"),
         ({"frequency": (0, 1), "frequency_1": (0, 1)}, "frequency_1", "group 'frequency'"),
@@ -80,16 +59,6 @@ def test_an_illegal_range_is_refused(ranges, parameter, message):
     assert "\n" not in str(error.value)
     with pytest.raises(formulas.RangeError, match=message):
         atom.render(ranges, seed=0, category=0, instances=range(1), canvas=16)
-
-
-@given(st.data())
-def test_any_legal_range_is_accepted(data):
-    ranges = {}
-    for parameter in atom.parameters:
-        number = st.integers if parameter.kind is int else st.floats
-        ends = st.tuples(*[number(parameter.low, parameter.high)] * 2)
-        ranges[parameter.name] = tuple(sorted(data.draw(ends)))
-    assert atom.resolve(ranges) == ranges
 
 
 def test_errors_survive_the_way_from_a_worker():

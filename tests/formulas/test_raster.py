@@ -52,20 +52,6 @@ def test_many_segments_of_all_lengths(side):
         assert np.array_equal(drawn(points, side), expected(points, side))
 
 
-def test_long_segments_inside_a_large_canvas():
-    rng = np.random.default_rng(0)
-    points = [tuple(map(int, point)) for point in rng.integers(0, 4000, (200, 2))]
-    assert np.array_equal(drawn(points, 4000), expected(points, 4000))
-
-
-def test_every_direction_inside_the_canvas():
-    side = 101
-    for x in range(side):
-        for end in ((x, 0), (0, x), (x, side - 1), (side - 1, x)):
-            points = [(50, 50), end]
-            assert np.array_equal(drawn(points, side), expected(points, side))
-
-
 def test_a_line_drawn_by_itself_has_both_ends():
     canvas = raster.canvas_array(20)
     raster.line(canvas, 3, 4, 9, 4, np.uint8(7))
@@ -85,11 +71,3 @@ def test_a_hidden_segment_is_not_drawn():
     assert image[2, 2:13].all()
     assert image[2:12, 12].all()
     assert np.count_nonzero(image) == 21 - 1  # the last corner belongs to the hidden segment
-
-
-@pytest.mark.parametrize("side", [1, 16, 383, 384, 512, 1024])
-def test_a_canvas_has_rows_of_an_odd_number_of_cache_lines(side):
-    canvas = raster.canvas_array(side)
-    assert canvas.shape[0] == side + 2 * raster.GUARD
-    assert canvas.shape[1] >= canvas.shape[0]
-    assert canvas.shape[1] % 128 == 64

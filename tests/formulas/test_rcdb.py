@@ -42,34 +42,6 @@ def test_pixels_are_those_of_the_plain_definition(quantization, orbit, noise, ca
     assert np.array_equal(one(ranges, seed=seed, canvas=canvas), expected)
 
 
-def test_one_quiet_orbit_is_one_circle():
-    ranges = {**QUIET, "orbits": (1, 1), "radius": (20, 20), "quantization": (400, 400)}
-    y, x = np.nonzero(one(ranges) == 0)
-    assert np.abs(np.hypot(x + 0.5 - 32, y + 0.5 - 32) - 20).max() < 1.5
-    assert len(x) > 100
-
-
-def test_line_width_and_noise_push_orbits_outward():
-    nine = {**QUIET, "orbits": (9, 9), "radius": (5, 5), "quantization": (90, 90)}
-    y, x = np.nonzero(one({**nine, "line_width": (2, 2)}) == 0)
-    assert abs(np.hypot(x + 0.5 - 32, y + 0.5 - 32).max() - (5 + 9 * 2)) < 1.5
-    y, x = np.nonzero(one({**nine, "noise": (2, 2)}) == 0)
-    # The mean step is η, as the noise has mean zero, and single steps are up to 2.92 η.
-    assert 14 < np.hypot(x + 0.5 - 32, y + 0.5 - 32).mean() < 30
-
-
-def test_instances_of_a_category_differ_in_centre_and_axes():
-    ranges = {**QUIET, "orbits": (1, 1), "quantization": (60, 60), "radius": (20, 40)}
-    del ranges["oval_rate"], ranges["position"]
-    ranges["position"] = (-0.2, 0.2)
-    boxes = set()
-    for instance in range(8):
-        y, x = np.nonzero(one(ranges, instance=instance, canvas=256) == 0)
-        boxes.add((np.ptp(x), np.ptp(y), x.min(), y.min()))
-    assert len({box[:2] for box in boxes}) > 6
-    assert len({box[2:] for box in boxes}) > 6
-
-
 @pytest.mark.parametrize("ends", [(3, 200), (3, 4), (50, 400), (9, 9), (4000, 4096)])
 def test_quantization_is_a_truncated_exponential(ends):
     low, high = ends
@@ -83,11 +55,3 @@ def test_quantization_is_a_truncated_exponential(ends):
     counts, expected = np.bincount(bins, counts), np.bincount(bins, expected)
     counts, expected = counts[expected > 0], expected[expected > 0]
     assert len(counts) == 1 or stats.chisquare(counts, expected).pvalue > 1e-4
-
-
-def describe(image: np.ndarray) -> list[float]:
-    """Ink coverage, mean grey of the ink, ink in the upper half, ink at the border."""
-    ink = image < 255
-    border = np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
-    grey = image[ink].mean() if ink.any() else 255.0
-    return [ink.mean(), grey, ink[: len(ink) // 2].mean(), border.mean()]

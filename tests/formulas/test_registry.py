@@ -11,10 +11,10 @@ import pytest
 
 from explorer import formulas
 from explorer import images as dataset
-from explorer import study as config
 from explorer.errors import InputError
 from explorer.formulas import plugins
 from explorer.store.runs import provenance
+from explorer.study import find_formula, load_study
 
 MODULE = """\
 from explorer.formulas.perlin import Perlin
@@ -119,9 +119,9 @@ def test_a_broken_family_is_one_line_and_in_no_other_s_way(install, module, reas
     assert "\n" not in said
     assert str(pickle.loads(pickle.dumps(caught.value))) == said  # noqa: S301
     with pytest.raises(InputError) as refused:
-        config.parse_ranges("grain", ())
+        find_formula("grain")
     assert str(refused.value).startswith(f"formula: 'grain': {GRAIN} {reason}")
-    assert config.load_study("frequency_range").space.formula == "visual_atom"
+    assert load_study("frequency_range").space.formula == "visual_atom"
 
 
 def test_an_entry_point_of_nothing_is_in_no_other_s_way(install):
@@ -150,12 +150,6 @@ def test_our_own_name_means_our_own_formula(install):
     assert said in str(collision)
 
 
-def test_an_unknown_name_offers_those_of_other_packages_too(install):
-    install("grain = acme_grain:Grain")
-    with pytest.raises(formulas.UnknownFormula, match="did you mean 'grain'"):
-        formulas.get("grian")
-
-
 def test_a_dataset_and_a_run_say_which_package_drew_them(install, tmp_path):
     install("grain = acme_grain:Grain")
     plan = dataset.Plan("grain", None, categories=1, instances=1, canvas=16, size=16, seed=0)
@@ -166,11 +160,6 @@ def test_a_dataset_and_a_run_say_which_package_drew_them(install, tmp_path):
     manifest.write_text(manifest.read_text().replace("acme-grain 1.2", "acme-grain 1.1"))
     with pytest.raises(InputError, match=r"another dataset \(package acme-grain 1.1, not"):
         dataset.export_npz(plan, tmp_path / "set")
-
-
-def test_a_run_without_other_packages_says_so(monkeypatch):
-    monkeypatch.setattr(plugins, "offered", dict)
-    assert provenance()["families"] is None
 
 
 def test_the_list_shows_families_of_others_and_what_is_broken(install):

@@ -28,24 +28,6 @@ def test_keys_differ_in_formula_seed_and_category():
     assert len(np.unique(seen)) == 9 * 500
 
 
-def test_a_key_depends_on_its_own_category_only():
-    assert streams.keys("a", 3, [7, 2])[1] == streams.keys("a", 3, range(5))[2]
-
-
-def test_words_of_different_purposes_are_uncorrelated():
-    words = streams.words(streams.keys("a", 0, range(20_000)), range(6))
-    assert words.shape == (20_000, 6)
-    correlation = np.corrcoef(streams.floats(words, 0.0, 1.0), rowvar=False)
-    assert np.abs(correlation - np.eye(6)).max() < 0.04
-
-
-def test_floats_are_uniform_between_the_ends():
-    drawn = streams.floats(streams.words(streams.keys("a", 1, range(20_000)), [0])[:, 0], -2, 3)
-    assert drawn.min() >= -2
-    assert drawn.max() <= 3
-    assert stats.kstest(drawn, stats.uniform(-2, 5).cdf).pvalue > 0.001
-
-
 def test_integers_are_uniform_and_reach_both_ends():
     drawn = streams.integers(streams.words(streams.keys("a", 1, range(21_000)), [0])[:, 0], -3, 3)
     counts = np.bincount(drawn + 3, minlength=7)

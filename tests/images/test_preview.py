@@ -18,13 +18,6 @@ def preview(explorer, tmp_path, monkeypatch):
     return preview
 
 
-def test_the_same_command_draws_the_same_file(preview, tmp_path):
-    preview("perlin", *SMALL)
-    before = (tmp_path / "new" / "sheet.png").read_bytes()
-    preview("perlin", *SMALL)
-    assert (tmp_path / "new" / "sheet.png").read_bytes() == before
-
-
 def test_several_formulas_are_side_by_side(preview):
     one, two = preview("perlin", *SMALL), preview("perlin", "rcdb", *SMALL)
     assert 1.5 * one.width < two.width < 2.5 * one.width

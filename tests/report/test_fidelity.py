@@ -91,9 +91,9 @@ def test_formats(several):
     assert "Order in the reference: to\\_20 90.0, to\\_40 80.0" in markdown
     assert r"\label{tab:f-fidelity}" in render(found, "latex")
     entries = [*csv.DictReader(io.StringIO(render(found, "csv")))]
-    assert float(entries[4]["kendall"]) == found.rows[4].kendall.observed
+    assert float(entries[4]["kendall.observed"]) == found.rows[4].kendall.observed
     assert float(entries[4]["kendall.true.low"]) == found.rows[4].kendall.true.low
-    assert entries[-1]["kendall"] == ""
+    assert entries[-1]["kendall.observed"] == ""
     assert json.loads(render(found, "json"))["rows"][0]["kendall"]["observed"] is None
 
 

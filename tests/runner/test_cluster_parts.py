@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer import identity
+from explorer import identity, store
 from explorer.errors import InputError, OutageError
 from explorer.runner import cluster, run_study
 from explorer.runner.trainable import REPORT, EvaluateTrainable, Failure, SameCode
@@ -56,7 +56,6 @@ def test_half_done_trials_are_kept_where_the_driver_is_or_in_the_cache(tmp_path,
 def config(**changes):
     return {
         "evaluate": lambda *_, **__: iter(()),
-        "threads": 1,
         "study": "mine",
         "directory": "/no/such/folder",
         "families": [],
@@ -90,11 +89,9 @@ def test_a_worker_without_the_formula_says_so(monkeypatch):
 
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "http://127.0.0.1:8265"])
 def test_a_client_outside_the_cluster_is_sent_to_submit(study, sqlite_url, address):
-    from explorer import store as db
-
-    storage = db.connect(sqlite_url, create=True)
+    database = store.connect(sqlite_url, create=True)
     with pytest.raises(InputError, match="explorer submit"):
-        run_study(study, storage, listener=lambda *_: None, address=address)
+        run_study(study, database, address=address)
 
 
 def test_a_ray_that_does_not_start_is_one_line(study, monkeypatch):

@@ -4,61 +4,23 @@ import os
 import signal
 import time
 import weakref
-from dataclasses import dataclass, field
 
-import optuna
 import pytest
 import sqlalchemy as sa
-from optuna.trial import TrialState
 
-from explorer import store as db
-from explorer import study as config
+from explorer import store
+from explorer import study as studies
 from explorer.errors import InputError, OutageError
 from explorer.runner import driver, run_study
 from explorer.store import tables
 from tests.conftest import STUDY
-
-
-@dataclass
-class Told:
-    """A listener that writes down what it is told."""
-
-    events: list = field(default_factory=list)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
-    def started(self, number, arm, replicate):
-        self.events.append(("started", number, arm, replicate))
-
-    def rung(self, number, images_seen, accuracy):
-        self.events.append(("rung", number, images_seen, accuracy))
-
-    def finished(self, number, state, accuracy, seconds, failure):
-        assert seconds >= 0
-        self.events.append(("finished", number, state, accuracy, failure))
-
-    def of(self, kind):
-        return [event[1:] for event in self.events if event[0] == kind]
+from tests.store.play import arms, rows
 
 
 @pytest.fixture
-def told():
-    return Told()
-
-
-@pytest.fixture
-def storage(sqlite_url):
-    return db.connect(sqlite_url, create=True)
-
-
-def run(study, storage, told, evaluate, **options):
-    return run_study(
-        study, storage, listener=lambda _queue, _workers: told, evaluate=evaluate, **options
-    )
+def database(sqlite_url):
+    with store.connect(sqlite_url, create=True) as database:
+        yield database
 
 
 def make_evaluate(tmp_path):
@@ -72,26 +34,25 @@ def make_evaluate(tmp_path):
             return False
         return True
 
-    def evaluate(ranges, protocol, seed, *, formula):
+    def evaluate(ranges, protocol, *, seed, formula):
         from explorer.scores import Rung, Scores
 
         assert formula == "visual_atom"
         assert protocol.dataset.categories == 8
-        yield Rung(10, 0.25, 2.0, 1.0)
+        if ranges:
+            yield Rung(128, 0.25, 2.0, 1.0)
         if ranges is None and os.path.exists(f"{mishaps}/raise"):  # noqa: PTH110
             raise ValueError("first line\nthe reason")
         if os.path.exists(f"{mishaps}/kill") and claim("killed"):  # noqa: PTH110
             os.kill(os.getpid(), signal.SIGKILL)
-        yield Rung(20, 0.5, 1.0, 2.0)
         accuracy = 0.6 if ranges is None else 0.7 + ranges["frequency"][1] / 100
+        row = {"images_seen": 9, "loss": 1.0, "accuracy": None, "seconds": 0.1}
         return Scores(
             accuracy + seed / 1000,
             {"digits": accuracy},
             variety={} if ranges is None else {"vendi_pixels": 3.0},
             seconds={"total": 1.5},
-            epochs=[
-                {"phase": "finetune", "epoch": 1, "images_seen": 9, "loss": 1.0, "seconds": 0.1}
-            ],
+            epochs=[{"phase": "finetune", "epoch": 1, **row}],
             host=f"process {os.getpid()}",
             device="cpu",
         )
@@ -99,70 +60,60 @@ def make_evaluate(tmp_path):
     return evaluate
 
 
-def test_a_study_runs_to_its_end_in_workers_that_are_used_again(study, storage, told, tmp_path):
-    interrupted = run(study, storage, told, make_evaluate(tmp_path), workers=2)
-    assert not interrupted
-    trials = optuna.load_study(study_name="mine", storage=storage).get_trials()
-    assert [t.state for t in trials] == [TrialState.COMPLETE] * 6
-    by_slot = {(t.user_attrs["arm"], t.user_attrs["replicate"]): t for t in trials}
-    assert len(by_slot) == 6
-    waves = by_slot["waves", 1]
-    assert waves.value == pytest.approx(0.901)
-    assert waves.intermediate_values == {10: 0.25, 20: 0.5}
-    assert waves.user_attrs["variety.vendi_pixels"] == 3.0
-    assert waves.user_attrs["seconds.total"] == 1.5
-    assert waves.user_attrs["accuracy.digits"] == pytest.approx(0.9)
-    # Six trials, but never more than two processes (one, if it is done before the other starts).
-    assert len({t.user_attrs["host"] for t in trials}) <= 2
-    with storage.engine.connect() as connection:
-        assert len(connection.execute(sa.select(tables.epochs)).all()) == 6
-    assert len(told.of("started")) == len(told.of("finished")) == 6
-    assert len(told.of("rung")) == 12
+def test_a_study_runs_to_its_end_in_workers_that_are_used_again(study, database, tmp_path):
+    described = []
+    evaluate = make_evaluate(tmp_path)
 
-    again = Told()
-    run(study, storage, again, make_evaluate(tmp_path))
-    assert again.events == []
+    def describe(*arguments):
+        described.append(arguments)
+
+    assert not run_study(study, database, workers=2, evaluate=evaluate, describe=describe)
+    stored = rows(database)
+    assert [row["state"] for row in stored] == ["COMPLETE"] * 6
+    (first, second) = rows(database, arm="waves")
+    assert (first["accuracy"], second["accuracy"]) == pytest.approx((0.9, 0.901))
+    assert (first["seconds"], first["device"]) == (1.5, "cpu")
+    # Six replicates, but never more than two processes (one, if it is fast).
+    assert len({row["host"] for row in stored}) <= 2
+    trials = arms(database)
+    assert [trial.value for trial in trials] == pytest.approx([0.7005, 0.9005])
+    assert described == [(database, "mine", t.user_attrs["arm"], t.number) for t in trials]
+    with database.engine.connect() as connection:
+        for table, count in ((tables.rungs, 4), (tables.epochs, 6)):
+            assert len(connection.execute(sa.select(table)).all()) == count
+    # Nothing is left to do, and Ray is not even started.
+    assert not run_study(study, database, address="127.0.0.1:1")
+    assert rows(database) == stored
 
 
-def test_what_raises_fails_with_its_reason_and_the_rest_goes_on(study, storage, told, tmp_path):
+def test_what_raises_fails_with_its_reason_and_the_rest_goes_on(study, database, tmp_path):
     (tmp_path / "raise").touch()
-    run(study, storage, told, make_evaluate(tmp_path), workers=1)
-    trials = optuna.load_study(study_name="mine", storage=storage).get_trials()
-    failed = [t for t in trials if t.state == TrialState.FAIL]
-    assert [t.user_attrs["arm"] for t in failed] == ["scratch", "scratch"]
-    assert {t.user_attrs["failure"] for t in failed} == {"the reason"}
-    assert failed[0].intermediate_values == {10: 0.25}
-    assert sum(t.state == TrialState.COMPLETE for t in trials) == 4
-
+    run_study(study, database, evaluate=make_evaluate(tmp_path), workers=1)
+    failed = rows(database, state="FAIL")
+    assert [(row["arm"], row["reason"]) for row in failed] == [("scratch", "the reason")] * 2
+    assert len(rows(database, state="COMPLETE")) == 4
     (tmp_path / "raise").unlink()
-    run(study, storage, told, make_evaluate(tmp_path), workers=1, retry_failed=True)
-    trials = optuna.load_study(study_name="mine", storage=storage).get_trials()
-    assert sum(t.state == TrialState.COMPLETE for t in trials) == 6
+    run_study(study, database, evaluate=make_evaluate(tmp_path), workers=1, retry_failed=True)
+    assert len(rows(database, state="COMPLETE")) == 6
 
 
-def test_a_killed_worker_costs_one_attempt(study, storage, told, tmp_path):
+def test_a_killed_worker_costs_one_attempt(study, database, tmp_path):
     (tmp_path / "kill").touch()
-    run(study, storage, told, make_evaluate(tmp_path), workers=2)
-    trials = optuna.load_study(study_name="mine", storage=storage).get_trials()
-    complete = [t for t in trials if t.state == TrialState.COMPLETE]
-    failed = [t for t in trials if t.state == TrialState.FAIL]
-    assert len(complete) == 6
-    assert len(failed) == 1
-    assert failed[0].user_attrs["failure"].startswith("worker died")
-    again = next(t for t in complete if t.user_attrs.get("continues") == failed[0].number)
-    for key in ("arm", "replicate", "seed", "ranges"):
-        assert again.user_attrs[key] == failed[0].user_attrs[key]
+    run_study(study, database, evaluate=make_evaluate(tmp_path), workers=2)
+    (failed,) = rows(database, state="FAIL")
+    assert failed["reason"].startswith("worker died")
+    assert len(rows(database, state="COMPLETE")) == 6
+    again = rows(database, arm=failed["arm"], replicate=failed["replicate"])[-1]
+    for kept in ("seed", "ranges", "trial"):
+        assert again[kept] == failed[kept]
 
 
-def test_a_trial_is_stopped_at_a_rung_and_its_worker_is_used_again(
-    write_study, storage, told, tmp_path
-):
+def test_an_arm_is_stopped_at_a_rung_and_its_worker_is_used_again(write_study, database, tmp_path):
     text = STUDY.replace("replicates: 2", "replicates: 2\npruner: {name: median, startup: 1}")
     write_study(text + "  other: {frequency: [0, 50]}\nbaseline: waves\n")
-    study = config.load_study("mine")
     closed = str(tmp_path / "closed")
 
-    def evaluate(ranges, protocol, seed, *, formula):
+    def evaluate(ranges, protocol, *, seed, formula):
         from explorer.scores import Rung, Scores
 
         del protocol, formula
@@ -177,42 +128,32 @@ def test_a_trial_is_stopped_at_a_rung_and_its_worker_is_used_again(
                 file.write(f"{high}\n")
             raise
 
-    run(study, storage, told, evaluate, workers=1)
-    trials = optuna.load_study(study_name="mine", storage=storage).get_trials()
-    assert len(trials) == 8
-    by_slot = {(t.user_attrs["arm"], t.user_attrs["replicate"]): t for t in trials}
-    pruned = {slot for slot, t in by_slot.items() if t.state == TrialState.PRUNED}
-    # In the first round the circles come first, and the baseline, which is never stopped.
-    assert pruned == {("circles", 1)}
-    assert by_slot["circles", 1].value == 0.0
-    assert by_slot["circles", 1].intermediate_values == {128: 0.0}
-    assert by_slot["other", 1].intermediate_values == {128: 0.5, 256: 0.9}
+    run_study(studies.load_study("mine"), database, evaluate=evaluate, workers=1)
+    stored = rows(database)
+    assert [r["arm"] for r in stored if r["state"] == "PRUNED"] == ["circles"] * 2
+    complete = [r for r in stored if r["state"] == "COMPLETE"]
+    assert len(complete) == 6
+    assert len({r["host"] for r in complete}) == 1
     assert (tmp_path / "closed").read_text() == "0.0\n"
-    complete = [t for t in trials if t.state == TrialState.COMPLETE]
-    assert len(complete) == 7
-    assert len({t.user_attrs["host"] for t in complete}) == 1
-    states = [state for _, state, _, _ in told.of("finished")]
-    assert (states.count("COMPLETE"), states.count("PRUNED")) == (7, 1)
 
 
-def test_a_database_that_is_gone_ends_the_run(study, storage, told, tmp_path, monkeypatch):
+def test_a_database_that_is_gone_ends_the_run(study, database, tmp_path, monkeypatch):
     """And does not leave it waiting for a trial that Tune has given up."""
     error = OutageError("the database has not answered")
 
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("explorer.search.Queue.complete", fail)
+    monkeypatch.setattr("explorer.store.Queue.complete", fail)
     with pytest.raises(OutageError, match="has not answered"):
-        run(study, storage, told, make_evaluate(tmp_path), workers=1)
-    states = [t.state for t in optuna.load_study(study_name="mine", storage=storage).get_trials()]
-    assert TrialState.FAIL in states
-    assert TrialState.RUNNING not in states
+        run_study(study, database, evaluate=make_evaluate(tmp_path), workers=1)
+    assert rows(database, state="RUNNING") == []
+    assert [row["failure_kind"] for row in rows(database, state="FAIL")] == ["interrupted"]
 
 
-def test_a_cluster_that_is_not_there(study, storage, told, tmp_path):
+def test_a_cluster_that_is_not_there(study, database, tmp_path):
     with pytest.raises(InputError, match=r"--address: '127.0.0.1:1': no cluster"):
-        run(study, storage, told, make_evaluate(tmp_path), address="127.0.0.1:1")
+        run_study(study, database, evaluate=make_evaluate(tmp_path), address="127.0.0.1:1")
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

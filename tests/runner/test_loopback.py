@@ -12,28 +12,20 @@ from tests.processes import family
 from tests.runner import listening
 
 PROGRAM = """\
-import sys, time
-from contextlib import nullcontext
+import time
 from pathlib import Path
-from explorer import study as config
-from explorer import runner
-from explorer import store as storage
+from explorer import runner, store, study
 from explorer.scores import Scores
 
-class Silent:
-    def __getattr__(self, name):
-        return lambda *_: None
-
-def evaluate(ranges, protocol, seed, *, formula):
+def evaluate(ranges, protocol, *, seed, formula):
     Path("running").touch()
     while not Path("looked").exists():
         time.sleep(0.05)
     yield from ()
     return Scores(0.5)
 
-database = storage.connect("sqlite:///study.db", create=True)
-runner.run_study(config.load_study("mine"), database, evaluate=evaluate, workers=1,
-                 listener=lambda *_: nullcontext(Silent()))
+with store.connect("sqlite:///study.db", create=True) as database:
+    runner.run_study(study.load_study("mine"), database, evaluate=evaluate, workers=1)
 """
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from explorer import files
-from explorer import study as config
+from explorer import study as studies
 from explorer.errors import InputError
 from explorer.runner import submit
 from explorer.runner.submit import _free_name, _staged
@@ -17,8 +17,8 @@ STORAGE = "postgresql://user@127.0.0.1/database"
 
 
 def staged(name, *protocols):
-    studies = config.load_studies(name, protocols=protocols)
-    with _staged(name, studies, protocols) as folder:
+    planned = studies.load_studies(name, protocols=protocols)
+    with _staged(name, planned, protocols) as folder:
         return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 

@@ -2,34 +2,33 @@
 
 import pytest
 
-from explorer import study as config
+from explorer import study as studies
 from explorer.identity import code
 from explorer.runner.trainable import REPORT, EvaluateTrainable
 from explorer.scores import Rung, Scores
 
 
 @pytest.fixture
-def asked(study, tmp_path):
+def configuration(study, tmp_path):
     return {
         "evaluate": None,
-        "threads": 1,
         "study": "mine",
         "directory": str(tmp_path),
         "families": ["visual_atom"],
         "code": code(["visual_atom"]),
         "formula": "visual_atom",
-        "protocol": config.load_protocol("smoke").model_dump(mode="json"),
+        "protocol": studies.load_protocol("smoke").model_dump(mode="json"),
         "ranges": study.space.complete({}),
         "seed": 0,
     }
 
 
-def test_a_stopped_trial_leaves_no_checkpoint_and_an_interrupted_one_does(asked, tmp_path):
+def test_a_stopped_trial_leaves_no_checkpoint_and_an_interrupted_one_does(configuration, tmp_path):
     folder = tmp_path / ".explorer" / "checkpoints" / "mine"
-    worker = EvaluateTrainable(dict(asked))
+    worker = EvaluateTrainable(dict(configuration))
     assert isinstance(worker.step()[REPORT], Rung)
     (stopped,) = folder.iterdir()
-    worker.reset({**asked, "seed": 1})
+    worker.reset({**configuration, "seed": 1})
     assert not stopped.exists()
     assert isinstance(worker.step()[REPORT], Rung)
     worker.stop()
@@ -37,17 +36,17 @@ def test_a_stopped_trial_leaves_no_checkpoint_and_an_interrupted_one_does(asked,
     assert interrupted != stopped
 
 
-def test_a_finished_trial_is_followed_by_the_next(asked):
-    def evaluate(_ranges, _protocol, seed, **_):
+def test_a_finished_trial_is_followed_by_the_next(configuration):
+    def evaluate(_ranges, _protocol, *, seed, **_):
         yield Rung(10, 0.5, 2.0, 1.0)
         if seed == 1:
             raise ValueError("no luck")
         return Scores(seed)
 
-    worker = EvaluateTrainable({**asked, "evaluate": evaluate})
+    worker = EvaluateTrainable({**configuration, "evaluate": evaluate})
     for seed, last in ((0, Scores(0)), (1, "ValueError: no luck"), (2, Scores(2))):
         if seed:
-            worker.reset({**asked, "evaluate": evaluate, "seed": seed})
+            worker.reset({**configuration, "evaluate": evaluate, "seed": seed})
         assert isinstance(worker.step()[REPORT], Rung)
         report = worker.step()[REPORT]
         assert getattr(report, "reason", report) == last

@@ -2,8 +2,10 @@
 
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager
 from itertools import count
+from typing import Any
 
 import optuna
 import psycopg
@@ -11,18 +13,19 @@ import pytest
 import sqlalchemy as sa
 from optuna.trial import TrialState
 
-from explorer import store as db
+from explorer import store
 from explorer.errors import OutageError
 from explorer.scores import Rung
-from explorer.search import Queue
 from explorer.store import retry, tables
+from tests.store.play import arms, rows, scores
 
 postgres = pytest.mark.postgres
 
 
 @pytest.fixture
-def storage(postgres_url):
-    return db.connect(postgres_url, create=True)
+def database(postgres_url):
+    with store.connect(postgres_url, create=True) as database:
+        yield database
 
 
 def stop_backends(url: str) -> None:
@@ -36,9 +39,9 @@ def stop_backends(url: str) -> None:
         connection.execute(sa.text(others))
 
 
-def lose_answers(storage, monkeypatch) -> list[int]:
+def lose_answers(engine, monkeypatch) -> list[int]:
     """Let the next commit get through and its answer get lost; the list says how often it was."""
-    lost, commit = [], storage.engine.dialect.do_commit
+    lost, commit = [], engine.dialect.do_commit
 
     def commit_and_hang_up(connection) -> None:
         commit(connection)
@@ -47,143 +50,89 @@ def lose_answers(storage, monkeypatch) -> list[int]:
             connection.dbapi_connection.close()
             raise psycopg.OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(storage.engine.dialect, "do_commit", commit_and_hang_up)
+    monkeypatch.setattr(engine.dialect, "do_commit", commit_and_hang_up)
     return lost
 
 
 @postgres
-def test_a_queue_outlasts_the_loss_of_its_connections(postgres_url, study, storage):
-    """Every 11th statement meets a server that has just hung up, in a transaction or before one."""
-    asked = count()
+def test_a_queue_outlasts_the_loss_of_its_connections(postgres_url, study, database):
+    """Now and then a statement meets a server that has just hung up, in a transaction or not."""
     stopped = []
 
-    def stop_now_and_then(*_) -> None:
-        if next(asked) % 11 == 10:
-            stop_backends(postgres_url)
-            stopped.append(1)
+    def stop(every: int) -> Callable[..., None]:
+        statements = count(1)
 
-    sa.event.listen(storage.engine, "before_cursor_execute", stop_now_and_then)
-    with db.Run(storage, study.name) as run:
-        queue = Queue(storage, study, run.run_id)
+        def stop_now_and_then(*_: object) -> None:
+            if next(statements) % every == 0:
+                stop_backends(postgres_url)
+                stopped.append(every)
+
+        return stop_now_and_then
+
+    # Optuna makes an arm in some eighty statements, which are repeated as a whole.
+    engines = {database.engine: stop(11), database.optuna.engine: stop(151)}
+    for engine, stop_now_and_then in engines.items():
+        sa.event.listen(engine, "before_cursor_execute", stop_now_and_then)
+    row = {"phase": "pretrain", "epoch": 1, "images_seen": 128, "loss": 1.0, "accuracy": None}
+    with store.Run(database, study.name) as run:
+        queue = store.Queue(database, study, run.run_id)
         queue.recover()
-        while (proposal := queue.take()) is not None:
-            queue.report(proposal.number, Rung(128, 0.25, 2.0, 1.0))
-            row = {"phase": "pretrain", "epoch": 1, "images_seen": 128, "loss": 1.0}
-            queue.complete(
-                proposal.number,
-                0.5,
-                {"host": "here"},
-                epochs=[{**row, "accuracy": None, "seconds": 1.0}],
-                result_key=f"{proposal.number:064d}",
-            )
-    sa.event.remove(storage.engine, "before_cursor_execute", stop_now_and_then)
-    assert len(stopped) > 10
-    trials = db.load_study(storage, study.name).trials
-    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 6
-    assert len({(t.user_attrs["arm"], t.user_attrs["replicate"]) for t in trials}) == 6
-    for trial in trials:
-        assert (trial.value, trial.intermediate_values) == (0.5, {128: 0.25})
-        assert len(db.load_epochs(storage, trial._trial_id)) == 1
-        assert db.recall(storage, f"{trial.number:064d}") == trial._trial_id
+        while (one := queue.take()) is not None:
+            queue.report(one, Rung(128, 0.25, 2.0, 1.0))
+            queue.complete(one, scores(epochs=[{**row, "seconds": 1.0}]))
+        queue.recover()
+    for engine, stop_now_and_then in engines.items():
+        sa.event.remove(engine, "before_cursor_execute", stop_now_and_then)
+    assert {*stopped} == {11, 151}
+    stored = rows(database)
+    assert [one["state"] for one in stored] == ["COMPLETE"] * 6
+    assert len({(one["arm"], one["replicate"]) for one in stored}) == 6
+    with database.engine.connect() as connection:
+        for table, wanted in ((tables.rungs, 6), (tables.epochs, 6)):
+            assert len(connection.execute(sa.select(table)).all()) == wanted
+    trials = [trial for trial in arms(database) if trial.state == TrialState.COMPLETE]
+    assert [(t.value, t.user_attrs["n"]) for t in trials] == [(0.5, 2)] * 2
+    assert all(trial.state.is_finished() for trial in arms(database))
 
 
 @postgres
-def test_a_trial_whose_end_was_stored_unheard_has_ended(storage, monkeypatch):
-    study = optuna.create_study(study_name="mine", storage=storage)
-    trial = study.ask()
-    trial.report(0.25, step=1)
-    # Not by Study.tell, whose first commit is that of a reader.
-    lost = lose_answers(storage, monkeypatch)
-    assert storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [0.75])
-    assert lost == [1]
-    (stored,) = db.load_study(storage, "mine").trials
-    assert (stored.state, stored.value) == (TrialState.COMPLETE, 0.75)
+def test_what_was_written_unheard_is_written_once(study, database, monkeypatch):
+    """The commit gets through and its answer is lost: whatever is asked for happens once."""
 
-
-@postgres
-def test_a_trial_that_another_has_ended_is_still_an_error(storage, monkeypatch):
-    study = optuna.create_study(study_name="mine", storage=storage)
-    trial_id = study.ask()._trial_id
-    storage.set_trial_state_values(trial_id, TrialState.FAIL)
-    lose_answers(storage, monkeypatch)
-    with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
-        storage.set_trial_state_values(trial_id, TrialState.COMPLETE, [0.75])
-
-
-@postgres
-@pytest.mark.parametrize("state", [TrialState.WAITING, TrialState.RUNNING])
-def test_a_trial_that_was_created_unheard_is_not_created_twice(storage, monkeypatch, state):
-    study = optuna.create_study(study_name="mine", storage=storage)
-    study.enqueue_trial({}, user_attrs={"arm": "before"})
-    lost = lose_answers(storage, monkeypatch)
-    template = optuna.trial.create_trial(state=state, user_attrs={"arm": "waves", "replicate": 1})
-    study.add_trial(template)
-    assert lost == [1]
-    study.enqueue_trial({}, user_attrs={"arm": "after"})
-    stored = db.load_study(storage, "mine").trials
-    assert [trial.user_attrs["arm"] for trial in stored] == ["before", "waves", "after"]
-    assert [trial.number for trial in stored] == [0, 1, 2]
-
-
-@postgres
-def test_a_trial_whose_creation_was_rolled_back_is_created(storage, monkeypatch):
-    study = optuna.create_study(study_name="mine", storage=storage)
-    create, tried = db.Database._get_prepared_new_trial, []
-
-    def fail_once(self: db.Database, study_id: int, template: object, session: object) -> object:
-        trial = create(self, study_id, template, session)
-        if not tried:
-            tried.append(trial.trial_id)
-            session.connection().connection.close()
-            raise sa.exc.OperationalError("INSERT", {}, psycopg.OperationalError("gone"))
-        return trial
-
-    monkeypatch.setattr(db.Database, "_get_prepared_new_trial", fail_once)
-    study.enqueue_trial({}, user_attrs={"arm": "waves"})
-    stored = db.load_study(storage, "mine").trials
-    assert [trial.user_attrs for trial in stored] == [{"arm": "waves"}]
-    assert len(tried) == 1
-
-
-@postgres
-def test_what_was_written_unheard_is_written_once(storage, monkeypatch):
-    study = optuna.create_study(study_name="mine", storage=storage)
-    study.enqueue_trial({})
-    trial_id = study.trials[0]._trial_id
-    row = {"phase": "pretrain", "epoch": 1, "images_seen": 1, "loss": 1.0, "seconds": 1.0}
-
-    def unheard(call: object, *arguments: object) -> object:
+    def unheard(call: Any, *arguments: Any, engine: sa.Engine = database.engine) -> Any:
         with monkeypatch.context() as patch:
-            lost = lose_answers(storage, patch)
+            lost = lose_answers(engine, patch)
             answer = call(*arguments)
         assert lost == [1]
         return answer
 
-    study_id = storage.get_study_id_from_name("mine")
-    assert unheard(lambda: db.take_waiting(storage, study_id, "run", [])).trial_id == trial_id
-    assert db.take_waiting(storage, study_id, "another", []) is None
-    begun = unheard(lambda: db.begin(storage, study_id, "run", [trial_id], {}))
-    assert (begun.number, len(study.trials)) == (1, 2)
-    ending = {"state": TrialState.COMPLETE, "values": [0.5], "result_key": "k" * 64}
-    unheard(lambda: db.write(storage, trial_id, epochs=[row], **ending))
-    with db.exclusive(storage, "mine", "run"):
-        pass
-    lock = unheard(lambda: db.exclusive(storage, "mine", "run").__enter__())
-    assert lock is None
-    unheard(db.rename, storage, "mine", "yours")
-    run = db.Run(storage, "yours")
+    run = store.Run(database, study.name)
     unheard(run.__enter__)
+    queue = store.Queue(database, study, run.run_id)
+    queue.recover()
+    scratch, first, second = (unheard(queue.take) for _ in range(3))
+    assert (scratch.arm, first.arm, second.arm) == ("scratch", "circles", "waves")
+    assert len(rows(database, state="RUNNING")) == 3
+    assert not unheard(queue.report, second, Rung(128, 0.25, 2.0, 1.0))
+    unheard(queue.complete, second, scores())
+    unheard(queue.die, first, "worker died")
+    assert [row["state"] for row in rows(database, arm="circles")] == ["FAIL", "WAITING", "WAITING"]
+    assert [row["state"] for row in rows(database, arm="waves")] == ["COMPLETE", "WAITING"]
+    lock = store.exclusive(database, study.name, run.run_id, "waves")
+    unheard(lock.__enter__)
+    unheard(lock.__exit__, None, None, None)
+    unheard(queue._arms._create, "many", second.ranges, engine=database.optuna.engine)
+    queue.recover()  # a trial that belongs to nothing is failed
+    running = [trial for trial in arms(database) if trial.state == TrialState.RUNNING]
+    assert [trial.user_attrs["arm"] for trial in running] == ["circles", "waves"]
     run.__exit__()
-    assert db.study_names(storage) == ["yours"]
-    assert len(db.load_epochs(storage, trial_id)) == 1
-    with storage.engine.connect() as connection:
-        assert connection.execute(sa.select(sa.func.count()).select_from(tables.runs)).scalar() == 1
+    assert len(store.load_runs(database, study.name)) == 1
 
 
 def test_a_queue_outlasts_a_lock_of_another_process(sqlite_url, study, monkeypatch):
     """SQLite gives up at once here, so that every wait is ours."""
-    monkeypatch.setattr("explorer.store.database._LOCK_SECONDS", 0)
-    storage = db.connect(sqlite_url, create=True)
+    monkeypatch.setattr("explorer.store.connection._LOCK_SECONDS", 0)
+    database = store.connect(sqlite_url, create=True)
     other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), check_same_thread=False)
     other.isolation_level = None
 
@@ -196,46 +145,44 @@ def test_a_queue_outlasts_a_lock_of_another_process(sqlite_url, study, monkeypat
         assert release.finished.is_set()
         release.join()
 
-    with db.Run(storage, study.name) as run:
+    with store.Run(database, study.name) as run:
         with locked():
-            queue = Queue(storage, study, run.run_id)
+            queue = store.Queue(database, study, run.run_id)
         with locked():
             queue.recover()
         with locked():
-            first = queue.take().number
+            first = queue.take()
         with locked():
-            queue.complete(first, 0.5)
+            queue.complete(first, scores())
         queue.take()
         with locked():
             queue.release()
-    states = [trial.state for trial in db.load_study(storage, study.name).trials]
-    assert [states.count(s) for s in (TrialState.COMPLETE, TrialState.FAIL)] == [1, 1]
-    assert len(states) == 6
+    states = [row["state"] for row in rows(database)]
+    assert [states.count(state) for state in ("COMPLETE", "FAIL", "WAITING")] == [1, 1, 5]
     other.close()
 
 
 def test_patience_has_an_end(sqlite_url, monkeypatch):
-    monkeypatch.setattr("explorer.store.database._LOCK_SECONDS", 0)
+    monkeypatch.setattr("explorer.store.connection._LOCK_SECONDS", 0)
     monkeypatch.setattr(retry, "PATIENCE_SECONDS", 0.2)
-    storage = db.connect(sqlite_url, create=True)
+    database = store.connect(sqlite_url, create=True)
     with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(OutageError, match=r"has not answered for .* database is locked"):
-            optuna.create_study(storage=storage)
+            store.Run(database, "mine").__enter__()
     other.close()
 
 
 def test_a_disk_that_is_full_is_one_line(sqlite_url):
-    storage = db.connect(sqlite_url, create=True)
+    database = store.connect(sqlite_url, create=True)
 
-    @sa.event.listens_for(storage.engine, "connect")
+    @sa.event.listens_for(database.engine, "connect")
     def leave_no_room(connection, _) -> None:
         connection.execute("PRAGMA max_page_count = 1")  # as many as there are: none can be added
 
-    storage.engine.dispose()
-    study = optuna.create_study(study_name="mine", storage=storage)
+    database.engine.dispose()
     with pytest.raises(OutageError, match="cannot be written: database or disk is full"):
-        study.set_user_attr("much", "x" * 2000 * 1000)
+        store.Run(database, "mine", "x" * 2000 * 1000).__enter__()
 
 
 def test_what_will_not_mend_itself_is_raised_at_once():
@@ -267,11 +214,11 @@ def test_what_will_not_mend_itself_is_raised_at_once():
     ],
 )
 def test_which_errors_pass(sqlstate, again):
-    class Said(psycopg.OperationalError):
+    class Refusal(psycopg.OperationalError):
         pass
 
-    Said.sqlstate = sqlstate
-    error = sa.exc.OperationalError("SELECT 1", {}, Said("words"))
+    Refusal.sqlstate = sqlstate
+    error = sa.exc.OperationalError("SELECT 1", {}, Refusal("words"))
     assert retry.transient(error) is again
     wrapped = optuna.exceptions.StorageInternalError("as Optuna says it")
     wrapped.__cause__ = error

@@ -1,166 +1,77 @@
-import math
-import sqlite3
+"""What ``explorer storage check`` says of a database."""
+
 from pathlib import Path
 
 import optuna
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner
-from optuna.trial import TrialState, create_trial
 
-from explorer import store as db
-from explorer.cli import cli
+from explorer import store
 from explorer.store import tables
-from tests.store import put
+from tests.store.play import rows, run_all
 
-RUNNING = TrialState.RUNNING
-
-
-def add(study: optuna.Study, *, arm: str = "waves", state: TrialState, **given: object) -> None:
-    given.setdefault("user_attrs", {"arm": arm, "replicate": 0})
-    study.add_trial(create_trial(state=state, **given))
+REPLICATES = tables.replicates
 
 
 @pytest.fixture
-def storage(sqlite_url):
-    storage = db.connect(sqlite_url, create=True)
-    study = optuna.create_study(study_name="mine", storage=storage)
-    study.set_user_attr("definition", {})
-    add(study, state=TrialState.COMPLETE, value=0.5)
-    add(study, arm="circles", state=TrialState.FAIL)
-    add(study, arm="circles", state=TrialState.WAITING)
-    return storage
+def filled(either, study):
+    run_all(either, study)
+    return either
 
 
-@pytest.mark.usefixtures("storage")
-def test_a_sound_database(sqlite_url):
-    facts, problems = db.check(sqlite_url)
+def change(database, statement):
+    with database.engine.begin() as connection:
+        connection.execute(statement)
+
+
+def test_a_sound_database(filled, database_url):
+    facts, problems = store.check(database_url)
     assert facts == [
-        "schema 0003 of explorer, v3.2.0.a of Optuna",
-        "1 studies, 3 trials, 0 runs",
+        "schema arms1 of explorer, v3.2.0.a of Optuna",
+        "1 study, 6 attempts, 1 run",
     ]
     assert problems == []
 
 
-def test_a_trial_of_a_live_run_is_no_problem(storage, sqlite_url):
-    with db.Run(storage, "mine") as run:
-        attrs = {"arm": "circles", "replicate": 0, "run": run.run_id}
-        add(db.load_study(storage, "mine"), state=RUNNING, user_attrs=attrs)
-        assert db.check(sqlite_url)[1] == []
-    (problem,) = db.check(sqlite_url)[1]
-    assert problem == (
-        "mine: trials 3: RUNNING, but the run has died; explorer run-study mine takes them up again"
-    )
-
-
-def test_a_trial_of_no_run(storage, sqlite_url):
-    add(db.load_study(storage, "mine"), arm="circles", state=RUNNING)
-    (problem,) = db.check(sqlite_url)[1]
-    assert "mine: trials 3: RUNNING in no known run" in problem
-
-
-def test_a_slot_that_was_computed_twice(storage, sqlite_url):
-    add(db.load_study(storage, "mine"), state=TrialState.COMPLETE, value=0.25)
-    (problem,) = db.check(sqlite_url)[1]
-    assert problem == "mine: arm waves, replicate 0 is COMPLETE in trials 0, 3"
-
-
-def test_what_is_not_finite(storage, sqlite_url):
-    study = db.load_study(storage, "mine")
-    add(study, arm="a", state=TrialState.COMPLETE, value=math.inf)
-    add(study, arm="b", state=TrialState.PRUNED, intermediate_values={128: math.nan})
-    row = {"phase": "pretrain", "epoch": 1, "images_seen": 1, "loss": math.inf, "seconds": 1.0}
-    put.add_epochs(storage, study.trials[0]._trial_id, [row])
-    assert db.check(sqlite_url)[1] == [
-        "explorer_epochs: 1 rows have a loss that is not finite",
-        "mine: trial 3 has a value or a rung that is not finite",
-        "mine: trial 4 has a value or a rung that is not finite",
+def test_what_is_wrong_with_a_study(filled, database_url):
+    first, second, third = rows(filled)[:3]
+    again = {**first, "attempt": 2}
+    del again["id"]
+    change(filled, sa.insert(REPLICATES).values(again))
+    lost = REPLICATES.c.id == second["id"]
+    change(filled, sa.update(REPLICATES).where(lost).values(state="RUNNING"))
+    change(filled, sa.update(REPLICATES).where(REPLICATES.c.id == third["id"]).values(trial=9))
+    other = sa.update(REPLICATES).where(REPLICATES.c.id == rows(filled)[3]["id"])
+    change(filled, other.values(accuracy=None))
+    optuna.create_study(study_name="half", storage=filled.optuna).set_user_attr("copying", True)
+    change(filled, sa.insert(REPLICATES).values({**again, "study": "gone"}))
+    assert store.check(database_url)[1] == [
+        "gone: 1 replicates of a study that was deleted by another tool",
+        "half: is a copy that was cut short; make it again",
+        "mine: arm scratch, replicate 0 is COMPLETE 2 times",
+        "mine: arm scratch, replicate 1 is COMPLETE without a score",
+        "mine: arm circles, replicate 0: RUNNING, but the run has died; "
+        "explorer run-study mine takes them up again",
+        "mine: arm waves: its Optuna trial 9 is missing",
     ]
 
 
-def test_a_result_without_its_score(storage, sqlite_url):
-    failed = db.load_study(storage, "mine").trials[1]
-    put.remember(storage, "k" * 64, failed._trial_id)
-    assert db.check(sqlite_url)[1] == ["explorer_results: 1 rows name a trial that is not COMPLETE"]
+def test_an_arm_whose_trial_did_not_end(database, study, sqlite_url, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(KeyError):
+        patch.delattr(optuna.Study, "tell")
+        patch.setattr(optuna.Study, "tell", lambda *_, **__: {}["dead"], raising=False)
+        run_all(database, study)
+    assert "mine: trial 0: not ended, though all replicates are" in store.check(sqlite_url)[1][-1]
 
 
-def test_rows_that_a_tool_without_foreign_keys_has_left(storage, sqlite_url):
-    put.remember(storage, "k" * 64, db.load_study(storage, "mine").trials[0]._trial_id)
-    with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as tool:
-        tool.execute("UPDATE explorer_results SET trial_id = 999")
-    tool.close()
-    (problem,) = db.check(sqlite_url)[1]
-    assert problem.startswith("explorer_results: 1 rows belong to nothing")
-
-
-@pytest.mark.postgres
-def test_the_same_on_postgresql(postgres_url):
-    storage = db.connect(postgres_url, create=True)
-    study = optuna.create_study(study_name="mine", storage=storage)
-    study.set_user_attr("definition", {})
-    for arm in ("waves", "waves", "circles"):
-        add(study, arm=arm, state=TrialState.COMPLETE, value=0.5)
-    first, failed = (trial._trial_id for trial in study.trials[:2])
-    assert db.check(postgres_url)[1] == [
-        "mine: arm waves, replicate 0 is COMPLETE in trials 0, 1",
-    ]
-    row = {"phase": "pretrain", "images_seen": 1, "seconds": 1.0}
-    odd = [{**row, "epoch": e, "loss": loss} for e, loss in enumerate((math.inf, math.nan, 1.0))]
-    put.add_epochs(storage, first, odd)
-    put.remember(storage, "k" * 64, failed)
-    put.remember(storage, "l" * 64, first)
-    with storage.engine.begin() as connection:
-        for statement in (
-            "ALTER TABLE explorer_results DROP CONSTRAINT explorer_results_trial",
-            "UPDATE explorer_results SET trial_id = 999 WHERE result_key LIKE 'l%'",
-            f"UPDATE trials SET state = 'FAIL' WHERE trial_id = {failed}",  # noqa: S608
-        ):
-            connection.execute(sa.text(statement))
-    assert db.check(postgres_url)[1] == [
-        "explorer_results: 1 rows belong to no trial",
-        "explorer_epochs: 2 rows have a loss that is not finite",
-        "explorer_results: 1 rows name a trial that is not COMPLETE",
-    ]
-
-
-def test_numbers_that_stand_twice(storage, sqlite_url):
-    with storage.engine.begin() as connection:
-        connection.execute(sa.text("UPDATE trials SET number = 1 WHERE number = 2"))
-    assert db.check(sqlite_url)[1] == ["mine: its trials are not numbered from 0 on, each once"]
-
-
-def test_a_half_migrated_database(storage, sqlite_url):
-    with storage.engine.begin() as connection:
-        tables.locks.drop(connection)
-    (problem,) = db.check(sqlite_url)[1]
-    assert problem.startswith("is half migrated: explorer_locks is missing")
-
-
-def test_a_damaged_file(sqlite_url):
-    storage = db.connect(sqlite_url, create=True)
-    study = optuna.create_study(study_name="mine", storage=storage)
-    for _ in range(40):
-        study.add_trial(create_trial(value=0.5, user_attrs={"text": "x" * 500}))
-    with storage.engine.connect() as connection:
+def test_a_damaged_file(database, study, sqlite_url):
+    run_all(database, study)
+    with database.engine.connect() as connection:
         connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
-    storage.engine.dispose()
+    database.__exit__()
     file = Path(sqlite_url.removeprefix("sqlite:///"))
     whole = bytearray(file.read_bytes())
-    whole[-6 * 4096 :] = b"\x55" * (6 * 4096)
+    whole[-12 * 4096 :] = b"\x55" * (12 * 4096)
     file.write_bytes(whole)
-    ran = CliRunner().invoke(cli, ["storage", "check", sqlite_url], standalone_mode=False)
-    assert ran.exception is None
-    assert ran.return_value == 1
-    assert "wrong: the file is damaged" in ran.output or "wrong: cannot be" in ran.output
-
-
-def test_the_command(storage, sqlite_url):
-    ran = CliRunner().invoke(cli, ["storage", "check", sqlite_url], standalone_mode=False)
-    assert ran.return_value == 0
-    lines = ran.output.splitlines()
-    assert lines[0] == db.masked(sqlite_url)
-    assert lines[-1] == "sound"
-    add(db.load_study(storage, "mine"), state=TrialState.COMPLETE, value=0.25)
-    ran = CliRunner().invoke(cli, ["storage", "check", sqlite_url], standalone_mode=False)
-    assert ran.return_value == 1
-    assert ran.output.endswith("1 things are wrong\n")
+    problems = store.check(sqlite_url)[1]
+    assert "the file is damaged" in problems[0] or "cannot be" in problems[0]

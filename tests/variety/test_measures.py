@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from explorer import variety
-from explorer.variety import contours, pixels
+from explorer.variety import features, marks, similarity, spread
+from explorer.variety import spectrum as spectral
+
+random = np.random.default_rng
 
 
 def blank(n: int = 4, side: int = 16, grey: int = 0) -> np.ndarray:
@@ -28,36 +31,42 @@ def points(n: int, side: int = 32) -> np.ndarray:
     return images
 
 
+def pictures(vectors: np.ndarray, side: int = 8) -> np.ndarray:
+    """Return images whose pixels are the vectors, stretched over the grey levels."""
+    low, high = vectors.min(), vectors.max()
+    grey = (vectors - low) / (high - low) * 255
+    return grey.round().astype(np.uint8).reshape(-1, side, side)
+
+
 def labels(n: int, categories: int) -> np.ndarray:
     return np.arange(n, dtype=np.int64) % categories
 
 
 def coloured_noise(exponent: float, n: int = 64, side: int = 64) -> np.ndarray:
     """Return noise whose power falls as frequency^exponent."""
-    random = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.fftfreq(side)[None, :])
     frequency[0, 0] = np.inf
-    spectrum = np.fft.fft2(random.normal(size=(n, side, side))) * frequency ** (exponent / 2)
+    spectrum = np.fft.fft2(generator.normal(size=(n, side, side))) * frequency ** (exponent / 2)
     field = np.fft.ifft2(spectrum).real
     field /= np.abs(field).max(axis=(1, 2), keepdims=True)
     return np.round(127.5 + 127 * field).astype(np.uint8)
 
 
-# -- Vendi score ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("grey", [0, 255])
-def test_vendi_of_blank_images_is_one(grey: int):
-    assert variety.vendi_pixels(blank(grey=grey)) == pytest.approx(1)
-
-
-def test_vendi_of_identical_images_is_one():
-    assert variety.vendi_pixels(np.repeat(noise(1), 20, axis=0)) == pytest.approx(1)
+@pytest.mark.parametrize("grey", [0, 99, 255])
+def test_blank_images_have_no_variety(grey: int):
+    found = variety.measure(blank(side=64, grey=grey), labels(4, 2))
+    assert found.pop("compressed_bits") < 0.1
+    assert found.pop("vendi_pixels") == pytest.approx(1)
+    assert found.pop("vendi_features") == pytest.approx(1)
+    assert set(found.values()) == {0}
 
 
 def test_vendi_is_blind_to_brightness_and_contrast():
     image = noise(1, 32) // 4
-    assert variety.vendi_pixels(np.concatenate([image, image * 2, image + 50])) == pytest.approx(1)
+    assert similarity.vendi_pixels(np.concatenate([image, image * 2, image + 50])) == pytest.approx(
+        1
+    )
 
 
 def test_vendi_of_orthogonal_images_is_their_number():
@@ -66,129 +75,76 @@ def test_vendi_of_orthogonal_images_is_their_number():
     while len(hadamard) < 64:
         hadamard = np.block([[hadamard, hadamard], [hadamard, -hadamard]])
     images = ((hadamard[1:] + 1) * 100).reshape(63, 8, 8).astype(np.uint8)
-    assert variety.vendi_pixels(images) == pytest.approx(63)
+    assert similarity.vendi_pixels(images) == pytest.approx(63)
 
 
 def test_vendi_of_two_equal_clusters_is_two_and_of_unequal_ones_less():
     images = np.concatenate([np.repeat(noise(1), 6, axis=0), blank(6, 64)])
-    assert variety.vendi_pixels(images) == pytest.approx(2)
+    assert similarity.vendi_pixels(images) == pytest.approx(2)
     uneven = np.concatenate([images[:1], images[6:9]])
     entropy = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
-    assert variety.vendi_pixels(uneven) == pytest.approx(math.exp(entropy))
-
-
-def test_vendi_does_not_depend_on_which_gram_matrix_is_taken():
-    images = noise(100, 8)  # more images than the 65 features, then fewer
-    whole = variety.vendi_pixels(images)
-    assert variety.vendi_pixels(np.concatenate([images] * 2)) == pytest.approx(whole)
-    assert 1 < variety.vendi_pixels(images[:30]) < 30
-
-
-# -- spread --------------------------------------------------------------------------------------
+    assert similarity.vendi_pixels(uneven) == pytest.approx(math.exp(entropy))
 
 
 def test_spread_of_two_clusters_is_all_between():
     images = np.concatenate([blank(5), blank(5, grey=255)])
     category = np.repeat([0, 1], 5)
-    assert variety.within_spread(images, category) == 0
+    assert spread.within_spread(images, category) == 0
     # The variance of two means 0 and 1 is 1/2.
-    assert variety.between_spread(images, category) == pytest.approx(math.sqrt(0.5))
-    assert variety.between_share(images, category) == 1
+    assert spread.between_spread(images, category) == pytest.approx(math.sqrt(0.5))
+    assert spread.between_share(images, category) == 1
 
 
 def test_spread_of_equal_categories_is_all_within():
     images = np.concatenate([blank(1), blank(1, grey=255)] * 2)
     category = np.repeat([0, 1], 2)
-    assert variety.within_spread(images, category) == pytest.approx(math.sqrt(0.5))
-    assert variety.between_spread(images, category) == 0
-    assert variety.between_share(images, category) == 0
+    assert spread.within_spread(images, category) == pytest.approx(math.sqrt(0.5))
+    assert spread.between_spread(images, category) == 0
+    assert spread.between_share(images, category) == 0
 
 
 def test_spread_matches_the_variances_that_it_was_drawn_with():
-    random = np.random.default_rng(0)
+    generator = random(0)
     category = np.repeat(np.arange(300), 4)
-    means = random.normal(127, 30, (300, 1, 1))
-    images = np.clip(random.normal(means[category], 10, (1200, 8, 8)), 0, 255).round()
+    means = generator.normal(127, 30, (300, 1, 1))
+    images = np.clip(generator.normal(means[category], 10, (1200, 8, 8)), 0, 255).round()
     images = images.astype(np.uint8)
-    assert variety.within_spread(images, category) == pytest.approx(10 / 255, rel=0.02)
-    assert variety.between_spread(images, category) == pytest.approx(30 / 255, rel=0.1)
-    assert variety.between_share(images, category) == pytest.approx(0.9, abs=0.02)
-
-
-def test_spread_estimates_do_not_depend_on_the_number_of_instances():
-    random = np.random.default_rng(1)
-    means = random.normal(127, 20, (400, 8, 8))
-    draws = random.normal(means[:, None], 20, (400, 10, 8, 8)).clip(0, 255).astype(np.uint8)
-    few = variety.between_share(draws[:, :2].reshape(-1, 8, 8), np.repeat(np.arange(400), 2))
-    many = variety.between_share(draws.reshape(-1, 8, 8), np.repeat(np.arange(400), 10))
-    assert few == pytest.approx(many, abs=0.02)
+    assert spread.within_spread(images, category) == pytest.approx(10 / 255, rel=0.02)
+    assert spread.between_spread(images, category) == pytest.approx(30 / 255, rel=0.1)
+    assert spread.between_share(images, category) == pytest.approx(0.9, abs=0.02)
 
 
 def test_spread_with_one_category_and_with_single_instances():
     images = np.concatenate([blank(3), blank(3, grey=255)])
     one = np.zeros(6, dtype=np.int64)
-    assert variety.within_spread(images, one) == pytest.approx(math.sqrt(0.3))
-    assert variety.between_spread(images, one) == variety.between_share(images, one) == 0
+    assert spread.within_spread(images, one) == pytest.approx(math.sqrt(0.3))
+    assert spread.between_spread(images, one) == spread.between_share(images, one) == 0
     single = np.arange(6)
-    assert variety.within_spread(images, single) == 0
-    assert variety.between_spread(images, single) == pytest.approx(math.sqrt(0.3))
-
-
-def test_reduction_is_exact_area_averaging():
-    images = noise(3, 64)
-    expected = images.reshape(3, 32, 2, 32, 2).mean(axis=(2, 4)) / 255
-    np.testing.assert_allclose(pixels.reduced(images), expected.reshape(3, -1))
-    # 48 is no multiple of 32: every pixel still counts with its area.
-    uneven = noise(2, 48)
-    np.testing.assert_allclose(pixels.reduced(uneven).mean(axis=1), uneven.mean(axis=(1, 2)) / 255)
-
-
-# -- spectrum ------------------------------------------------------------------------------------
+    assert spread.within_spread(images, single) == 0
+    assert spread.between_spread(images, single) == pytest.approx(math.sqrt(0.3))
 
 
 @pytest.mark.parametrize("side", [63, 64])
 def test_white_noise_has_slope_zero_and_full_entropy(side: int):
-    spectrum = variety.radial_spectrum(noise(256, side))
+    spectrum = spectral.radial_spectrum(noise(256, side))
     assert spectrum.shape == (side // 2,)
-    assert variety.spectral_slope(spectrum) == pytest.approx(0, abs=0.03)
-    assert variety.spectral_entropy(spectrum) == pytest.approx(1, abs=0.002)
+    assert spectral.spectral_slope(spectrum) == pytest.approx(0, abs=0.03)
+    assert spectral.spectral_entropy(spectrum) == pytest.approx(1, abs=0.002)
 
 
 @pytest.mark.parametrize("exponent", [-1.0, -2.0])
 def test_slope_is_the_exponent_of_coloured_noise(exponent: float):
-    spectrum = variety.radial_spectrum(coloured_noise(exponent))
-    assert variety.spectral_slope(spectrum) == pytest.approx(exponent, abs=0.1)
-
-
-def test_slope_of_a_power_law_is_exact():
-    assert variety.spectral_slope(np.arange(1, 33) ** -1.7) == pytest.approx(-1.7)
+    spectrum = spectral.radial_spectrum(coloured_noise(exponent))
+    assert spectral.spectral_slope(spectrum) == pytest.approx(exponent, abs=0.1)
 
 
 def test_grating_has_its_power_at_its_frequency():
     x = np.arange(64) / 64
     wave = 127.5 + 127 * np.sin(2 * np.pi * 10 * x)
-    spectrum = variety.radial_spectrum(np.tile(wave, (2, 64, 1)).round().astype(np.uint8))
+    spectrum = spectral.radial_spectrum(np.tile(wave, (2, 64, 1)).round().astype(np.uint8))
     assert spectrum.argmax() + 1 == 10
     assert spectrum[8:11].sum() / spectrum.sum() > 0.98  # a Hann window spreads by one bin
-    assert variety.spectral_entropy(spectrum) < math.log(3) / math.log(32)
-
-
-def test_contrast_and_blank_images_do_not_change_the_spectrum():
-    images = noise(8) // 2
-    alone = variety.radial_spectrum(images)
-    np.testing.assert_allclose(variety.radial_spectrum(images * 2), alone, rtol=1e-5)
-    with_blank = np.concatenate([images, blank(3, 64)])
-    np.testing.assert_allclose(variety.radial_spectrum(with_blank), alone, rtol=1e-5)
-
-
-@pytest.mark.parametrize("grey", [0, 99, 255])
-def test_blank_images_have_no_spectrum(grey: int):
-    spectrum = variety.radial_spectrum(blank(side=64, grey=grey))
-    assert not spectrum.any()
-    assert variety.spectral_slope(spectrum) == variety.spectral_entropy(spectrum) == 0
-
-
-# -- contours ------------------------------------------------------------------------------------
+    assert spectral.spectral_entropy(spectrum) < math.log(3) / math.log(32)
 
 
 @pytest.mark.parametrize("axis", [1, 2])
@@ -196,24 +152,24 @@ def test_a_straight_step_is_two_pixels_wide_and_has_one_direction(axis: int):
     images = blank(3, 32)
     half = np.arange(32) >= 16
     images[:] = 255 * (half[:, None] if axis == 1 else half[None, :])
-    assert variety.edge_density(images) == pytest.approx(2 / 32)
-    assert variety.orientation_entropy(images) == 0
+    assert marks.edge_density(images) == pytest.approx(2 / 32)
+    assert marks.orientation_entropy(images) == 0
 
 
 def test_an_edge_begins_at_a_tenth_of_full_contrast():
     images = blank(1, 32)
     images[:, 16:] = 25
-    assert variety.edge_density(images) == 0
+    assert marks.edge_density(images) == 0
     images[:, 16:] = 26
-    assert variety.edge_density(images) == pytest.approx(2 / 32)
+    assert marks.edge_density(images) == pytest.approx(2 / 32)
 
 
 def test_a_disc_has_all_directions():
     y, x = np.mgrid[-127.5:128, -127.5:128]
     disc = (np.clip(80.5 - np.hypot(x, y), 0, 1) * 255).round().astype(np.uint8)[None]
-    assert variety.orientation_entropy(disc) > 0.99
+    assert marks.orientation_entropy(disc) > 0.99
     # The edge is the circumference, about three pixels wide.
-    assert variety.edge_density(disc) == pytest.approx(3 * 2 * math.pi * 80 / 256**2, rel=0.1)
+    assert marks.edge_density(disc) == pytest.approx(3 * 2 * math.pi * 80 / 256**2, rel=0.1)
 
 
 def test_orientation_is_an_image_s_own_affair():
@@ -221,64 +177,47 @@ def test_orientation_is_an_image_s_own_affair():
     images = blank(2, 32)
     images[0, 16:] = 255
     images[1, :, 16:] = 255
-    assert variety.orientation_entropy(images) == 0
+    assert marks.orientation_entropy(images) == 0
     crossed = blank(1, 64)
     crossed[:, :32] = 255
     crossed[:, :, :32] ^= 255
-    expected = math.log(2) / math.log(contours.ORIENTATIONS)
-    assert variety.orientation_entropy(crossed) == pytest.approx(expected, abs=0.03)
-
-
-def test_blank_images_have_no_contour():
-    assert variety.edge_density(blank(grey=255)) == 0
-    assert variety.orientation_entropy(blank(grey=255)) == 0
-
-
-# -- grey levels ---------------------------------------------------------------------------------
+    expected = math.log(2) / math.log(marks.ORIENTATIONS)
+    assert marks.orientation_entropy(crossed) == pytest.approx(expected, abs=0.03)
 
 
 def test_grey_entropy_in_bits():
-    assert variety.grey_entropy(blank()) == 0
+    assert marks.grey_entropy(blank()) == 0
     every = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    assert variety.grey_entropy(every) == pytest.approx(8)
+    assert marks.grey_entropy(every) == pytest.approx(8)
     half = blank()
     half[:, :8] = 255
-    assert variety.grey_entropy(half) == pytest.approx(1)
-    assert variety.grey_entropy(np.concatenate([half, blank()])) == pytest.approx(0.5)
+    assert marks.grey_entropy(half) == pytest.approx(1)
+    assert marks.grey_entropy(np.concatenate([half, blank()])) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("background", [0, 255])
 def test_ink_is_what_is_not_background(background: int):
     images = blank(4, 16, background)
-    assert variety.ink_coverage(images) == 0
+    assert marks.ink_coverage(images) == 0
     images[:, :4, :8] = 128
-    assert variety.ink_coverage(images) == pytest.approx(1 / 8)
+    assert marks.ink_coverage(images) == pytest.approx(1 / 8)
 
 
-# -- the sample ----------------------------------------------------------------------------------
-
-
-def test_subsample_is_even_over_categories():
-    category = np.repeat(np.arange(10), 100)
-    chosen = variety.subsample(category, seed=0, sample=50)
-    assert len(np.unique(chosen)) == 50
+@pytest.mark.parametrize(
+    ("category", "sample", "counts"),
+    [
+        (np.repeat(np.arange(10), 100), 50, [5] * 10),  # even over the categories
+        (np.repeat(np.arange(1000), 5), 100, [2] * 50),  # pairs of some categories
+        (np.arange(1000), 100, [1] * 100),  # one instance each: no pairs to be had
+        (np.array([0] * 97 + [1, 2, 3]), 10, [7, 1, 1, 1]),  # where categories run out
+        (np.zeros(7, np.int64), 512, [7]),  # a small dataset as a whole
+    ],
+)
+def test_a_subsample_is_spread_over_the_categories(category, sample, counts):
+    chosen = variety.subsample(category, seed=0, sample=sample)
     assert (np.diff(chosen) > 0).all()
-    assert np.bincount(category[chosen]).tolist() == [5] * 10
-
-
-def test_subsample_takes_pairs_where_there_are_many_categories():
-    category = np.repeat(np.arange(1000), 5)
-    chosen = variety.subsample(category, seed=0, sample=100)
-    counts = np.bincount(category[chosen])
-    assert sorted(counts[counts > 0]) == [2] * 50
-
-
-def test_subsample_fills_up_where_categories_run_out():
-    category = np.arange(1000)  # one instance each: no pairs to be had
-    assert len(variety.subsample(category, seed=0, sample=100)) == 100
-    uneven = np.array([0] * 97 + [1, 2, 3])
-    chosen = variety.subsample(uneven, seed=0, sample=10)
-    assert np.bincount(uneven[chosen]).tolist() == [7, 1, 1, 1]
+    found = np.bincount(category[chosen])
+    assert found[found > 0].tolist() == counts
 
 
 def test_subsample_depends_on_the_seed_and_on_nothing_else():
@@ -290,18 +229,9 @@ def test_subsample_depends_on_the_seed_and_on_nothing_else():
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
 
-def test_a_small_dataset_is_measured_whole():
-    assert variety.subsample(np.zeros(7, dtype=np.int64), seed=0, sample=512).tolist() == [
-        *range(7)
-    ]
-
-
 def test_sample_must_hold_a_pair():
     with pytest.raises(ValueError, match="at least 2"):
         variety.subsample(np.zeros(7, dtype=np.int64), seed=0, sample=1)
-
-
-# -- all of them ---------------------------------------------------------------------------------
 
 
 def test_measure_returns_every_measure_of_its_subsample():
@@ -310,19 +240,11 @@ def test_measure_returns_every_measure_of_its_subsample():
     assert list(found) == list(variety.MEASURES)
     assert all(type(value) is float for value in found.values())
     chosen = variety.subsample(category, seed=3, sample=24)
-    assert found["vendi_pixels"] == pytest.approx(variety.vendi_pixels(images[chosen]))
+    assert found["vendi_pixels"] == pytest.approx(similarity.vendi_pixels(images[chosen]))
     assert found["within_spread"] == pytest.approx(
-        variety.within_spread(images[chosen], category[chosen])
+        spread.within_spread(images[chosen], category[chosen])
     )
     assert found == variety.measure(images, category, seed=3, sample=24)
-
-
-def test_measures_say_what_they_are():
-    for name, measure in variety.MEASURES.items():
-        assert measure.name == name
-        assert measure.title
-        assert measure.higher_means
-        assert measure.source
 
 
 @settings(max_examples=40)
@@ -358,3 +280,84 @@ def test_every_measure_is_finite_and_in_its_range(images: np.ndarray, categories
 def test_what_cannot_be_measured_is_said(images: np.ndarray, category: np.ndarray, said: str):
     with pytest.raises(ValueError, match=said):
         variety.measure(images, category, seed=0)
+
+
+def test_vendi_of_n_orthogonal_items_is_n_and_of_equal_ones_one():
+    assert similarity.vendi(np.eye(7)) == pytest.approx(7)
+    assert similarity.vendi(np.ones((7, 7))) == pytest.approx(1)
+    assert similarity.vendi(np.kron(np.eye(3), np.ones((4, 4)))) == pytest.approx(3)
+
+
+def test_features_of_reference_noise_are_at_unit_distance():
+    frequency = np.hypot(np.fft.fftfreq(32)[:, None], np.fft.fftfreq(32)[None, :])
+    frequency[0, 0] = np.inf
+    noise = random(5).standard_normal((4, 40, 32, 32))
+    images = np.concatenate(
+        [
+            pictures(np.fft.ifft2(np.fft.fft2(part) * frequency ** (power / 2)).real, side=32)
+            for part, power in zip(noise, (0, -1, -2, -3), strict=True)
+        ]
+    )
+    found = features.features(images)
+    distances = ((found[:, None] - found[None, :]) ** 2).sum(axis=-1)
+    assert distances.mean() == pytest.approx(1, rel=0.1)
+
+
+def test_features_are_blind_to_brightness_and_contrast_and_nearly_to_place():
+    image = np.zeros((1, 32, 32), np.uint8)
+    image[0, 8:12, 8:20] = 100
+    there = features.features(image)
+    assert features.features(2 * image + 20) == pytest.approx(there, abs=1e-5)
+    moved = features.features(np.roll(image, (8, 4), axis=(1, 2)))
+    turned = features.features(np.swapaxes(image, 1, 2))
+    assert np.linalg.norm(moved - there) < 0.2 * np.linalg.norm(turned - there)
+
+
+def test_vendi_of_features_counts_kinds_and_not_places():
+    """Points in different places are orthogonal as pixels and the same thing as features."""
+    points = np.zeros((64, 32, 32), np.uint8)
+    for i, point in enumerate(points):
+        point[6 + 2 * (i % 8), 6 + 2 * (i // 8)] = 255
+    assert similarity.vendi_pixels(points) > 60
+    assert similarity.vendi_features(points) < 1.2
+
+
+@pytest.mark.parametrize("dimension", [2, 5, 8])
+def test_intrinsic_dimension_of_a_flat_surface(dimension: int):
+    basis = np.linalg.qr(random(2).standard_normal((1024, dimension)))[0]
+    places = random(3).uniform(-1, 1, (600, dimension))
+    images = pictures(places @ basis.T, side=32)
+    assert similarity.intrinsic_dimension(images) == pytest.approx(dimension, rel=0.2)
+
+
+def test_intrinsic_dimension_of_noise_is_high_and_copies_do_not_count():
+    noise = random(4).integers(0, 256, (200, 32, 32)).astype(np.uint8)
+    whole = similarity.intrinsic_dimension(noise)
+    assert whole > 50
+    assert similarity.intrinsic_dimension(np.concatenate([noise, noise])) == pytest.approx(whole)
+
+
+def test_two_images_have_no_dimension():
+    assert similarity.intrinsic_dimension(np.zeros((9, 8, 8), np.uint8)) == 0
+    assert similarity.intrinsic_dimension(random(0).integers(0, 9, (2, 8, 8)).astype(np.uint8)) == 0
+
+
+def test_compressed_bits_of_blank_images_and_of_noise():
+    assert marks.compressed_bits(np.zeros((3, 64, 64), np.uint8)) < 0.06
+    noise = random(6).integers(0, 256, (3, 64, 64)).astype(np.uint8)
+    assert 8 <= marks.compressed_bits(noise) < 8.1
+    coin = (noise & 128).astype(np.uint8)
+    assert 1 <= marks.compressed_bits(coin) < 1.5
+
+
+def test_too_small_a_sample_is_said():
+    images = random(7).integers(0, 256, (400, 16, 16)).astype(np.uint8)
+    single = np.arange(400)
+    values = variety.measure(images, single, seed=0, sample=100)
+    said = " ".join(variety.remarks(single, values, sample=100))
+    assert "Only 100 images" in said
+    assert "near its ceiling" in said
+    assert "No category has two instances" in said
+    paired = np.repeat(np.arange(200), 2)
+    enough = variety.measure(images[:10].repeat(40, axis=0), paired, seed=0)
+    assert variety.remarks(paired, enough) == []

@@ -1,0 +1,139 @@
+"""An authors' dataset made again: their arguments, their processes, their file names.
+
+The authors draw a dataset by several processes side by side, each with its share of the categories
+and a sequential generator of its own, seeded with ``thread_num + 1``. Here a process is a thread.
+"""
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+
+from explorer.authors import streams
+from explorer.formulas import RangeError
+from explorer.formulas.base import Images
+
+PRESETS: Mapping[str, tuple[str, Mapping[str, float]]] = {
+    "visualatom-1k": ("visual_atom", {"numof_thread": 20, "numof_classes": 1000}),
+    "visualatom-21k": ("visual_atom", {"numof_thread": 20, "numof_classes": 21_000}),
+}
+"""Dataset of a paper -> formula, authors' arguments.
+
+``visualatom-1k`` is the authors' published command (``make_VisualAtom.sh``): 20 processes of 50
+categories. For 21,000 categories they published no command; ``visualatom-21k`` assumes the same one
+with ``numof_classes=21000``: 20 processes of 1,050 categories.
+"""
+
+
+@dataclass(frozen=True)
+class OfficialPlan:
+    """A dataset of the official stream that is to be drawn; everything checked at construction.
+
+    Args:
+        formula: Name of a formula with an official stream.
+        given: Some of the authors' arguments but ``thread_num``; the rest keeps its default.
+        seed: The number given to ``random.seed``, ``thread_num + 1``: only that process is drawn;
+            None for all ``numof_thread`` processes, seeds 1 to ``numof_thread``.
+        workers: Threads, or None for one a core; a process is drawn by one thread.
+
+    Raises:
+        RangeError: For a formula without an official stream, an unknown argument, or a value that
+            the stream refuses.
+    """
+
+    formula: str
+    given: Mapping[str, float]
+    seed: int | None = None
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if "thread_num" in self.given:
+            value = self.given["thread_num"]
+            raise RangeError("thread_num", value, "is the seed less 1; give the seed instead")
+        if self.seed is not None and self.seed < 1:
+            remedy = "must be at least 1 in the official stream (thread_num + 1)"
+            raise RangeError("seed", self.seed, remedy)
+        if self.workers is not None and self.workers < 1:
+            raise RangeError("workers", self.workers, "must be at least 1")
+        streams.render(self.formula, self.given)
+        if not self.total:
+            name = "numof_classes" if not self.share else "numof_instances"
+            remedy = "leaves nothing to draw; a process draws numof_classes / numof_thread"
+            raise RangeError(name, self.arguments[name], remedy)
+
+    @property
+    def arguments(self) -> dict[str, float]:
+        """All of the authors' arguments but ``thread_num``."""
+        full = {**streams.arguments(self.formula), **self.given}
+        del full["thread_num"]
+        return {name: int(value) if value == int(value) else value for name, value in full.items()}
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the processes."""
+        if self.seed is not None:
+            return (self.seed,)
+        return tuple(range(1, int(self.arguments["numof_thread"]) + 1))
+
+    @property
+    def share(self) -> int:
+        """Categories of one process; the authors leave a remainder out."""
+        return int(self.arguments["numof_classes"] / self.arguments["numof_thread"])
+
+    @property
+    def each(self) -> int:
+        """Images of one process."""
+        return self.share * int(self.arguments["numof_instances"])
+
+    @property
+    def total(self) -> int:
+        """Number of images."""
+        return self.each * len(self.seeds)
+
+    def categories(self, seed: int) -> range:
+        """Numbers of the categories that the process of a seed draws."""
+        first = (seed - 1) * self.share + int(self.arguments.get("start_class", 0))
+        return range(first, first + self.share)
+
+    def run(
+        self,
+        visit: Callable[[str, Images], None],
+        progress: Callable[[int], None] | None,
+        seeds: tuple[int, ...],
+    ) -> Iterator[tuple[int, str]]:
+        """Draw some processes in threads.
+
+        Args:
+            visit: Called in the threads with the name and the image.
+            progress: Called with the number of images finished since its last call.
+            seeds: Seeds of the processes.
+
+        Yields:
+            The seed and the digest of a process when it is done: the SHA-256 of its images, each
+            preceded by its name.
+        """
+        stop, lock = threading.Event(), threading.Lock()
+
+        def process(seed: int) -> tuple[int, str]:
+            digest = hashlib.sha256()
+            given = {**self.arguments, "thread_num": seed - 1}
+            for name, image in streams.render(self.formula, given):
+                if stop.is_set():
+                    break
+                visit(name, image)
+                digest.update(name.encode())
+                digest.update(image.data)
+                if progress is not None:
+                    with lock:
+                        progress(1)
+            return seed, digest.hexdigest()
+
+        pool = ThreadPoolExecutor(max_workers=self.workers or len(os.sched_getaffinity(0)))
+        try:
+            for future in as_completed([pool.submit(process, seed) for seed in seeds]):
+                yield future.result()
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)

@@ -1,1 +1,0 @@
-"""How fast explorer is on this machine, measured beside what it replaces."""

@@ -1,0 +1,276 @@
+"""Render a proxy dataset in parallel.
+
+Kernels run without the interpreter lock, so threads are enough. An image depends on its own
+category and instance only; the same arguments give the same bytes for any number of workers.
+"""
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from explorer import formulas
+from explorer.formulas import Formula, RangeError, Ranges
+
+Images = npt.NDArray[np.uint8]
+Progress = Callable[[int], None]
+Drawn = tuple[int, range, Images, Any]
+"""A category, some of its instances, their images, and what a piece of work made of them."""
+T = TypeVar("T")
+
+# Instances rendered by one job: enough that threads seldom wait for the interpreter's lock, few
+# enough that a job's images take 8 MiB at most.
+_JOB_PIXELS = 2**23
+_JOB_INSTANCES = 64
+
+
+@dataclass(frozen=True)
+class ProxyDataset:
+    """Images with their categories as labels.
+
+    Args:
+        images: uint8 ``[categories * instances, size, size]``, category by category; real images
+            in colour ``[..., 3, size, size]``.
+        labels: int64 ``[categories * instances]``.
+        digest: SHA-256 (hex) of the shape of ``images`` and of the SHA-256 of each, in order.
+    """
+
+    images: Images
+    labels: npt.NDArray[np.int64]
+    digest: str
+
+    @classmethod
+    def of(cls, images: Images, labels: npt.NDArray[np.int64]) -> Self:
+        """Make a dataset of images that were not rendered."""
+        digest = _begin(images.shape)
+        digest.update(fingerprint(images))
+        return cls(images, labels, digest.hexdigest())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A proxy dataset that is to be rendered; everything checked at construction.
+
+    Args:
+        formula: Name of the formula.
+        ranges: Parameter or group name -> (low, high); the rest keeps the formula's default.
+        categories: Number of categories N.
+        instances: Images per category M.
+        canvas: Side that the formula draws on, in pixels.
+        size: Side of the images after exact area averaging, at most ``canvas``.
+        seed: Seed of the counter stream.
+        workers: Threads that render, or None for one per core; the result does not depend on it.
+        first_category: Number of the first category.
+
+    Raises:
+        UnknownFormula: If there is no such formula.
+        BrokenFormula: If another package offers it and it cannot be used.
+        RangeError: If a range or a number is out of bounds.
+    """
+
+    formula: str
+    ranges: Ranges | None
+    categories: int
+    instances: int
+    canvas: int
+    size: int
+    seed: int
+    workers: int | None = None
+    first_category: int = 0
+
+    def __post_init__(self) -> None:
+        _ = self.resolved
+        for name, value, least, most in (
+            ("categories", self.categories, 1, 100_000),
+            ("instances", self.instances, 1, 100_000),
+            ("canvas", self.canvas, 1, formulas.MAX_CANVAS),
+            ("size", self.size, 1, self.canvas),
+            ("seed", self.seed, 0, formulas.MAX_SEED),
+            ("first_category", self.first_category, 0, 2**31),
+        ):
+            if not least <= value <= most:
+                raise RangeError(name, value, f"must be in {least}..{most}")
+        if self.workers is not None and self.workers < 1:
+            raise RangeError("workers", self.workers, "must be at least 1")
+
+    @property
+    def family(self) -> Formula:
+        """The formula itself."""
+        return formulas.get(self.formula)
+
+    @property
+    def resolved(self) -> Mapping[str, tuple[float, float]]:
+        """The ranges of all parameters."""
+        return self.family.resolve(self.ranges)
+
+    @property
+    def total(self) -> int:
+        """Number of images."""
+        return self.categories * self.instances
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of all images."""
+        return self.total, self.size, self.size
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Category of every image, from 0, int64 ``[total]``."""
+        return np.repeat(np.arange(self.categories, dtype=np.int64), self.instances)
+
+    def draw(self, category: int, instances: range) -> Images:
+        """Render uint8 ``[len(instances), size, size]``."""
+        images = self.family.render(
+            self.ranges,
+            seed=self.seed,
+            category=category,
+            instances=instances,
+            canvas=self.canvas,
+        )
+        if self.size == self.canvas:
+            return images
+        from explorer.formulas import area
+
+        reduced = np.empty((len(instances), self.size, self.size), np.uint8)
+        area.average(images, reduced)
+        return reduced
+
+    def digest(self) -> "hashlib._Hash":
+        """Return the hash that the fingerprints of all images, in order, make the digest."""
+        return _begin(self.shape)
+
+    def drawn(
+        self,
+        digest: "hashlib._Hash",
+        progress: Progress | None = None,
+        work: Callable[[int, range, Images], Any] = lambda *_: None,
+    ) -> Iterator[Drawn]:
+        """Draw all images in threads, in their order; at most a few are in memory.
+
+        Args:
+            digest: Of :meth:`digest`; has taken in all images in the end.
+            progress: Called with the number of images finished since its last call.
+            work: Called in the threads with category, instances and images.
+        """
+
+        def job(category: int, numbers: range) -> tuple[Drawn, bytes]:
+            images = self.draw(category, numbers)
+            done = work(category, numbers, images)
+            return (category, numbers, images, done), fingerprint(images)
+
+        for drawn, prints in _in_order(job, self._jobs(), self.workers or cores()):
+            digest.update(prints)
+            yield drawn
+            if progress is not None:
+                progress(len(drawn[1]))
+
+    def dataset(self, progress: Progress | None = None) -> ProxyDataset:
+        """Render all images into one array."""
+        images, digest, place = np.empty(self.shape, np.uint8), self.digest(), 0
+        for _, numbers, part, _ in self.drawn(digest, progress):
+            images[place : place + len(numbers)] = part
+            place += len(numbers)
+        return ProxyDataset(images, self.labels, digest.hexdigest())
+
+    def _jobs(self) -> Iterator[tuple[int, range]]:
+        count = min(_JOB_INSTANCES, max(1, _JOB_PIXELS // self.canvas**2))
+        for category in range(self.first_category, self.first_category + self.categories):
+            for first in range(0, self.instances, count):
+                yield category, range(first, min(first + count, self.instances))
+
+
+def _begin(shape: tuple[int, ...]) -> "hashlib._Hash":
+    return hashlib.sha256(str(shape).encode())
+
+
+def fingerprint(images: Images) -> bytes:
+    """Return the SHA-256 of every image, one after the other.
+
+    An image at a time, so that the threads that draw can hash as well: hashing an image takes
+    longer than drawing a simple one.
+    """
+    whole = np.ascontiguousarray(images)
+    return b"".join(hashlib.sha256(image.data).digest() for image in whole)
+
+
+def cores() -> int:
+    """Number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def render(
+    formula: str,
+    ranges: Ranges | None = None,
+    *,
+    categories: int,
+    instances: int,
+    size: int | None = None,
+    canvas: int = 512,
+    seed: int = 0,
+    first_category: int = 0,
+    workers: int | None = None,
+) -> Images:
+    """Render images of a formula.
+
+    Args:
+        formula: Its name.
+        ranges: Parameter or group name -> (low, high); the rest keeps the formula's default.
+        categories: Number of categories N.
+        instances: Images per category M.
+        size: Side of the images after exact area averaging, at most ``canvas``, which it is by
+            default.
+        canvas: Side that the formula draws on, in pixels.
+        seed: Seed of all random numbers.
+        first_category: Number of the first category.
+        workers: Threads, or None for one per core; the result does not depend on it.
+
+    Returns:
+        uint8 ``[N * M, size, size]``, category by category: their labels are
+        ``np.repeat(np.arange(N), M)``.
+
+    Raises:
+        UnknownFormula: If there is no such formula.
+        RangeError: If a range or a number is out of bounds.
+    """
+    size = canvas if size is None else size
+    sizes = (categories, instances, canvas, size, seed)
+    return Plan(formula, ranges, *sizes, workers, first_category).dataset().images
+
+
+def render_dataset(
+    formula: str,
+    ranges: Ranges | None,
+    *,
+    categories: int,
+    instances: int,
+    canvas: int,
+    size: int,
+    seed: int,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> ProxyDataset:
+    """Render images with their labels and digest; arguments are those of :class:`Plan`."""
+    plan = Plan(formula, ranges, categories, instances, canvas, size, seed, workers)
+    return plan.dataset(progress)
+
+
+def _in_order(
+    work: Callable[[int, range], T], jobs: Iterator[tuple[int, range]], workers: int
+) -> Iterator[T]:
+    waiting: deque[Future[T]] = deque()
+    pool = ThreadPoolExecutor(max_workers=workers)
+    try:
+        for job in jobs:
+            waiting.append(pool.submit(work, *job))
+            if len(waiting) > workers + 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

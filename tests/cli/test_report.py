@@ -1,0 +1,78 @@
+"""``explorer report``: everything that was asked for is written, each in the form of its ending."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from explorer import store
+from tests.report import rows
+
+
+@pytest.fixture
+def made(folder):
+    """A database of a made-up study, in the working directory."""
+    with store.connect("sqlite:///explorer.db", create=True) as database:
+        rows.ablation(database)
+    return folder
+
+
+def test_everything_that_was_asked_for_is_written(explorer, made):
+    wanted = ["t.md", "new/t.csv", "t.tex", "t.json", "t.parquet"]
+    options = [text for path in wanted for text in ("--output", path)]
+    frames = ["trials.csv", "r.json", "e.parquet"]
+    options += ["--trials", frames[0], "--rungs", frames[1], "--epochs", frames[2]]
+    code, out, err = explorer("report", "ablation", *options)
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [*wanted, *frames]
+    assert (made / "t.md").read_text() == explorer("report", "ablation")[1]
+    assert "\\begin{tabular}" in (made / "t.tex").read_text()
+    names = {"scratch", "none", "best_practice", "high"}
+    assert {arm["name"] for arm in json.loads((made / "t.json").read_text())["arms"]} == names
+    assert set(pd.read_csv(made / "new/t.csv")["arm"]) == names
+    assert set(pd.read_parquet(made / "t.parquet")["arm"]) == names
+    assert set(pd.read_csv(made / "trials.csv")["arm"]) == names
+    assert {row["arm"] for row in json.loads((made / "r.json").read_text())} <= names
+    assert "epoch" in pd.read_parquet(made / "e.parquet")
+
+
+def test_what_is_printed_does_not_mix_with_paths(explorer, made):
+    code, out, err = explorer("report", "ablation", "--format", "csv", "--output", "t.tex")
+    assert (code, err) == (0, "t.tex\n")
+    assert out.startswith("arm,")
+    assert (made / "t.tex").exists()
+    same = explorer("report", "ablation", "--format", "csv", "--output", "t.csv")
+    assert same == (0, "t.csv\n", "")
+    code, _, err = explorer("report", "ablation", "--format", "parquet", "--output", "t.csv")
+    assert code == 2
+    assert "--format: 'parquet': is no text; name a file that ends in .parquet" in err
+
+
+def test_the_page_goes_to_reports_or_where_its_ending_says(explorer, made):
+    assert explorer("report", "ablation", "--format", "html")[1] == "reports/ablation.html\n"
+    both = explorer("report", "ablation", "--format", "html", "--output", "p.html")
+    assert both == (0, "p.html\n", "")
+    assert (made / "p.html").read_text() == (made / "reports/ablation.html").read_text()
+
+
+def test_chosen_arms_in_a_chosen_order(explorer, made):
+    assert made
+
+    def shown(*options):
+        out = explorer("report", "ablation", "--format", "csv", *options)[1]
+        return [line.split(",")[0] for line in out.splitlines()[1:]]
+
+    assert shown("--arms", "high,none") == ["high", "none"]
+    assert shown("--arms", "none,best_practice", "--order", "accuracy") == ["best_practice", "none"]
+    code, _, err = explorer("report", "ablation", "--arms", "hihg", "--output", "t.md")
+    assert code == 2
+    assert "--arms: 'hihg': no arm of the study; did you mean 'high'?" in err
+    assert not (made / "t.md").exists()
+
+
+def test_the_output_may_be_a_device(explorer, made):
+    assert made
+    code, _, err = explorer("report", "ablation", "--output", "/dev/full")
+    assert code == 1
+    assert err == "explorer: /dev/full: cannot be written (No space left on device)\n"
+    assert explorer("report", "ablation", "--output", "/dev/null") == (0, "/dev/null\n", "")

@@ -1,0 +1,140 @@
+"""Drawing from Python: one array, and a dataset for PyTorch."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from explorer import formulas, images
+from explorer.images.stream import permuted
+
+RANGES = {"orbits": (1, 30), "quantization": (50, 100), "radius": (2, 10)}
+SMALL = {"categories": 3, "instances": 5, "canvas": 48, "size": 20, "seed": 7}
+
+
+@pytest.fixture(scope="module")
+def drawn() -> np.ndarray:
+    return images.render("visual_atom", RANGES, **SMALL)
+
+
+@pytest.fixture(scope="module")
+def addressed() -> images.Images:
+    return images.Images("visual_atom", RANGES, **SMALL)
+
+
+def test_render_returns_the_pixels_of_the_dataset(drawn):
+    assert np.array_equal(drawn, images.render_dataset("visual_atom", RANGES, **SMALL).images)
+
+
+def test_a_part_of_the_categories_is_the_same_part_of_the_images(drawn):
+    part = {**SMALL, "categories": 1, "first_category": 2}
+    assert np.array_equal(images.render("visual_atom", RANGES, **part), drawn[10:])
+    with pytest.raises(formulas.RangeError, match="first_category: -1: must be in 0"):
+        images.render("visual_atom", RANGES, **{**part, "first_category": -1})
+
+
+def test_drawing_needs_numpy_numba_and_pillow_only():
+    program = """
+import sys
+import numba, numpy, PIL.Image, PIL.ImageDraw, PIL.ImageFont
+numba.njit(lambda a: a @ a)(numpy.eye(2))  # what is installed and numba makes use of
+before = set(sys.modules)
+from explorer import images
+images.render("visual_atom", categories=1, instances=1, canvas=32)
+plan = images.Plan("rcdb", None, categories=1, instances=1, canvas=32, size=32, seed=0)
+images.contact_sheet([plan])
+names = {name.partition(".")[0] for name in set(sys.modules) - before}
+allowed = {"explorer", "numpy", "numba", "llvmlite", "PIL", *sys.stdlib_module_names}
+print(sorted(names - allowed))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "[]\n"
+
+
+def test_an_index_is_an_image_and_its_category(drawn, addressed):
+    assert len(addressed) == 15
+    for index in (0, 7, 14, -1):
+        image, label = addressed[index]
+        assert image.dtype == torch.uint8
+        assert np.array_equal(image[0], drawn[index])
+        assert label == index % 15 // 5
+    with pytest.raises(IndexError):
+        addressed[15]
+
+
+def test_a_transform_gets_a_pillow_image(drawn):
+    options = {**SMALL, "transform": lambda image: (image.mode, np.asarray(image))}
+    (mode, pixels), label = images.Images("visual_atom", RANGES, **options)[6]
+    assert (mode, label) == ("L", 1)
+    assert np.array_equal(pixels, drawn[6])
+
+
+def test_wrong_arguments_are_refused_at_once(addressed):
+    with pytest.raises(formulas.RangeError, match="size: 49"):
+        images.Images("visual_atom", **{**SMALL, "size": 49})
+    with pytest.raises(ValueError, match=r"rank 2 is not in 0\.\.1"):
+        addressed.stream(rank=2, world_size=2)
+
+
+def epoch(addressed, drawn, number, *, ranks=2, workers=2, persistent=False) -> list[int]:
+    """Return the indices that all ranks and workers draw, after comparing their pixels."""
+    seen = []
+    for rank in range(ranks):
+        stream = addressed.stream(rank=rank, world_size=ranks)
+        loader = DataLoader(
+            stream, batch_size=2, num_workers=workers, persistent_workers=persistent
+        )
+        for epoch_ in {0, number}:  # workers that persist are told of a later epoch
+            stream.set_epoch(epoch_)
+            batches = list(loader)
+        got = [
+            (image[0].numpy(), int(label))
+            for x, y in batches
+            for image, label in zip(x, y, strict=True)
+        ]
+        assert len(got) == len(stream)
+        for image, label in got:
+            (index,) = np.flatnonzero((drawn == image).all(axis=(1, 2)))
+            assert label == index // 5
+            seen.append(int(index))
+    return seen
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_two_ranks_with_two_workers_draw_every_image_once_in_another_order(
+    addressed, drawn, persistent
+):
+    orders = [epoch(addressed, drawn, number, persistent=persistent) for number in (0, 3)]
+    assert [sorted(order) for order in orders] == [list(range(15))] * 2
+    assert orders[0] != orders[1]
+
+
+def test_without_shuffling_the_order_is_that_of_the_indices(addressed):
+    labels = [label for _, label in addressed.stream(shuffle=False)]
+    assert labels == [0] * 5 + [1] * 5 + [2] * 5
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 16, 17, 1000])
+def test_a_permutation_has_every_index_once_and_another_order_by_seed_and_epoch(count):
+    orders = {
+        (seed, number): [permuted(place, count, seed, number) for place in range(count)]
+        for seed in (0, 1)
+        for number in (0, 1)
+    }
+    assert all(sorted(order) == list(range(count)) for order in orders.values())
+    if count > 3:
+        assert len({tuple(order) for order in orders.values()}) == 4
+
+
+def test_a_permutation_of_a_large_set_spreads_evenly():
+    count = 21_000_000
+    drawn = np.array([permuted(place, count, 0, 0) for place in range(4000)])
+    assert len(set(drawn.tolist())) == 4000
+    parts = np.bincount(drawn * 16 // count, minlength=16)
+    assert parts.min() > 180  # of 250 expected, with a standard deviation of 15
+    assert abs(np.corrcoef(drawn[:-1], drawn[1:])[0, 1]) < 0.06
