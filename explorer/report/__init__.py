@@ -6,7 +6,6 @@ Reads studies and nothing else; it needs neither Ray nor torch. Figures are in
 
 from explorer.report.analysis import best_ranges, correlations, importances
 from explorer.report.fidelity import FidelityReport, fidelity, members
-from explorer.report.figures import draw
 from explorer.report.frame import (
     export,
     load,
@@ -17,12 +16,11 @@ from explorer.report.frame import (
 )
 from explorer.report.layout import FORMATS, arms_table, render, study_tables, to_frame
 from explorer.report.live import overview_screen, status_screen, watching
-from explorer.report.page import html
 from explorer.report.sentences import sentences
 from explorer.report.statistics import TESTS
 from explorer.report.status import StudyStatus, Watcher, overview, status
 from explorer.report.summary import Arm, StudyReport, arrange, summarise
-from explorer.report.tables import Cell, Column, Table, csv_text, json_text, terminal
+from explorer.report.tables import Cell, Column, Table, json_text, terminal
 
 __all__ = [
     "FORMATS",
@@ -39,11 +37,8 @@ __all__ = [
     "arrange",
     "best_ranges",
     "correlations",
-    "csv_text",
-    "draw",
     "export",
     "fidelity",
-    "html",
     "importances",
     "json_text",
     "load",

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from explorer.errors import InputError
-from explorer.report import arms_table, arrange, csv_text, json_text, render, summarise, terminal
+from explorer.report import arms_table, arrange, render, summarise, terminal
 from explorer.report.layout import FORMATS, study_tables
 from explorer.report.tables import Cell, Column, Table, markdown
 from tests.report import rows
@@ -220,13 +220,6 @@ def test_json_has_the_report_and_its_analyses(sampled):
     assert content["best"]["arm"] == "sample-0006"
     assert [entry["objective"] for entry in content["importances"]] == [*sampled.objectives]
     assert set(content["correlations"]) == {"vendi_features", "edge_density"}
-
-
-def test_a_table_as_data():
-    table = Table.of([Column("a b"), Column("c")], [("1", "x, y")])
-    assert csv_text(table) == 'a b,c\n1,"x, y"\n'
-    assert json.loads(json_text(table)) == [{"a b": "1", "c": "x, y"}]
-    assert json.loads(json_text({"a": (float("nan"), None)})) == {"a": [None, None]}
 
 
 @pytest.mark.parametrize("kind", FORMATS.values())

@@ -11,6 +11,7 @@ from explorer.store import tables
 from tests.store.play import rows, run_all
 
 REPLICATES = tables.replicates
+AGAIN = "explorer run-study mine takes them up again"
 
 
 @pytest.fixture
@@ -51,8 +52,7 @@ def test_what_is_wrong_with_a_study(filled, database_url):
         "half: is a copy that was cut short; make it again",
         "mine: arm scratch, replicate 0 is COMPLETE 2 times",
         "mine: arm scratch, replicate 1 is COMPLETE without a score",
-        "mine: arm circles, replicate 0: RUNNING, but the run has died; explorer run-study mine "
-        "takes them up again",
+        f"mine: arm circles, replicate 0: RUNNING, but the run has died; {AGAIN}",
         "mine: arm waves: its Optuna trial 9 is missing",
     ]
 

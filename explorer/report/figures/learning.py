@@ -202,9 +202,9 @@ def protocols(report: FidelityReport) -> Figure:
     return Figure("fidelity", title, read, note, panels, columns=2, height=2.5)
 
 
-def _estimate(found: Agreement) -> tuple[float, Interval]:
+def _estimate(agreement: Agreement) -> tuple[float, Interval]:
     """Return the agreement of true means and its interval, without one that of observed means."""
-    true = found.true
+    true = agreement.true
     if true is None or true.low is None or true.high is None:
-        return found.observed, (found.observed, found.observed)
+        return agreement.observed, (agreement.observed, agreement.observed)
     return true.value, (true.low, true.high)
