@@ -15,7 +15,10 @@ import sqlalchemy as sa
 
 from benchmarks import filled
 from benchmarks.common import busy, table
-from explorer import report, store
+from explorer import store
+from explorer.report.frame import load, load_epochs, load_rungs
+from explorer.report.status import status
+from explorer.report.summary import summarise
 from explorer.store import tables
 
 
@@ -27,11 +30,11 @@ def _plain(database: store.Database, _: str) -> None:
 
 WAYS: dict[str, Callable[[store.Database, str], object]] = {
     "pandas.read_sql": _plain,
-    "load": report.load,
-    "load_rungs": report.load_rungs,
-    "load_epochs": report.load_epochs,
-    "summarise": report.summarise,
-    "status": report.status,
+    "load": load,
+    "load_rungs": load_rungs,
+    "load_epochs": load_epochs,
+    "summarise": summarise,
+    "status": status,
 }
 
 
@@ -43,7 +46,7 @@ def main() -> None:
     parser.add_argument("--storage", help="a PostgreSQL server; default a new SQLite file")
     options = parser.parse_args()
     note, arms = busy(), max(1, options.trials // options.replicates)
-    lines = []
+    spent: dict[str, tuple[float, float]] = {}
     with filled.database(options.storage) as url, tempfile.TemporaryDirectory() as folder:
         study = filled.plan(Path(folder), samples=arms, replicates=options.replicates)
         with store.connect(url, create=True) as database:
@@ -52,9 +55,10 @@ def main() -> None:
             with store.connect(url) as database:
                 wall, cpu = time.perf_counter(), time.process_time()
                 look(database, study.name)
-                lines.append([name, time.perf_counter() - wall, time.process_time() - cpu])
+                spent[name] = time.perf_counter() - wall, time.process_time() - cpu
     print(f"{arms * options.replicates:,} replicates of {arms:,} arms in {count:,} rows of ours")
-    rows = [[name, f"{w:.2f}", f"{c:.2f}", f"{w / lines[0][1]:.2f}"] for name, w, c in lines]
+    plain = spent["pandas.read_sql"][0]
+    rows = [[name, f"{w:.2f}", f"{c:.2f}", f"{w / plain:.2f}"] for name, (w, c) in spent.items()]
     print(table(["", "seconds", "of CPU", "x pandas"], rows))
     print(note, end="\n" if note else "")
 

@@ -1,130 +1,189 @@
-"""What a replicate costs beside its evaluation, and how that grows with the arms of a study.
+"""What replicates cost beside their evaluation, against Ray Tune's own ``OptunaSearch``.
 
-    python benchmarks/overhead.py [ARMS] [SAMPLER] [URL]
-
-fills a study with ARMS finished arms of one replicate each, then takes and ends ten more, and says
-the medians of what each step took, in milliseconds of wall-clock time and of processor time.
+``python -m benchmarks.overhead [--storage postgresql://...]``: four minutes. Expected: an empty
+replicate takes at most 0.05 s, to take and to end one behind 10,000 arms at most 0.3 s, and of 64
+clients at once on PostgreSQL nothing is lost or doubled.
 """
 
-import json
-import sys
+import argparse
+import multiprocessing
+import statistics
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Generator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from random import Random
-from statistics import median
+from typing import Any
 
 import sqlalchemy as sa
-from optuna.trial import create_trial
 
+from benchmarks import filled
+from benchmarks.common import busy, table
 from explorer import store
 from explorer.scores import Rung, Scores
-from explorer.store import points, tables
-from explorer.study import Study, load_study
+from explorer.store import tables
+from explorer.study import load_study
 
-STUDY = """\
-description: Nothing but overhead.
-search_space: visual_atom
-protocol: smoke
-replicates: 1
-sampler: {{name: {sampler}, samples: {samples}}}
-vary: [frequency, orbits]
-"""
-MORE = 10
-VARIETY = {f"measure_{i}": 0.5 for i in range(13)}
+WORKERS = 2
+_SAMPLERS = ("random", "tpe")
+_ASKED = 10  # replicates behind every growth figure
+_PROCESSES = 4
+_EACH = 5  # replicates per client
+_STOCK = 20
 
 
-def main(count: int, sampler: str, url: str | None) -> None:
-    """Fill a study, run ten more replicates and print the medians."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "overhead.yaml"
-        path.write_text(STUDY.format(sampler=sampler, samples=count + MORE))
-        study = load_study(str(path))
-        spent: dict[str, list[tuple[float, float]]] = {}
-
-        @contextmanager
-        def timed(step: str) -> Iterator[None]:
-            began = time.perf_counter(), time.process_time()
-            yield
-            wall, processor = time.perf_counter() - began[0], time.process_time() - began[1]
-            spent.setdefault(step, []).append((1000 * wall, 1000 * processor))
-
-        url = url or f"sqlite:///{folder}/overhead.db"
-        with store.connect(url, create=True) as database, store.Run(database, study.name) as run:
-            fill(database, study, count)
-            with timed("start"):
-                queue = store.Queue(database, study, run.run_id)
-                queue.recover()
-            queue.take()  # from scratch
-            for number in range(MORE):
-                with timed("take" if number else "first take"):
-                    replicate = queue.take()
+def growth(url: str, folder: Path, sampler: str, finished: int) -> list[float]:
+    """Return milliseconds to start, to take first, to take (median) and to end (median)."""
+    clock, count = time.perf_counter, finished + _ASKED + 1
+    study = filled.plan(folder, samples=count, sampler=sampler, replicates=1)
+    with store.connect(url, create=True) as database:
+        filled.fill(database, study, samples=finished)
+        with store.Run(database, study.name) as run:
+            begin = clock()
+            queue = store.Queue(database, study, run.run_id)
+            queue.recover()
+            times, took, ended = [clock() - begin], [], []
+            for _ in range(_ASKED + 1):
+                begin = clock()
+                replicate = queue.take()
+                took.append(clock() - begin)
                 assert replicate is not None  # noqa: S101 - there are as many
-                with timed("two rungs"):
-                    for images in (128, 256):
-                        queue.report(replicate, Rung(images, 0.5, 1.0, 1.0))
-                with timed("end"):
-                    queue.complete(replicate, scores())
-    for step, milliseconds in spent.items():
-        wall, processor = map(median, zip(*milliseconds, strict=True))
-        print(f"{step:>10} {wall:9.1f} {processor:9.1f}")
+                begin = clock()
+                for images in (819, 2048, 8192):
+                    queue.report(replicate, Rung(images, 0.5, 1.5, 10.0))
+                queue.complete(replicate, filled.scores())
+                ended.append(clock() - begin)
+    times += [took[1], statistics.median(took[2:]), statistics.median(ended[2:])]
+    return [1e3 * seconds for seconds in times]
 
 
-def scores() -> Scores:
-    """Return what a replicate reports."""
-    epochs = [
-        {"phase": p, "epoch": 1, "images_seen": 9, "loss": 1.0, "accuracy": 0.5, "seconds": 1.0}
-        for p in ("pretrain", "finetune", "finetune.2", "finetune.3", "finetune.4")
-    ]
-    return Scores(0.5, {"digits": 0.5}, variety=VARIETY, seconds={"total": 1.0}, epochs=epochs)
+def rush(url: str, folder: Path, clients: int) -> str:
+    """Let many clients work off a study as fast as they can; say what came of it."""
+    study = filled.plan(folder, arms=_EACH - 1, replicates=clients)
+    with store.connect(url, create=True) as database:
+        with store.Run(database, study.name) as run:
+            store.Queue(database, study, run.run_id).recover()
+        context = multiprocessing.get_context("spawn")
+        shares = [clients // _PROCESSES + (i < clients % _PROCESSES) for i in range(_PROCESSES)]
+        begin = time.perf_counter()
+        with ProcessPoolExecutor(_PROCESSES, context) as pool:
+            list(pool.map(_work, [(url, str(study.path), share) for share in shares if share]))
+        seconds = time.perf_counter() - begin
+        columns = tables.replicates.c
+        query = sa.select(columns.arm, columns.replicate, columns.state)
+        with database.engine.connect() as connection:
+            rows = connection.execute(query).all()
+    done = Counter((arm, number) for arm, number, state in rows if state == tables.COMPLETE)
+    lost, doubled = study.planned - len(done), len(rows) - len(done)
+    return f"{study.planned} replicates, {lost} lost, {doubled} doubled, in {seconds:.1f} s"
 
 
-def fill(database: store.Database, study: Study, count: int) -> None:
-    """Put finished arms into a study, as a queue would leave them."""
-    opened, draw = store.open_study(database, study), Random(0)
-    space = points.distributions(study)
-    trials, rows = [], []
-    for number in range(count):
-        params = {
-            n: draw.randint(d.low, d.high) if n.endswith(".low") else draw.random()
-            for n, d in space.items()
-        }
-        arm, ranges = f"sample-{number:04d}", points.to_ranges(study, params)
-        accuracy = draw.random()
-        attrs = points.attributes(study, arm, ranges) | {"n": 1, "seconds": 1.0}
-        attrs |= {f"variety.{name}": value for name, value in VARIETY.items()}
-        trials.append(
-            create_trial(
-                value=accuracy,
-                params=params,
-                distributions=space,
-                user_attrs=attrs,
-                intermediate_values={128: 0.5, 256: 0.5},
-            )
+def _work(task: tuple[str, str, int]) -> None:
+    url, path, clients = task
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(partial(_client, url), [path] * clients))
+
+
+def _client(url: str, path: str) -> None:
+    study = load_study(path)
+    with store.connect(url) as database, store.Run(database, study.name) as run:
+        queue = store.Queue(database, study, run.run_id)
+        while (replicate := queue.take()) is not None:
+            queue.complete(replicate, filled.scores())
+
+
+def ours(count: int, seconds: float) -> list[float]:
+    """Run replicates by our driver; returns when they ended."""
+    from explorer.runner import run_study
+
+    def evaluate(*_: object, **__: object) -> Generator[Any, None, Scores]:
+        yield from ()  # what a worker steps through is a generator
+        time.sleep(seconds)
+        return Scores(0.75, {"digits": 0.75})
+
+    with tempfile.TemporaryDirectory() as folder:
+        study = filled.plan(Path(folder), arms=9, replicates=-(-count // 10))
+        with store.connect(f"sqlite:///{folder}/ours.db", create=True) as database:
+            run_study(study, database, workers=WORKERS, evaluate=evaluate)
+            query = sa.select(tables.replicates.c.ended).order_by(tables.replicates.c.ended)
+            with database.engine.connect() as connection:
+                return [ended.timestamp() for ended in connection.execute(query).scalars()]
+
+
+def stock(count: int, seconds: float) -> list[float]:
+    """Run trials as Ray's documentation puts Tune and OptunaSearch together; see :func:`ours`."""
+    import optuna
+    import ray
+    from ray import tune
+    from ray.tune.search.optuna import OptunaSearch
+
+    ended: list[float] = []
+
+    class Clock(tune.Callback):  # type: ignore[misc]
+        def on_trial_complete(self, **_: Any) -> None:
+            ended.append(time.time())
+
+    def objective(config: dict[str, Any]) -> None:
+        del config
+        time.sleep(seconds)
+        tune.report({"accuracy": 0.75})
+
+    with tempfile.TemporaryDirectory() as folder:
+        ray.init(address="local", num_cpus=WORKERS, include_dashboard=False, log_to_driver=False)
+        search = OptunaSearch(
+            {"x": optuna.distributions.FloatDistribution(0.0, 1.0)},
+            metric="accuracy",
+            mode="max",
+            sampler=optuna.samplers.RandomSampler(seed=0),
+            storage=optuna.storages.RDBStorage(f"sqlite:///{folder}/stock.db"),
         )
-        rows.append(
-            {
-                "study": study.name,
-                "arm": arm,
-                "replicate": 0,
-                "attempt": 1,
-                "seed": 0,
-                "formula": study.space.formula,
-                "ranges": json.dumps(ranges),
-                "trial": number,
-                "state": tables.COMPLETE,
-                "accuracy": accuracy,
-                "scores": json.dumps({"variety": VARIETY}),
-            }
+        config = tune.TuneConfig(
+            search_alg=search, num_samples=count, max_concurrent_trials=WORKERS
         )
-    opened.add_trials(trials)
-    with database.writing() as connection:
-        for first in range(0, count, 1000):
-            connection.execute(sa.insert(tables.replicates), rows[first : first + 1000])
+        run = tune.RunConfig(storage_path=folder, verbose=0, callbacks=[Clock()])
+        tune.Tuner(objective, tune_config=config, run_config=run).fit()
+        ray.shutdown()
+    return ended
+
+
+def pace(driver: Callable[[int, float], list[float]], count: int, seconds: float) -> float:
+    """Return seconds per replicate, after the first of each worker."""
+    context = multiprocessing.get_context("spawn")  # Ray's settings belong to a process
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        ended = pool.submit(driver, count, seconds).result()
+    return (ended[-1] - ended[WORKERS - 1]) / (len(ended) - WORKERS)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--storage", help="a PostgreSQL server to be measured as well")
+    parser.add_argument("--finished", type=int, action="append", help="arms that have ended")
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--trials", type=int, default=200, help="without evaluation")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of the evaluation of others")
+    options = parser.parse_args()
+    note, lines = busy(), []
+    for server in dict.fromkeys((None, options.storage)):
+        for sampler in _SAMPLERS:
+            for finished in options.finished or (100, 1_000, 10_000):
+                with filled.database(server) as url, tempfile.TemporaryDirectory() as folder:
+                    times = growth(url, Path(folder), sampler, finished)
+                name = "sqlite" if server is None else "postgresql"
+                lines.append([f"{name}, {sampler}", f"{finished:,}", *(f"{t:,.1f}" for t in times)])
+    print("milliseconds of a driver's time, behind arms that have ended; medians of 9")
+    print(table(["", "arms", "start", "first take", "take", "end"], lines))
+    if options.storage:
+        with filled.database(options.storage) as url, tempfile.TemporaryDirectory() as folder:
+            print(f"{options.clients} clients: {rush(url, Path(folder), options.clients)}")
+    here, there = pace(ours, options.trials, 0.0), pace(stock, _STOCK, 0.0)
+    print(f"an empty replicate: {here:.3f} s here, {there:.2f} s with OptunaSearch, warm")
+    share = options.seconds / WORKERS / pace(ours, 10, options.seconds)
+    print(f"of {options.seconds:g} s evaluations: {100 * share:.1f} % of the workers' time")
+    print(note, end="\n" if note else "")
 
 
 if __name__ == "__main__":
-    arguments = dict(enumerate(sys.argv))
-    main(int(arguments.get(1, "10000")), arguments.get(2, "tpe"), arguments.get(3))
+    main()

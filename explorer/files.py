@@ -314,9 +314,9 @@ def make_folder(folder: Path) -> None:
 def _unwritable(path: Path, error: Exception, option: str | None) -> InputError | OutageError:
     reason = getattr(error, "strerror", None) or str(error)
     if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE}:
-        return OutageError(f"{path}: cannot be written: {reason}")
+        return OutageError(f"{path}: cannot be written ({reason})")
     source, value = (option, str(path)) if option else (str(path), None)
-    return InputError(source, None, value, f"cannot be written: {reason}")
+    return InputError(source, None, value, f"cannot be written ({reason})")
 
 
 def _is_stream(path: Path) -> bool:

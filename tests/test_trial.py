@@ -7,12 +7,12 @@ from PIL import Image
 
 from explorer import study as studies
 from explorer.errors import InputError
+from explorer.measures import MEASURES
 from explorer.scores import Rung, Scores
 from explorer.training import engine
 from explorer.training.checkpoint import Checkpoint
 from explorer.training.downstream import DownstreamError
 from explorer.trial import check, evaluate, stepwise
-from explorer.variety import MEASURES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -1,6 +1,5 @@
 """Commands on images: render, preview, measure."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -162,10 +161,10 @@ def _numbers(settings: tuple[str, ...]) -> dict[str, float]:
         name, _, value = setting.partition("=")
         try:
             numbers[name] = float(value)
-        except ValueError:
-            numbers[name] = math.nan
-        if not math.isfinite(numbers[name]):
-            raise InputError("--set", None, setting, "write NAME=VALUE in the official stream")
+            int(numbers[name])  # neither infinite nor no number
+        except (ValueError, OverflowError) as error:
+            remedy = "write NAME=VALUE in the official stream"
+            raise InputError("--set", None, setting, remedy) from error
     return numbers
 
 
@@ -241,7 +240,7 @@ def variety(
     """Measure how different the images of FORMULA are, or those in the folders of DIR."""
     from explorer import formulas
     from explorer import images as dataset
-    from explorer import variety as room
+    from explorer import measures as room
     from explorer.cli.tables import table
 
     given = {name: value for name, value in options.items() if value is not None}
@@ -262,7 +261,7 @@ def variety(
     else:
         hint = "" if "/" in images else f", and no formula; {nearest(images, formulas.names())}"
         raise InputError("DIR|FORMULA", None, images, f"there is no such folder{hint}")
-    values = room.measure(pixels, labels, seed=seed, sample=sample)
+    values = room.variety(pixels, labels, seed=seed, sample=sample)
     remarks = room.remarks(labels, values, sample=sample)
     if form == "json":
         echo_json({"measures": values, "remarks": remarks})

@@ -39,10 +39,10 @@ class BrokenFormula(ValueError):  # noqa: N818  (it reads as what it says)
 @cache
 def offered() -> Mapping[str, tuple[EntryPoint, ...]]:
     """Return the entry points by name: one each, or more where distributions collide."""
-    found: dict[str, tuple[EntryPoint, ...]] = {}
+    points: dict[str, tuple[EntryPoint, ...]] = {}
     for point in entry_points(group=GROUP):
-        found[point.name] = (*found.get(point.name, ()), point)
-    return found
+        points[point.name] = (*points.get(point.name, ()), point)
+    return points
 
 
 @cache
@@ -56,20 +56,20 @@ def load(name: str) -> Formula:
     """
     points = offered()[name]
     if len(points) > 1:
-        raise BrokenFormula(name, f"{said(points)} collide; uninstall all but one")
+        raise BrokenFormula(name, f"{named(points)} collide; uninstall all but one")
     try:
-        found = points[0].load()
-        formula = found() if isinstance(found, type) and issubclass(found, Formula) else found
+        offer = points[0].load()
+        formula = offer() if isinstance(offer, type) and issubclass(offer, Formula) else offer
         wrong = _wrong(formula, name)
     except Exception as error:  # whatever their module raises must stay their own problem
         wrong = f"cannot be loaded ({type(error).__name__}: {error})"
-        raise BrokenFormula(name, f"{said(points)} {wrong}") from error
+        raise BrokenFormula(name, f"{named(points)} {wrong}") from error
     if wrong:
-        raise BrokenFormula(name, f"{said(points)} {wrong}")
+        raise BrokenFormula(name, f"{named(points)} {wrong}")
     return formula  # it is one: see _wrong
 
 
-def said(points: tuple[EntryPoint, ...]) -> str:
+def named(points: tuple[EntryPoint, ...]) -> str:
     """Name entry points and their distributions, for the reader of an error."""
     return " and ".join(
         f"entry point '{point.name} = {point.value}' of distribution {distribution(point)}"

@@ -73,7 +73,7 @@ def compare(root: Path, plan: Plan, progress: Progress | None) -> tuple[list[str
         return [_state(root, name, image) for name, image in zip(names, images, strict=True)]
 
     digest = plan.digest()
-    states = [state for *_, found in plan.drawn(digest, progress, look) for state in found]
+    states = [state for *_, some in plan.drawn(digest, progress, look) for state in some]
     return [state for state in states if state], digest.hexdigest()
 
 

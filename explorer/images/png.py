@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from explorer import files
 from explorer.errors import InputError
 from explorer.images.plan import Images
 
@@ -75,20 +76,9 @@ def writing(where: Path) -> Iterator[None]:
 
 
 def write_png(image: Images, path: str | Path) -> Path:
-    """Write one grey image, uint8 ``[H, W]``, as a small PNG file; an old file is replaced.
-
-    Raises:
-        InputError: If the file cannot be written, or something else than a file has its name.
-    """
+    """Write one grey image, uint8 ``[H, W]``, as a small PNG file: see :func:`files.write`."""
     from PIL import Image
 
-    path = Path(path)
-    if path.exists() and not path.is_file():
-        what = "a directory" if path.is_dir() else "no regular file"
-        raise InputError(path, None, None, f"is {what}; name a PNG file")
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, format="PNG", optimize=True)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, buffer.getvalue())
-    return path
+    return files.write(Path(path), buffer.getvalue())

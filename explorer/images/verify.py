@@ -17,7 +17,7 @@ class Stored:
 
     Args:
         directory: As given to the function that wrote it.
-        workers: Threads, default one a core.
+        workers: Threads, default one per core.
 
     Raises:
         InputError: If there is no readable manifest.
@@ -48,28 +48,23 @@ class Stored:
         plan, compare = self._open()
         root = Path(self.directory)
         wrong, digest = compare(root, plan, progress)
-        if digest != manifest.read(root).get("digest"):
-            wrong.append(f"changed {manifest.MANIFEST}")
-        return tuple(wrong)
+        same = digest == manifest.read(root).get("digest")
+        return tuple(wrong if same else [*wrong, f"changed {manifest.MANIFEST}"])
 
     def _open(self) -> tuple[Any, Callable[..., tuple[list[str], str]]]:
-        root = Path(self.directory)
-        known = manifest.read(root)
+        path = Path(self.directory) / manifest.MANIFEST
+        known = manifest.read(path.parent)
         try:
             if known["stream"] == "official":
                 plan = imagefolder.official_plan_of(known, self.workers)
                 return plan, imagefolder.compare_official
             return manifest.plan_of(known, self.workers), _COMPARE[known["layout"]]
         except (formulas.UnknownFormula, formulas.BrokenFormula) as error:
-            path = root / manifest.MANIFEST
             raise InputError(path, "formula", error.name, error.remedy) from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            path = root / manifest.MANIFEST
             raise InputError(path, None, None, f"describes no dataset: {error}") from error
 
 
 _COMPARE: dict[str, Callable[..., tuple[list[str], str]]] = {
-    imagefolder.LAYOUT: imagefolder.compare,
-    shards.LAYOUT: shards.compare,
-    npz.LAYOUT: npz.compare,
+    layout.LAYOUT: layout.compare for layout in (imagefolder, shards, npz)
 }

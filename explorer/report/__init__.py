@@ -20,7 +20,7 @@ from explorer.report.sentences import sentences
 from explorer.report.statistics import TESTS
 from explorer.report.status import StudyStatus, Watcher, overview, status
 from explorer.report.summary import Arm, StudyReport, arrange, summarise
-from explorer.report.tables import Cell, Column, Table, csv_text, json_text, terminal
+from explorer.report.tables import Cell, Column, Table, json_text, terminal
 
 __all__ = [
     "FORMATS",
@@ -37,7 +37,6 @@ __all__ = [
     "arrange",
     "best_ranges",
     "correlations",
-    "csv_text",
     "export",
     "fidelity",
     "importances",

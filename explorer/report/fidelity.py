@@ -279,19 +279,10 @@ def fidelity_table(report: FidelityReport) -> Table:
 def fidelity_frame(report: FidelityReport) -> pd.DataFrame:
     """Return the fidelity of a study as a frame, a row per measurement.
 
-    The columns are the fields of :class:`Fidelity`. An estimate comes with ``<field>.low`` and
-    ``<field>.high``; an agreement is the observed one, and that of true means is an estimate,
-    ``<field>.true``.
+    The columns are the fields of :class:`Fidelity`; those of an estimate or an agreement follow its
+    name: ``kendall.observed``, ``kendall.true.low``.
     """
-    rows = []
-    for entry in report.rows:
-        row = {k: v for k, v in asdict(entry).items() if not isinstance(v, dict)}
-        for name in ("intraclass", "kendall", "spearman"):
-            value = getattr(entry, name)
-            if name != "intraclass":
-                row[name] = value and value.observed
-                name, value = f"{name}.true", value and value.true  # noqa: PLW2901
-            ends = {"": "value", ".low": "low", ".high": "high"}
-            row |= {f"{name}{end}": value and getattr(value, part) for end, part in ends.items()}
-        rows.append(row)
-    return pd.DataFrame(rows)
+    frame = pd.json_normalize([asdict(row) for row in report.rows])
+    parts = [f"{c.split('.')[0]}." for c in frame.columns if "." in c]
+    plain = [c for c in frame.columns if "." in c or f"{c}." not in parts]
+    return frame[[c for c in plain if not c.endswith(".true")]]

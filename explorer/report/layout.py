@@ -338,7 +338,10 @@ def render(report: StudyReport | FidelityReport, format: str) -> str:  # noqa: A
         data = {"json": lambda: to_dict(report), "csv": lambda: to_frame(report)}
         named = study_tables(report) if format in {"markdown", "latex"} else {}
     if format in data:
-        return (tables.json_text if format == "json" else tables.csv_text)(data[format]())
+        content = data[format]()
+        if format == "json":
+            return tables.json_text(content)
+        return str(content.to_csv(index=False, lineterminator="\n"))
     if format == "markdown":
         return "\n".join(map(tables.markdown, named.values()))
     labels = {name: report.study + (f"-{name}" if name != "arms" else "") for name in named}

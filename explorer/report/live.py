@@ -194,6 +194,7 @@ class View:
         self._watchers: dict[str, Watcher] = {}
         self._studies: list[StudyStatus] = []
         self._done: dict[str, int] = {}
+        self._waits: set[str] = set()
         self._trouble = ""
         self._stop = threading.Event()
         self._finished = threading.Event()
@@ -214,6 +215,9 @@ class View:
                 status, news = watcher.look()
             except InputError as error:
                 self._trouble = str(error)
+                if not self._live and name not in self._waits:
+                    self._say(f"waiting for {name}: {error.remedy}")
+                self._waits.add(name)
                 continue
             studies.append(status)
             if not self._live:
@@ -230,7 +234,8 @@ class View:
             self._done[status.study] = state.done
             return
         for row in news:
-            took = (row["ended"] - row["started"]).total_seconds() if row["started"] else 0.0
+            known = row["started"] and row["ended"]
+            took = (row["ended"] - row["started"]).total_seconds() if known else 0.0
             in_ = numerals.duration(max(0.0, took))
             reason = " ".join((row["reason"] or "no reason given").split())
             self._done[status.study] += row["state"] != "FAIL"

@@ -225,7 +225,7 @@ class Watcher:
         known, news = self._ended, list[Row]()
         if len(known) == due:
             return news
-        last = max((row["ended"] for row in known.values()), default=None)
+        last = max((row["ended"] for row in known.values() if row["ended"]), default=None)
         recent = [_R.ended >= last - _SKEW] if last and len(known) < due else []
         for condition in (*recent, sa.true()):
             found = connection.execute(query.where(condition)).mappings()
@@ -268,7 +268,7 @@ def _status(
     progress = Progress.of((s for s in states.values() if s != "WAITING"), total)
     running = [row for pair, row in latest.items() if states[pair] == "RUNNING"]
     failed = [row for pair, row in latest.items() if states[pair] == "FAIL"]
-    failed.sort(key=lambda row: (row["ended"], row["id"]), reverse=True)
+    failed.sort(key=lambda row: row["id"], reverse=True)
     timed = sorted((row for row in latest.values() if _timed(row)), key=lambda row: row["ended"])[
         -RECENT:
     ]

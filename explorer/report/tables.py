@@ -1,4 +1,4 @@
-"""The one type of table, and what writes it: terminal, Markdown, LaTeX, csv and json."""
+"""The one type of table, and what writes it: terminal, Markdown, LaTeX and json."""
 
 import json
 import math
@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import pandas as pd
 from rich.console import Group, RenderableType
 from rich.table import Table as Screen
 from rich.text import Text
@@ -255,22 +254,9 @@ def _guarded(line: str) -> str:
     return f"{{}}{line}" if line.startswith(("[", "*", "(")) else line
 
 
-def csv_text(rows: Table | pd.DataFrame) -> str:
-    """Write rows as csv (RFC 4180, but lines end in a bare newline); what is missing is empty."""
-    frame = pd.DataFrame(records_of(rows)) if isinstance(rows, Table) else rows
-    return frame.to_csv(index=False, lineterminator="\n")
-
-
 def json_text(content: Any) -> str:
-    """Write plain data, or the rows of a table, as json; no finite number becomes null."""
-    plain = _plain(records_of(content) if isinstance(content, Table) else content)
-    return json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
-
-
-def records_of(table: Table) -> list[dict[str, str]]:
-    """Return the rows of a table by the headings of its columns."""
-    headings = [column.heading for column in table.columns]
-    return [dict(zip(headings, (c.text for c in row), strict=True)) for row in table.rows]
+    """Write plain data as json; a number that is not finite becomes null."""
+    return json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

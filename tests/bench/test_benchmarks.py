@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import common
+from benchmarks import common, filled, overhead
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,3 +96,29 @@ def test_a_ratio_is_the_median_over_the_rounds():
     spent = {"slow": [4.0, 8.0, 90.0], "fast": [1.0, 4.0, 1.0]}
     assert common.ratio(spent, "slow", "fast") == 4.0
     assert common.table(["", "x"], [["a", "1"], ["bb", "10"]]) == "     x\na    1\nbb  10"
+
+
+def test_load_looks_at_a_study_in_every_way():
+    ran = run("load", "--trials", 20)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("20 replicates of 10 arms in 180 rows of ours")
+    found = rows(ran.stdout)
+    assert found.keys() == {"pandas.read_sql", *LOOKS}
+    assert found["pandas.read_sql"][2] == 1.0
+
+
+LOOKS = ("load", "load_rungs", "load_epochs", "summarise", "status")
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_replicates_are_taken_behind_those_that_have_ended(tmp_path, sampler):
+    with filled.database(None) as url:
+        times = overhead.growth(url, tmp_path, sampler, 15)
+    assert len(times) == 4
+    assert all(0 < milliseconds < 60_000 for milliseconds in times)
+
+
+def test_many_clients_lose_and_double_nothing(tmp_path):
+    with filled.database(None) as url:
+        said = overhead.rush(url, tmp_path, clients=3)
+    assert said.startswith("15 replicates, 0 lost, 0 doubled")

@@ -74,5 +74,5 @@ def test_the_output_may_be_a_device(explorer, made):
     assert made
     code, _, err = explorer("report", "ablation", "--output", "/dev/full")
     assert code == 1
-    assert err == "explorer: /dev/full: cannot be written: No space left on device\n"
+    assert err == "explorer: /dev/full: cannot be written (No space left on device)\n"
     assert explorer("report", "ablation", "--output", "/dev/null") == (0, "/dev/null\n", "")

@@ -66,11 +66,8 @@ def test_every_mode_is_read_as_it_is_meant(tmp_path, image, name, expected, off)
     assert found.dtype == np.uint8
     assert np.abs(found[0] - np.asarray(expected, float)).max() <= off
     assert images.read(path, 3, 64).shape == (3, 64, 64)
-
-
-def test_colour_has_three_planes_and_the_middle_square_is_taken(tmp_path):
-    path = saved(tmp_path, Image.fromarray(np.pad(COLOUR, ((0, 0), (8, 8), (0, 0)))))
-    assert np.array_equal(images.read(path, 3, 64), COLOUR.transpose(2, 0, 1))
+    if name == "a.png" and image is RGB:
+        assert np.array_equal(images.read(path, 3, 64), COLOUR.transpose(2, 0, 1))
 
 
 def test_a_photograph_stands_as_its_camera_was_held(tmp_path):
@@ -170,16 +167,13 @@ def test_images_at_any_depth_whatever_is_beside_them(tmp_path):
     ("name", "target", "line"),
     [
         ("lost.png", "nowhere.png", "is a link to a file that is missing"),
-        ("self", ".", "is a link to a folder that holds it"),
+        ("self", ".", "is a link to a folder read before"),
     ],
 )
 def test_links_that_lead_nowhere_are_refused(tmp_path, name, target, line):
     (tmp_path / name).symlink_to(target)
     with pytest.raises(InputError, match=f"{name}: {line}"):
         images.image_files(tmp_path)
-
-
-# --- a folder, to be measured ---------------------------------------------------------------------
 
 
 def invoke(*arguments: object):
@@ -213,18 +207,6 @@ def test_a_rendered_dataset_measures_as_its_formula(tmp_path):
     of_folder = invoke("variety", tmp_path / "set").output
     assert of_folder == invoke("variety", "rcdb", *sizes).output
     assert "Only 20 images were measured" in of_folder
-
-
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        (("--categories", 4), "--categories: has no effect"),
-        (("--set", "frequency=1"), "--set: has no effect"),
-    ],
-)
-def test_options_of_a_formula_have_no_effect_on_a_folder(root, arguments, line):
-    with pytest.raises(InputError, match=line):
-        raise invoke("variety", root, *arguments).exception
 
 
 def test_what_is_no_folder_of_images(tmp_path):

@@ -1,5 +1,7 @@
 """Made-up studies: some that tests only read, and a fresh database for those that write."""
 
+import shutil
+
 import pytest
 
 from tests.report import rows
@@ -15,7 +17,16 @@ def studies(tmp_path_factory):
         yield database
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory):
+    """A database file without a study; to copy one takes a third of making one."""
+    folder = tmp_path_factory.mktemp("empty")
+    with rows.connect(folder):
+        return folder / "explorer.db"
+
+
 @pytest.fixture
-def database(tmp_path):
+def database(empty, tmp_path):
+    shutil.copy(empty, tmp_path)
     with rows.connect(tmp_path) as database:
         yield database

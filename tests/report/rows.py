@@ -108,20 +108,10 @@ def row(
     companions: Mapping[str, float] | None = None,
     **columns: Any,
 ) -> dict[str, Any]:
-    """Return a row of ``explorer_replicates`` with its rungs and epochs.
+    """Return a row of ``explorer_replicates`` with its ``rungs`` and ``epochs``.
 
-    Args:
-        arm: Name of the arm.
-        replicate: Index of the replicate.
-        accuracy: Its score.
-        ranges: The ranges that the arm sets; ``None`` without pre-training.
-        state: Its state.
-        attempt: Which attempt it is.
-        minute: Minutes after :data:`BEGIN` at which it starts; it takes one.
-        variety: Its measures; some that follow from its ranges where ``None``.
-        tasks: Accuracy by task; one task, ``digits``, where ``None``.
-        companions: Further scores of its weights.
-        columns: Further columns of the row, and ``rungs`` and ``epochs``.
+    It takes a minute from ``minute`` after :data:`BEGIN` on. Without ``ranges`` nothing was
+    pre-trained; ``variety`` follows from them, and ``tasks`` is one, unless given.
     """
     full = None if ranges is None else {**DEFAULTS, **ranges}
     started = BEGIN + timedelta(minutes=minute)

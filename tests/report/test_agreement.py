@@ -161,7 +161,9 @@ def test_one_trial_per_arm_by_all_its_combinations():
     assert agreement.agreement_of_one(sample, means) == pytest.approx(np.mean(taus))
     picks = [np.argmax(values) for values in shown]
     chances = agreement.chances_of_pick(sample)
-    assert [*chances.values()] == pytest.approx([np.mean([p == i for p in picks]) for i in range(4)])
+    assert [*chances.values()] == pytest.approx(
+        [np.mean([p == i for p in picks]) for i in range(4)]
+    )
 
 
 def test_a_trial_of_the_reference_is_compared_with_the_others_there():

@@ -125,12 +125,6 @@ def test_awkward_values_read_back(database, tmp_path, ending):
     pd.testing.assert_frame_equal(read(tmp_path / f"x{ending}"), frame)
 
 
-def test_no_number_of_json_is_infinite(studies, tmp_path):
-    frame = load(studies, "ablation").assign(pretrain_loss=float("inf"))
-    frames.export(frame, tmp_path / "x.json")
-    assert json.loads((tmp_path / "x.json").read_text())[0]["pretrain_loss"] is None
-
-
 def test_a_file_without_a_form_is_refused(studies, tmp_path):
     with pytest.raises(InputError, match=r"ends in none of \.csv, \.json, \.parquet"):
         frames.export(load(studies, "ablation"), tmp_path / "x.xls")

@@ -12,7 +12,9 @@ from tests.report import rows
 
 
 def latex(database, entries, **changes):
-    return render(summarise(database, rows.make_study(database, "a_b", entries, **changes)), "latex")
+    return render(
+        summarise(database, rows.make_study(database, "a_b", entries, **changes)), "latex"
+    )
 
 
 def test_the_table(database):

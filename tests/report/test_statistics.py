@@ -5,8 +5,6 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
 
 from explorer.report.statistics import (
@@ -20,8 +18,6 @@ from explorer.report.statistics import (
     replicates_needed,
     spread,
 )
-
-accuracies = st.lists(st.floats(0, 1), min_size=2, max_size=8)
 
 
 def test_spread_by_hand():
@@ -43,14 +39,16 @@ def test_welch_by_hand():
     assert found.significant
 
 
-@settings(max_examples=30)
-@given(st.lists(accuracies, min_size=1, max_size=5), accuracies)
-def test_arms_together_are_arms_alone(samples: list[list[float]], control: list[float]):
-    together = compare_all({str(i): values for i, values in enumerate(samples)}, control)
-    for found, values in zip(together.values(), samples, strict=True):
-        alone = compare(values, control)
-        numbers = (found.gain, found.low, found.p), (alone.gain, alone.low, alone.p)
-        assert numbers[0] == pytest.approx(numbers[1], nan_ok=True)
+def test_thousands_of_arms_are_compared_in_time_and_as_each_alone():
+    random = np.random.default_rng(2)
+    samples = {str(i): list(random.normal(0, 1, 2 + i % 2)) for i in range(5000)}
+    begun = time.perf_counter()
+    together = compare_all(samples, [0.0, 0.1, 0.2])
+    assert time.perf_counter() - begun < 5
+    for name in ("0", "1", "4999"):
+        alone = compare(samples[name], [0.0, 0.1, 0.2])
+        numbers = [(d.gain, d.low, d.high, d.p) for d in (together[name], alone)]
+        assert numbers[0] == pytest.approx(numbers[1])
 
 
 def test_holm_by_hand():
@@ -103,7 +101,7 @@ def test_dunnett_of_two_arms_is_student_s():
     ours, theirs = [0.80, 0.82, 0.83], [0.70, 0.72, 0.78]
     expected = stats.ttest_ind(ours, theirs)
     found = compare(ours, theirs, "dunnett")
-    assert found.p == pytest.approx(expected.pvalue, abs=1e-4)
+    assert found.p == pytest.approx(expected.pvalue, abs=1e-5)
     assert found.low == pytest.approx(expected.confidence_interval(0.95).low, abs=1e-4)
 
 
@@ -125,14 +123,6 @@ def test_critical_values_of_dunnett_s_tables(others, freedom, two_sided, expecte
     found = dunnett_critical(sizes, 4, freedom, two_sided=two_sided)
     assert found == pytest.approx(expected, abs=0.011)
     assert dunnett_p(found, sizes, 4, freedom, two_sided=two_sided) == pytest.approx(0.05)
-
-
-def test_thousands_of_arms_are_compared_in_time():
-    random = np.random.default_rng(2)
-    samples = {str(i): list(row) for i, row in enumerate(random.normal(0, 1, (5000, 2)))}
-    begun = time.perf_counter()
-    compare_all(samples, [0.0, 0.1, 0.2])
-    assert time.perf_counter() - begun < 5
 
 
 def test_replicates_needed_by_a_table():

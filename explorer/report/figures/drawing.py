@@ -96,20 +96,17 @@ def drawings(material: Material, images: Sequence[Strip] = ()) -> list[Drawing]:
 
 def ours(material: Material, images: Sequence[Strip] = ()) -> list[Drawing]:
     """Return our own figures, as :func:`drawings` does."""
-    report, note = _thinned(material.report)
-    described = [
-        arms.accuracy(report),
+    whole, (report, note) = material.report, _thinned(material.report)
+    of_many = [
         arms.ranges(report),
-        arms.variety(report, correlations(report)),
+        arms.variety(report, correlations(whole)),
         learning.learning(report, material.rungs, material.epochs),
     ]
+    described = [arms.accuracy(whole)]
+    described += [replace(f, note=f"{f.note} {note}".strip()) for f in of_many if f]
     if material.fidelity is not None:
         described.append(learning.protocols(material.fidelity))
-    return [
-        _ours(replace(figure, strips=tuple(images), note=f"{figure.note} {note}".strip()))
-        for figure in described
-        if figure
-    ]
+    return [_ours(replace(figure, strips=tuple(images))) for figure in described]
 
 
 def _thinned(report: StudyReport) -> tuple[StudyReport, str]:

@@ -103,11 +103,12 @@ def _panels(
         ("fine-tuning images", "fine-tuning loss [nats]", finetuning, "loss"),
     ):
         series = _curves(rows, value, names, marks)
-        if any(len(curve.x) > 1 for curve in series):
+        if any(len(set(curve.x)) > 1 for curve in series):
             limits = None
             if value == "percent":
                 ends = [end for curve in series for pair in curve.y_ends for end in pair]
-                limits = percent_limits([*ends, *(y for curve in series for y in curve.y)])
+                heights = [y for curve in series for y in curve.y if not math.isnan(y)]
+                limits = percent_limits([*ends, *heights])
             panels.append(Panel(x, y, series, y_limits=limits))
     return panels
 
@@ -115,36 +116,44 @@ def _panels(
 def _curves(
     rows: pd.DataFrame, value: str, names: Sequence[str], marks: Mapping[str, Role]
 ) -> tuple[Series, ...]:
-    curves = []
+    curves, pale = [], []
     place = {name: i for i, name in enumerate(names)}
+    known = rows[rows["arm"].isin(names)].dropna(subset=value)
     # Several fine-tunings of the same weights are repeats, not replicates.
-    per_replicate = (
-        rows.dropna(subset=value).groupby(["arm", "images_seen", "replicate"])[value].mean()
-    )
+    per_replicate = known.groupby(["arm", "images_seen", "replicate"])[value].mean()
     for key, values in per_replicate.groupby(level="arm"):
         arm = str(key)
         images = values.groupby(level="images_seen").agg(list)
-        means = [mean(group) for group in images]
+        seen = [float(at) for at in images.index]
         marked = marks.get(arm, "other")
-        color, dash, strong = COLORS[marked], DASHES[0], marked != "other"
-        if len(names) <= _FEW and arm in place:
-            color, dash, strong = CYCLE[place[arm]], DASHES[place[arm]], True
-        spread = strong and any(average.n > 1 for average in means)
+        if len(names) > _FEW and marked == "other":
+            heights = [sum(group) / len(group) for group in images]
+            pale += [*zip(seen, heights, [arm] * len(seen), strict=True), (seen[-1], math.nan, "")]
+            continue
+        means = [mean(group) for group in images]
+        color, dash = COLORS[marked], DASHES[0]
+        if len(names) <= _FEW:
+            color, dash = CYCLE[place[arm]], DASHES[place[arm]]
+        spread = any(average.n > 1 for average in means)
         curves.append(
             Series(
-                tuple(float(seen) for seen in images.index),
+                tuple(seen),
                 tuple(average.value for average in means),
-                color if strong else PALE,
-                "circle" if strong and len(means) < 10 else "",
+                color,
+                "circle" if len(means) < 10 else "",
                 dash,
                 y_ends=tuple(average.ends for average in means) if spread else (),
                 band=spread,
-                label=arm if strong else "",
+                label=arm,
                 hover=tuple(f"{arm}, n = {average.n}" for average in means),
-                strong=strong,
             )
         )
-    return tuple(sorted(curves, key=lambda c: (c.strong, -place.get(c.label, 0))))
+    curves.sort(key=lambda curve: -place[curve.label])  # the first one lies above
+    if not pale:
+        return tuple(curves)
+    # One line with gaps: a browser is slow with a thousand lines.
+    x, y, hover = zip(*pale, strict=True)
+    return (Series(x, y, PALE, dash="solid", hover=hover, strong=False), *curves)
 
 
 def protocols(report: FidelityReport) -> Figure:
@@ -193,9 +202,9 @@ def protocols(report: FidelityReport) -> Figure:
     return Figure("fidelity", title, read, note, panels, columns=2, height=2.5)
 
 
-def _estimate(found: Agreement) -> tuple[float, Interval]:
+def _estimate(agreement: Agreement) -> tuple[float, Interval]:
     """Return the agreement of true means and its interval, without one that of observed means."""
-    true = found.true
+    true = agreement.true
     if true is None or true.low is None or true.high is None:
-        return found.observed, (found.observed, found.observed)
+        return agreement.observed, (agreement.observed, agreement.observed)
     return true.value, (true.low, true.high)

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from explorer.report.layout import UNRESOLVED
-from explorer.report.numerals import MINUS
+from explorer.report.numerals import EN_DASH, MINUS
 from explorer.report.tables import Emphasis, Table
 
 FIGURE_SPACE = "\N{FIGURE SPACE}"  # as wide as a digit where all digits are equally wide
 _POINT_SPACE = "\N{PUNCTUATION SPACE}"
+_RANGE = re.compile(rf"\d{EN_DASH}\d")
 _NUMBER = re.compile(rf"([+\-{MINUS}]?\d+(?:\.\d+)?)")
 
 
@@ -74,8 +75,10 @@ def aligned(texts: Sequence[str]) -> list[str]:
     """Pad the numbers of texts, so that right-aligned they stand point below point.
 
     Texts with as many numbers are taken for alike: ``+8.7 [+5.5, +11.8]`` and
-    ``+10.7 [+7.5, +13.8]``.
+    ``+10.7 [+7.5, +13.8]``. A column with ranges (``0-20``) is left as it is.
     """
+    if any(_RANGE.search(text) for text in texts):
+        return list(texts)
     pieces = [_NUMBER.split(text) for text in texts]
     alike: dict[int, list[list[str]]] = {}
     for split in pieces:

@@ -30,6 +30,7 @@ def texts(table):
             [f"+8.7 [{MINUS}5.5, +11.8]", "+10.7 [+7.5, +13.8]"],
             [f"{SPACE}+8.7 [{MINUS}5.5, +11.8]", "+10.7 [+7.5, +13.8]"],
         ),
+        ([f"0{DASH}5", f"10{DASH}48"], [f"0{DASH}5", f"10{DASH}48"]),
     ],
 )
 def test_numbers_stand_point_below_point(given, expected):
