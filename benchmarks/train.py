@@ -270,7 +270,7 @@ def measure(job: Job, rounds: int, *, compiled: bool) -> tuple[dict[str, Any], P
         folders = {size: Path(root) / str(size) for size in ("large", "small")}
         sides = {"large": job.protocol.dataset.canvas, "small": job.model.image_size}
         for size, folder in folders.items():
-            images.export_imagefolder(job.plan(sides[size]), folder)
+            images.export(job.plan(sides[size]), folder)
         ways: dict[str, Any] = {
             "timm": Timm(job, folders["large"]),
             "timm, small files": Timm(job, folders["small"]),

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from explorer import variety
+from explorer import measures
 from explorer.identity import result_key
 from explorer.images import ProxyDataset, render_dataset
 from explorer.scores import Rung, Scores
@@ -134,8 +134,8 @@ def _stepwise(
                 scores.dataset = proxy.digest
             with _timed(scores, "variety"):
                 grey = downstream.grey(proxy.images)
-                scores.variety = variety.measure(grey, proxy.labels, seed=seed)
-                scores.remarks = variety.remarks(proxy.labels, scores.variety)
+                scores.variety = measures.variety(grey, proxy.labels, seed=seed)
+                scores.remarks = measures.remarks(proxy.labels, scores.variety)
             training = engine.Training(
                 model,
                 proxy.images,

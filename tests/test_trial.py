@@ -7,12 +7,12 @@ from PIL import Image
 
 from explorer import study as studies
 from explorer.errors import InputError
+from explorer.measures import MEASURES
 from explorer.scores import Rung, Scores
 from explorer.training import engine
 from explorer.training.checkpoint import Checkpoint
 from explorer.training.downstream import DownstreamError
 from explorer.trial import check, evaluate, stepwise
-from explorer.variety import MEASURES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -187,7 +187,7 @@ def test_real_images_may_stand_in_for_a_formula(smoke, photos):
     assert scores.variety["between_spread"] > 0
     assert scores.remarks[0].startswith("Only 20 images were measured")
     assert values(run({}, protocol)) == values((rungs, scores))
-    for wrong, reason in (
+    for wrong, why in (
         ({"categories": 4}, "has 3 classes"),
         ({"instances": 13}, "has 12 images"),
     ):

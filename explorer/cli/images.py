@@ -240,7 +240,7 @@ def variety(
     """Measure how different the images of FORMULA are, or those in the folders of DIR."""
     from explorer import formulas
     from explorer import images as dataset
-    from explorer import variety as room
+    from explorer import measures as room
     from explorer.cli.tables import table
 
     given = {name: value for name, value in options.items() if value is not None}
@@ -261,7 +261,7 @@ def variety(
     else:
         hint = "" if "/" in images else f", and no formula; {nearest(images, formulas.names())}"
         raise InputError("DIR|FORMULA", None, images, f"there is no such folder{hint}")
-    values = room.measure(pixels, labels, seed=seed, sample=sample)
+    values = room.variety(pixels, labels, seed=seed, sample=sample)
     remarks = room.remarks(labels, values, sample=sample)
     if form == "json":
         echo_json({"measures": values, "remarks": remarks})
