@@ -152,14 +152,31 @@ class Stored:
             ``"missing NAME"`` or ``"changed NAME"`` for every file that is not as it should be;
             nothing if all is well.
         """
-        root, plan = Path(self.directory), self._plan
-        known = _read(root)
+        root, plan, known = Path(self.directory), self._plan, _read(Path(self.directory))
+        wrong: dict[str, str] = {}
+
+        def look(name: str, read: Callable[[], Images | None], image: Images) -> None:
+            if name in wrong:
+                return
+            try:
+                held = read()
+            except FileNotFoundError:
+                wrong[name] = "missing"
+            except layouts.BROKEN:
+                wrong[name] = "changed"
+            else:
+                if held is None or not np.array_equal(held, image):
+                    wrong[name] = "changed"
+
         if isinstance(plan, OfficialPlan):
-            wrong, digest = _compare_official(root, plan, progress)
+            digest = plan.run(
+                lambda name, image: look(name, lambda: _png(root / name), image), progress
+            )
         else:
-            wrong, digest = _compare(root, plan, known["layout"], progress)
-        same = digest == known.get("digest")
-        return tuple(wrong if same else [*wrong, f"changed {MANIFEST}"])
+            digest = _compare(root, plan, layouts.LAYOUTS[known["layout"]](plan), look, progress)
+        if digest != known.get("digest"):
+            wrong[MANIFEST] = "changed"
+        return tuple(f"{wrong[name]} {name}" for name in sorted(wrong))
 
     @property
     def _plan(self) -> Plan | OfficialPlan:
@@ -184,57 +201,37 @@ class Stored:
 
 
 def _compare(
-    root: Path, plan: Plan, layout: str, progress: Progress | None
-) -> tuple[list[str], str]:
-    """Return what is wrong with the files, in order, and the digest of the images as drawn."""
-    kind, lock = layouts.LAYOUTS[layout](plan), Lock()
+    root: Path,
+    plan: Plan,
+    kind: layouts.Kind,
+    look: Callable[[str, Callable[[], Images | None], Images], None],
+    progress: Progress | None,
+) -> str:
+    """Look at every image of a plan in its file; returns the digest of the images as drawn."""
+    lock = Lock()
+    opened = lru_cache(maxsize=4)(
+        lambda first: kind.open(root / kind.name(first), kind.places(first))
+    )
 
-    @lru_cache(maxsize=4)
-    def opened(first: int) -> Any:
-        try:
-            return kind.open(root / kind.name(first), kind.places(first))
-        except FileNotFoundError:
-            return "missing"
-        except layouts.BROKEN:
-            return "changed"
-
-    def state(place: int, image: Images) -> str:
+    def read(place: int) -> Images | None:
         with lock:
             file = opened(kind.places(place).start)
-        if not isinstance(file, str):
-            file = "" if _same(file(place), image) else "changed"
-        return file and f"{file} {kind.name(place)}"
+        return file(place)
 
-    def compare(places: range, images: Images) -> list[str]:
-        return [state(place, image) for place, image in zip(places, images, strict=True)]
+    def compare(places: range, images: Images) -> None:
+        for place, image in zip(places, images, strict=True):
+            look(kind.name(place), partial(read, place), image)
 
     digest = plan.digest()
-    states = [s for *_, some in plan.drawn(digest, progress, compare) for s in some if s]
+    deque(plan.drawn(digest, progress, compare), maxlen=0)
     for name, text in kind.info().items():
-        path = root / name
-        if not path.exists() or path.read_bytes() != text:
-            states.append(f"{'changed' if path.exists() else 'missing'} {name}")
-    return list(dict.fromkeys(states)), digest.hexdigest()
+        wanted = np.frombuffer(text, np.uint8)
+        look(name, lambda name=name: np.fromfile(root / name, np.uint8), wanted)  # type: ignore[misc]
+    return digest.hexdigest()
 
 
-def _compare_official(
-    root: Path, plan: OfficialPlan, progress: Progress | None
-) -> tuple[list[str], str]:
-    wrong: list[tuple[str, str]] = []
-
-    def look(name: str, image: Images) -> None:
-        path = root / name
-        if not path.exists():
-            wrong.append((name, "missing"))
-        elif not _same(layouts.decode(path.read_bytes()), image):
-            wrong.append((name, "changed"))
-
-    digest = plan.run(look, progress)
-    return [f"{state} {name}" for name, state in sorted(wrong)], digest
-
-
-def _same(held: Images | None, image: Images) -> bool:
-    return held is not None and np.array_equal(held, image)
+def _png(path: Path) -> Images | None:
+    return layouts.decode(path.read_bytes())
 
 
 def _resumable(
@@ -256,7 +253,7 @@ def _resumable(
         whole = {**content, "digest": digest, "versions": versions}
         _write(root / MANIFEST, (json.dumps(whole, indent=2) + "\n").encode())
 
-    with layouts.writing(root):
+    try:
         if root.exists() and not root.is_dir():
             raise InputError(root, None, None, "is a file; name a directory")
         held = _read(root) if (root / MANIFEST).exists() else {}
@@ -270,6 +267,12 @@ def _resumable(
         if not held:
             note(None)
         note(draw())
+    except FileExistsError as error:  # where a directory was to be made
+        raise InputError(error.filename, None, None, "is a file; name a directory") from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        source = error.filename or root
+        raise InputError(source, None, None, f"cannot be written: {reason}") from error
     return root / MANIFEST
 
 

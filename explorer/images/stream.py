@@ -23,19 +23,12 @@ class Images(data.Dataset[Sample]):
     order every epoch, sharded over workers and ranks, see :meth:`stream`.
 
     Args:
-        formula: Name of the formula.
-        ranges: Parameter or group name -> (low, high); the rest keeps the formula's default.
-        categories: Number of categories N.
-        instances: Images per category M.
-        size: Side of the images after exact area averaging, at most ``canvas``.
-        canvas: Side that the formula draws on, in pixels.
-        seed: Seed of all random numbers.
+        formula, ranges, categories, instances, size, canvas, seed: As in ``render``.
         transform: Called with the PIL image (mode L), as torchvision does; without it an image is
             a uint8 tensor ``[1, size, size]``.
 
     Raises:
-        UnknownFormula: If there is no such formula.
-        RangeError: If a range or a number is out of bounds.
+        UnknownFormula, BrokenFormula, RangeError: As in ``render``.
     """
 
     def __init__(
@@ -89,9 +82,9 @@ class Images(data.Dataset[Sample]):
             ValueError: If the rank is not in 0..world_size - 1.
         """
         known = distributed.is_available() and distributed.is_initialized()
-        rank = rank if rank is not None else distributed.get_rank() if known else 0
-        size = distributed.get_world_size() if known else 1
-        size = size if world_size is None else world_size
+        process = (distributed.get_rank(), distributed.get_world_size()) if known else (0, 1)
+        rank = process[0] if rank is None else rank
+        size = process[1] if world_size is None else world_size
         if not 0 <= rank < size:
             raise ValueError(f"rank {rank} is not in 0..{size - 1}")
         return Stream(self, range(rank, len(self), size), epoch if shuffle else None)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from explorer import measures
-from explorer.measures import features, marks, similarity, spread
+from explorer.measures import features, marks, similarity
 from explorer.measures import spectrum as spectral
+from explorer.measures.spread import spreads
 
 random = np.random.default_rng
 
@@ -86,21 +87,22 @@ def test_vendi_of_two_equal_clusters_is_two_and_of_unequal_ones_less():
     assert similarity.vendi_pixels(uneven) == pytest.approx(math.exp(entropy))
 
 
-def test_spread_of_two_clusters_is_all_between():
-    images = np.concatenate([blank(5), blank(5, grey=255)])
-    category = np.repeat([0, 1], 5)
-    assert spread.within_spread(images, category) == 0
-    # The variance of two means 0 and 1 is 1/2.
-    assert spread.between_spread(images, category) == pytest.approx(math.sqrt(0.5))
-    assert spread.between_share(images, category) == 1
+TWO = np.concatenate([blank(3), blank(3, grey=255)])
 
 
-def test_spread_of_equal_categories_is_all_within():
-    images = np.concatenate([blank(1), blank(1, grey=255)] * 2)
-    category = np.repeat([0, 1], 2)
-    assert spread.within_spread(images, category) == pytest.approx(math.sqrt(0.5))
-    assert spread.between_spread(images, category) == 0
-    assert spread.between_share(images, category) == 0
+@pytest.mark.parametrize(
+    ("images", "category", "expected"),
+    [
+        (TWO, np.repeat([0, 1], 3), (0, 0.5, 1)),  # the variance of two means 0 and 1 is 1/2
+        (TWO[[0, 5, 0, 5]], np.repeat([0, 1], 2), (0.5, 0, 0)),
+        (TWO, np.zeros(6, np.int64), (0.3, 0, 0)),
+        (TWO, np.arange(6), (0, 0.3, 1)),
+    ],
+    ids=["clusters", "equal categories", "a single category", "single instances"],
+)
+def test_spread_of_black_and_white(images, category, expected):
+    within, between, share = spreads(images, category)
+    assert (within**2, between**2, share) == pytest.approx(expected)
 
 
 def test_spread_matches_the_variances_that_it_was_drawn_with():
@@ -108,20 +110,10 @@ def test_spread_matches_the_variances_that_it_was_drawn_with():
     category = np.repeat(np.arange(300), 4)
     means = generator.normal(127, 30, (300, 1, 1))
     images = np.clip(generator.normal(means[category], 10, (1200, 8, 8)), 0, 255).round()
-    images = images.astype(np.uint8)
-    assert spread.within_spread(images, category) == pytest.approx(10 / 255, rel=0.02)
-    assert spread.between_spread(images, category) == pytest.approx(30 / 255, rel=0.1)
-    assert spread.between_share(images, category) == pytest.approx(0.9, abs=0.02)
-
-
-def test_spread_with_one_category_and_with_single_instances():
-    images = np.concatenate([blank(3), blank(3, grey=255)])
-    one = np.zeros(6, dtype=np.int64)
-    assert spread.within_spread(images, one) == pytest.approx(math.sqrt(0.3))
-    assert spread.between_spread(images, one) == spread.between_share(images, one) == 0
-    single = np.arange(6)
-    assert spread.within_spread(images, single) == 0
-    assert spread.between_spread(images, single) == pytest.approx(math.sqrt(0.3))
+    found = spreads(images.astype(np.uint8), category)
+    assert found.within == pytest.approx(10 / 255, rel=0.02)
+    assert found.between == pytest.approx(30 / 255, rel=0.1)
+    assert found.share == pytest.approx(0.9, abs=0.02)
 
 
 @pytest.mark.parametrize("side", [63, 64])
@@ -241,9 +233,7 @@ def test_measure_returns_every_measure_of_its_subsample():
     assert all(type(value) is float for value in found.values())
     chosen = measures.subsample(category, seed=3, sample=24)
     assert found["vendi_pixels"] == pytest.approx(similarity.vendi_pixels(images[chosen]))
-    assert found["within_spread"] == pytest.approx(
-        spread.within_spread(images[chosen], category[chosen])
-    )
+    assert found["within_spread"] == spreads(images[chosen], category[chosen]).within
     assert found == measures.variety(images, category, seed=3, sample=24)
 
 
