@@ -8,7 +8,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -97,13 +96,6 @@ def test_the_list_says_where_it_comes_from(explorer):
     assert "knots Do more crossings" in said
 
 
-@pytest.mark.parametrize("layout", ["webdataset", "npz"])
-def test_it_is_written_in_every_layout(explorer, layout):
-    sizes = ("--categories", 2, "--instances", 3, "--canvas", 32)
-    explorer("render", "lissajous", "--output", layout, "--layout", layout, *sizes)
-    assert explorer("render", "--verify", layout).startswith("6 images")
-
-
 def test_its_study_loads_and_compares_it_with_another_family(run):
     program = """
 import json
@@ -125,26 +117,6 @@ def test_it_has_the_properties_of_every_family(run):
     said = run("-m", *line.split(), *options, cwd=ROOT)
     passed = int(re.search(r"(\d+) passed", said)[1])
     assert passed >= 6
-
-
-def test_it_draws_its_curves_at_every_size(run, folder):
-    sizes = (16, 17, 64, 255, 512, 1024)
-    program = f"""
-import numpy as np
-from explorer import images as dataset
-for size in {sizes}:
-    drawn = dataset.render_dataset(
-        "lissajous", None, categories=3, instances=2, canvas=size, size=size, seed=0
-    )
-    np.save(f"{{size}}.npy", drawn.images)
-"""
-    run("-c", program)
-    for size in sizes:
-        images = np.load(folder / f"{size}.npy") > 0
-        assert (images.mean(axis=(1, 2)) < 0.9).all()
-        # Half axes are half of the canvas at least.
-        assert (images.any(axis=1).sum(axis=1) >= size // 2).all()
-        assert (images.any(axis=2).sum(axis=1) >= size // 2).all()
 
 
 @pytest.mark.end_to_end
