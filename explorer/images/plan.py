@@ -48,8 +48,7 @@ class ProxyDataset:
     @classmethod
     def of(cls, images: Images, labels: npt.NDArray[np.int64]) -> Self:
         """Make a dataset of images that were not rendered."""
-        digest = _begin(images.shape)
-        digest.update(_fingerprint(images))
+        digest = hashlib.sha256(str(images.shape).encode() + _fingerprint(images))
         return cls(images, labels, digest.hexdigest())
 
 
@@ -129,7 +128,7 @@ class Plan:
 
     def digest(self) -> "hashlib._Hash":
         """Return the hash that the fingerprints of all images, in order, make the digest."""
-        return _begin(self.shape)
+        return hashlib.sha256(str(self.shape).encode())
 
     def drawn(
         self,
@@ -180,10 +179,6 @@ class Plan:
         for start in range(0, self.total, self.instances):
             for first in range(start, start + self.instances, count):
                 yield range(first, min(first + count, start + self.instances))
-
-
-def _begin(shape: tuple[int, ...]) -> "hashlib._Hash":
-    return hashlib.sha256(str(shape).encode())
 
 
 def _fingerprint(images: Images) -> bytes:

@@ -96,21 +96,6 @@ def test_the_list_says_where_it_comes_from(explorer):
     assert "knots Do more crossings" in said
 
 
-def test_its_study_loads_and_compares_it_with_another_family(run):
-    program = """
-import json
-from explorer.study import load_study
-study = load_study("knots")
-arms = {a: [study.space_of(a).formula, study.arms[a]] for a in study.file.arms}
-print(json.dumps(arms))
-"""
-    assert json.loads(run("-c", program)) == {
-        "simple": ["lissajous", {"frequency": [1, 3]}],
-        "knotted": ["lissajous", {"frequency": [8, 32]}],
-        "visual_atom": ["visual_atom", {}],
-    }
-
-
 def test_it_has_the_properties_of_every_family(run):
     (line,) = [line for line in COMMANDS if line.startswith("pytest ")]
     options = ("-q", "-p", "no:cacheprovider")
