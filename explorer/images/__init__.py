@@ -1,5 +1,6 @@
 """Datasets as functions from an index to an image: drawn, in memory, in files, on a sheet."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from explorer.authors import PRESETS, OfficialPlan
@@ -35,7 +36,5 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in {"Images", "Stream"}:  # imported when they are asked for: torch takes a while
-        from explorer.images import stream
-
-        return getattr(stream, name)
+        return getattr(import_module("explorer.images.stream"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
