@@ -116,7 +116,11 @@ WRONG = [
     ("replicates: 2", "baseline: wave", "baseline: 'wave': no arm of this name; did you mean 'wav"),
     ("circles:", "scratch:", "arms.scratch: 'scratch': this name is taken"),
     ("circles:", "../circles:", "arms.../circles: '../circles': a name has letters"),
-    ("replicates: 2", "replicates: 2\nreplicates: 3", "line 5, column 1: duplicate"),
+    (
+        "replicates: 2",
+        "replicates: 2\nreplicates: 3",
+        "line 5, column 1: is not valid YAML: found duplicate",
+    ),
     ("  circles", "\tcircles", "is not valid YAML"),
     (STUDY[STUDY.index("arms:") :], "", "varies nothing; give it arms, or a sampler and vary"),
     (
@@ -160,7 +164,10 @@ WRONG_SEARCH = [
     ("objectives: [variety.vendi_features]", "']: the first is accuracy"),
     ("objectives: [{accuracy: minimize}]", "]: the first is accuracy"),
     ("objectives: [accuracy, accuracy]", "accuracy stands there twice"),
-    ("objectives: [accuracy, variety.x]", "objectives.1: variety.x: nothing that trials measure"),
+    (
+        "objectives: [accuracy, variety.x]",
+        "objectives.1: 'variety.x': no trial measures variety.x; did",
+    ),
     ("objectives: [accuracy, {variety.vendi_pixels: up}]", "'up': unknown; there is maximize"),
     (f"{TWO}\npruner: median", "'median': an arm with two objectives cannot be stopped early"),
 ]
@@ -305,7 +312,7 @@ def test_the_shipped_search_spaces_only_narrow_their_formulas():
 
 @pytest.mark.parametrize("name", formulas.BUILT_IN)
 def test_the_name_of_a_formula_is_a_search_space(name, monkeypatch):
-    monkeypatch.setattr(files, "_folders", lambda _: [])
+    monkeypatch.setattr(files, "available", lambda _: [])
     space = load_search_space(name)
     formula = formulas.get(name)
     assert formula.resolve(space.complete({})) == formula.resolve()

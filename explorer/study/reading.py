@@ -7,7 +7,6 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from explorer import files
 from explorer.errors import InputError, nearest, refuse
 
 
@@ -37,6 +36,14 @@ Range = Annotated[tuple[float, float], BeforeValidator(_both_ends)]
 """Low and high end, both inclusive; a file may write one number for both."""
 
 
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+ONE_OR_SEVERAL = BeforeValidator(_listed)
+"""Of a tuple: one entry needs no list."""
+
+
 class File(BaseModel):
     """Base of all that files hold: immutable, and a misspelt key is an error."""
 
@@ -44,15 +51,6 @@ class File(BaseModel):
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
-def parse(model: type[_Model], path: Path) -> _Model:
-    """Read a YAML file as a model.
-
-    Raises:
-        InputError: If it cannot be read, or what is wrong in it: all of it, a line each.
-    """
-    return validate(model, files.read(path), path)
 
 
 def validate(

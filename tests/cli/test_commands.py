@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from explorer import store
-from explorer.cli.options import read_ranges
+from explorer.cli.images import read_ranges
 from explorer.errors import InputError
 from explorer.study import load_study
 from tests.conftest import STUDY
@@ -131,7 +131,7 @@ def test_a_watch_waits_for_a_study_and_ends_with_it(explorer, folder, monkeypatc
             rows.ablation(database, "later")
 
     monkeypatch.setattr("explorer.cli.look.time.sleep", begin)
-    code, out, err = explorer("status", "later", "--watch", "--interval", "0.1", "--storage", url)
+    code, out, err = explorer("status", "later", "--watch", "--storage", url)
     assert code == 0
     assert err == f"Waiting for {url} to be made ...\n"
     assert "later: 12 of 12 trials done" in out
@@ -207,32 +207,26 @@ def test_what_a_terminal_cannot_show_is_replaced():
     assert "Perlin noise per orbit (?)" in ran.stdout  # eta
 
 
-def test_a_job_gets_every_option(explorer, write_study, monkeypatch):
-    from explorer import runner
-
+def test_a_job_gets_every_option_and_is_named_by_its_study(explorer, write_study, monkeypatch):
     write_study()
-    asked = {}
+    jobs = []
 
-    class Job:
-        name, studies = "job", ("mine",)
+    class Client:
+        list_jobs = staticmethod(list)
+        submit_job = staticmethod(lambda **job: jobs.append(job))
 
-    def submit(study, **options):
-        asked.update(options, study=study)
-        return Job
-
-    monkeypatch.setattr(runner, "submit", submit)
-    code, out, _ = explorer(
+    monkeypatch.setattr("explorer.runner.submit._client", lambda _: Client)
+    code, out, err = explorer(
         *("submit", "mine", "--address", "http://h:1", "--storage", "postgresql://h/d"),
         *("--set", "pretrain.epochs=3", "--set", "seed=4", "--replicates", "5", "--fresh"),
         *("--protocol", "laptop"),
     )
-    assert (code, out) == (0, "job\n")
-    assert asked["protocols"] == ("laptop",)
-    text = " ".join(asked["options"])
-    assert "--set pretrain.epochs=3 --set seed=4" in text
-    assert "--replicates 5" in text
-    assert "--fresh" in text
-    assert "--recompute" not in text
+    assert (code, out) == (0, "explorer-mine+pretrain.epochs=3+seed=4@laptop\n")
+    assert "explorer status mine+pretrain.epochs=3+seed=4@laptop --storage" in err
+    assert jobs[0]["entrypoint"] == (
+        "explorer run-study mine --address auto --storage postgresql://h/d --protocol laptop "
+        "--set pretrain.epochs=3 --set seed=4 --replicates 5 --fresh"
+    )
 
 
 SETTINGS = {

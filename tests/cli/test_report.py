@@ -68,11 +68,3 @@ def test_chosen_arms_in_a_chosen_order(explorer, made):
     assert code == 2
     assert "--arms: 'hihg': no arm of the study; did you mean 'high'?" in err
     assert not (made / "t.md").exists()
-
-
-def test_the_output_may_be_a_device(explorer, made):
-    assert made
-    code, _, err = explorer("report", "ablation", "--output", "/dev/full")
-    assert code == 1
-    assert err == "explorer: /dev/full: cannot be written (No space left on device)\n"
-    assert explorer("report", "ablation", "--output", "/dev/null") == (0, "/dev/null\n", "")
