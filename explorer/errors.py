@@ -3,8 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -61,6 +60,18 @@ class InputErrors(InputError):  # noqa: N818  (it is several)
         return "\n".join(map(str, self.errors))
 
 
+class Mistakes(list[InputError]):
+    """What is wrong. As a context it takes up what its block raises, and the program goes on."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if isinstance(error, InputError):
+            self.append(error)
+        return isinstance(error, InputError)
+
+
 def refuse(errors: Iterable[InputError]) -> None:
     """Raise the mistakes that there are, each of them once.
 
@@ -74,15 +85,6 @@ def refuse(errors: Iterable[InputError]) -> None:
         raise distinct[0]
     if distinct:
         raise InputErrors(distinct)
-
-
-@contextmanager
-def collecting(mistakes: list[InputError]) -> Iterator[None]:
-    """Add to a list the mistake that the block raises, so that the rest is looked at too."""
-    try:
-        yield
-    except InputError as error:
-        mistakes.append(error)
 
 
 class OutageError(Exception):

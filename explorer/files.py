@@ -235,10 +235,10 @@ def write(path: Path, content: str | bytes, option: str | None = None) -> Path:
     """
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     source, value = (option, str(path)) if option else (path, None)
-    target = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file():
-        raise InputError(source, None, value, "cannot be written: it is there, and no file")
+    if path.is_fifo() or path.is_char_device() or path.is_block_device():
+        raise InputError(source, None, value, "cannot be written (it is a device or a pipe)")
     try:
+        target = Path(os.path.realpath(path))
         _make_folder(target.parent)
         temporary = target.parent / f".{secrets.token_hex(8)}"
         try:

@@ -243,7 +243,7 @@ WRONG_PROTOCOL = {
     "zero categories": ("categories: 8", "categories: 0", "dataset.categories: 0: "),
     "unknown optimiser": ("optimiser: muon", "optimiser: moun", "pretrain.optimiser: 'moun'"),
     "canvas too small": ("canvas: 64", "canvas: 8", "canvas: 8: "),
-    "unknown task": ("name: digits", "name: digit", "downstream.name: 'digit': unknown; did you"),
+    "unknown task": ("name: digits", "name: digit", "downstream.name: 'digit': no task named 'digit'; did you"),
     "misspelt key": ("description:", "descriptoin:", "unknown key; did you mean 'description'?"),
     "missing key": (
         "downstream: {name: digits",
@@ -262,6 +262,7 @@ def test_a_wrong_protocol_is_one_clear_line(folder, right, wrong, line):
         load_protocol("./quick.yaml")
     assert str(caught.value).startswith("quick.yaml: ")
     assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_digest_of_a_protocol_is_that_of_what_changes_scores():

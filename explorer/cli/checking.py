@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from explorer import files
-from explorer.errors import InputError, collecting, refuse
+from explorer.errors import InputError, Mistakes, refuse
 from explorer.study import (
     Protocol,
     Study,
@@ -30,7 +30,7 @@ def check_protocols(studies: Sequence[Study]) -> None:
     Raises:
         InputError: What is not as it should be: all of it, a line each.
     """
-    mistakes: list[InputError] = []
+    mistakes = Mistakes()
     tried: list[Protocol] = []
     for study in studies:
         changed = {f"arms.{a}.protocol": p for a, p in study.arm_protocols.items()}
@@ -67,10 +67,10 @@ def check_files(names: Iterable[str]) -> list[Study]:
     Raises:
         InputError: What is wrong: all of it, a line each.
     """
-    mistakes: list[InputError] = []
+    mistakes = Mistakes()
     studies: list[Study] = []
     for name in names:
-        with collecting(mistakes):
+        with mistakes:
             kind = _kind(name)
             if kind == "search_spaces":
                 load_search_space(name, source="FILE")

@@ -213,9 +213,10 @@ def _refusals(source: str | None = None) -> Iterator[None]:
     try:
         yield
     except RangeError as error:
-        alone = source is None or error.parameter in {"seed", "workers"}
-        place = (f"--{error.parameter}", None) if alone else (str(source), error.parameter)
-        raise InputError(*place, error.value, error.remedy) from error
+        if source is None or error.parameter in {"seed", "workers"}:
+            option = f"--{error.parameter}"
+            raise InputError(option, None, error.value, error.remedy) from error
+        raise InputError(source, error.parameter, error.value, error.remedy) from error
 
 
 def _verify(directory: Path, workers: int | None) -> int:
@@ -290,7 +291,7 @@ def variety(
     """Measure how different the images of FORMULA are, or those in the folders of DIR."""
     from explorer import formulas
     from explorer import images as dataset
-    from explorer import variety as room
+    from explorer import measures as room
 
     given = {name: value for name, value in options.items() if value is not None}
     seed = given.get("seed", 0)
@@ -310,7 +311,7 @@ def variety(
     else:
         hint = "" if "/" in images else f", and no formula; {nearest(images, formulas.names())}"
         raise InputError("DIR|FORMULA", None, images, f"there is no such folder{hint}")
-    values = room.measure(pixels, labels, seed=seed, sample=sample)
+    values = room.variety(pixels, labels, seed=seed, sample=sample)
     remarks = room.remarks(labels, values, sample=sample)
     if form == "json":
         print_json({"measures": values, "remarks": remarks})

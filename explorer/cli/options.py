@@ -11,6 +11,8 @@ from explorer.errors import InputError, masked, visible
 if TYPE_CHECKING:
     from explorer.store import Database
 
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
 OK, SOMETHING_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -33,12 +35,12 @@ json_option = click.option(
 )
 
 
-def whole(name: str, low: int, high: int | None = None, text: str = "", **more: Any) -> Any:
+def whole(name: str, low: int, high: int | None = None, text: str = "", **more: Any) -> Decorator:
     """Make an option that takes a whole number; bounds are inclusive."""
     return click.option(name, type=click.IntRange(low, high), help=text or None, **more)
 
 
-def set_option(metavar: str, text: str) -> Any:
+def set_option(metavar: str, text: str) -> Decorator:
     """Make the option ``--set``."""
     more = f"{text}; may be repeated."
     return click.option("--set", "settings", metavar=metavar, multiple=True, help=more)

@@ -1,11 +1,11 @@
 """The command that writes what a study has found."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from explorer.cli.options import OK, storage_option
+from explorer.cli.options import OK, Decorator, storage_option
 from explorer.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ FORMATS = {
 FRAMES = (".csv", ".json", ".parquet")
 
 
-def _frame(option: str, what: str) -> Any:
+def _frame(option: str, what: str) -> Decorator:
     text = f"Write {what}, as .csv, .json or .parquet."
     return click.option(option, metavar="FILE", type=click.Path(path_type=Path), help=text)
 

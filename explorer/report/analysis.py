@@ -10,6 +10,7 @@ import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import create_trial
 
+from explorer.measures import MEASURES
 from explorer.report import numerals
 from explorer.report.agreement import Estimate, correlate
 from explorer.report.frame import Range
@@ -17,7 +18,6 @@ from explorer.report.numerals import count, listed
 from explorer.report.statistics import dunnett_critical, pooled
 from explorer.report.summary import Arm, StudyReport, ranked
 from explorer.report.tables import Column, Table
-from explorer.variety import MEASURES
 
 FEWEST_ARMS = 10
 """Below so many arms there is nothing to be said of importance."""

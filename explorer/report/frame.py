@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from explorer import store
 from explorer.errors import InputError
 from explorer.files import replacing
+from explorer.measures import MEASURES
 from explorer.store import Database, tables
-from explorer.variety import MEASURES
 
 Range = tuple[float, float]
 
@@ -219,7 +219,7 @@ def load(database: Database, name: str) -> pd.DataFrame:
     ``<parameter>.low``    float64        low end of a parameter's range; NaN without
                                           pre-training and for a formula without that parameter
     ``<parameter>.high``   float64        its high end
-    ``variety.<measure>``  float64        variety of the images, see ``explorer.variety``
+    ``variety.<measure>``  float64        variety of the images, see ``explorer.measures``
     ``companions.<name>``  float64        a further score of the same weights
     ``seconds.<phase>``    float64        wall-clock seconds of a phase, and ``seconds.total``
     ``finetune_std``       float64        standard deviation of the accuracy over the fine-tunings
@@ -235,7 +235,7 @@ def load(database: Database, name: str) -> pd.DataFrame:
     ====================== ============== =====================================================
 
     The columns with a name in angle brackets are those that the study has. Measures come in the
-    order of ``explorer.variety.MEASURES``, phases in that of a trial, the rest as it first comes.
+    order of ``explorer.measures.MEASURES``, phases in that of a trial, the rest as it first comes.
 
     Raises:
         InputError: If there is no study of this name; the nearest name is offered.

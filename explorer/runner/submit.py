@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from explorer import files
+from explorer import files, formulas
 from explorer.errors import InputError, masked
 from explorer.study import Protocol, Study, load_studies
 
@@ -189,7 +189,8 @@ def _staged(name: str, studies: Sequence[Study], protocols: Sequence[str]) -> It
     first = studies[0]
     spaces = {first.file.search_space, *(arm.search_space for arm in first.file.arms.values())}
     wanted: list[tuple[files.Kind, str, str | Path]] = [("studies", name, "study")]
-    wanted += [("search_spaces", space, first.path) for space in spaces if space is not None]
+    of_a_formula = set(formulas.names()) - set(dict(files.available("search_spaces")))
+    wanted += [("search_spaces", n, first.path) for n in spaces - of_a_formula if n is not None]
     named_by: str | Path = "--protocol" if protocols else first.path
     wanted += [("protocols", protocol, named_by) for protocol in protocols or first.file.protocol]
     with tempfile.TemporaryDirectory(prefix="explorer-submit-") as folder:

@@ -9,7 +9,7 @@ from statistics import mode
 from typing import Any, NamedTuple
 
 from explorer import files
-from explorer.errors import InputError, collecting, nearest, refuse
+from explorer.errors import InputError, Mistakes, nearest, refuse
 from explorer.study.protocol import CHANGEABLE, Protocol, changed, load_protocol
 from explorer.study.reading import override, validate
 from explorer.study.space import SearchSpace, load_search_space
@@ -53,7 +53,7 @@ def load_studies(
     more = [f"{key}={value}" for key, value in short.items() if value is not None]
     changes = _read_settings([*settings, *more])
     path = files.find("studies", name, source="study")
-    mistakes: list[InputError] = []
+    mistakes = Mistakes()
     file = _read(path, changes, mistakes)
     whole = not mistakes
     source: str | Path = "--protocol" if protocols else path
@@ -111,7 +111,7 @@ def _read_settings(texts: Sequence[str]) -> _Settings:
     """Read what is to be changed: one ``KEY=VALUE`` each, the key dotted, the value as YAML."""
     tree: dict[str, Any] = {}
     values: dict[str, str] = {}
-    mistakes: list[InputError] = []
+    mistakes = Mistakes()
     for text in texts:
         key, equals, value = text.partition("=")
         *outer, last = key.split(".")
@@ -154,7 +154,7 @@ def _suffix(values: Mapping[str, str]) -> str:
     return f"{plain[:100]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def _read(path: Path, changes: _Settings, mistakes: list[InputError]) -> StudyFile:
+def _read(path: Path, changes: _Settings, mistakes: Mistakes) -> StudyFile:
     """Read a study's file; of one with mistakes what is right, so that the rest is looked at too.
 
     Raises:
@@ -181,7 +181,7 @@ def _look_up(
     source: str | Path,
     changes: _Settings,
     names: tuple[str, str],
-    mistakes: list[InputError],
+    mistakes: Mistakes,
     *,
     whole: bool,
 ) -> Study | None:
@@ -190,9 +190,9 @@ def _look_up(
     What its entries mean together is looked at only where the file is whole, all of it right.
     """
     space = base = None
-    with collecting(mistakes):
+    with mistakes:
         space = load_search_space(file.search_space, source=path)
-    with collecting(mistakes):
+    with mistakes:
         base = load_protocol(protocol, source=source)
         if changes.protocol:
             base = changed(base, changes.protocol, "--set", parts=_OF_PROTOCOL)
@@ -200,10 +200,10 @@ def _look_up(
     protocols: dict[str, Protocol] = {}
     for name, arm in file.arms.items():
         key = f"arms.{name}"
-        with collecting(mistakes):
+        with mistakes:
             if arm.protocol and base is not None:
                 protocols[name] = changed(base, arm.protocol, path, f"{key}.protocol")
-        with collecting(mistakes):
+        with mistakes:
             space_of = space
             if arm.search_space not in {None, file.search_space}:
                 space_of = load_search_space(

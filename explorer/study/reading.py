@@ -36,11 +36,16 @@ Range = Annotated[tuple[float, float], BeforeValidator(_both_ends)]
 """Low and high end, both inclusive; a file may write one number for both."""
 
 
-def _listed(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
+def _tuples(value: Any) -> Any:
+    """Return lists as tuples, at any depth: strict types want them behind a validator."""
+    if isinstance(value, Mapping):
+        return {key: _tuples(entry) for key, entry in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
-ONE_OR_SEVERAL = BeforeValidator(_listed)
+ONE_OR_SEVERAL = BeforeValidator(
+    lambda value: _tuples(value if isinstance(value, list | tuple) else (value,))
+)
 """Of a tuple: one entry needs no list."""
 
 
@@ -78,10 +83,12 @@ def validate(
     unknown = [_key(m["loc"], content) for m in mistakes if m["type"] == "extra_forbidden"]
     lines = []
     for mistake in mistakes:
-        location = _key(mistake["loc"], content)
-        # A misspelt key is also a missing one; the misspelling says more.
+        place, kind = mistake["loc"], mistake["type"]
+        location = _key(place, content)
+        # A misspelt key is also a missing one, a wrong entry also one too few: each is said once.
         misspelt = any(key[:-1] == location[:-1] for key in unknown)
-        if mistake["type"] == "missing" and misspelt:
+        inner = any(m["loc"][: len(place)] == place for m in mistakes if m is not mistake)
+        if (kind == "missing" and misspelt) or (kind == "too_short" and inner):
             continue
         key = ".".join([*([prefix] if prefix else []), *map(str, location)])
         lines.append(_line(mistake, model, source, key, location))

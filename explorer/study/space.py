@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from explorer import files, formulas
-from explorer.errors import InputError, collecting, nearest, refuse
+from explorer.errors import InputError, Mistakes, nearest, refuse
 from explorer.study.reading import File, Range, plain, validate
 
 
@@ -78,7 +78,7 @@ class SearchSpace(File):
         Raises:
             InputError: What is wrong: all of it, a line each.
         """
-        mistakes = []
+        mistakes = Mistakes()
         for parameter, value in ranges.items():
             place = f"{key}.{parameter}"
             if parameter not in self.parameters:
@@ -129,7 +129,7 @@ def load_search_space(
         name, source, key = file.formula, path, "formula"
     formula = find_formula(name, source, key)
     known = [*(parameter.name for parameter in formula.parameters), *formula.groups]
-    mistakes: list[InputError] = []
+    mistakes = Mistakes()
     named: dict[str, _Narrowed] = {}
     for parameter, entry in (file.parameters if file else {}).items():
         named[parameter] = entry or _Narrowed()
@@ -138,7 +138,7 @@ def load_search_space(
             mistakes.append(InputError(path, f"parameters.{parameter}", None, remedy))
             continue
         for end in named[parameter].model_fields_set:
-            with collecting(mistakes):
+            with mistakes:
                 ends = {parameter: getattr(entry, end)}
                 check_ranges(formula, ends, path, f"parameters.*.{end}")
     refuse(mistakes)
@@ -167,7 +167,7 @@ def _bounds(
         for member in members
     }
     bounds: dict[str, Bounds] = {}
-    mistakes: list[InputError] = []
+    mistakes = Mistakes()
     for name in dict.fromkeys(whole.get(parameter, parameter) for parameter in parameters):
         members = [parameters[member] for member in formula.groups.get(name, (name,))]
         least, greatest = max(m.low for m in members), min(m.high for m in members)
@@ -178,7 +178,7 @@ def _bounds(
             "high": entry.high or (max(least, entry.low[0]) if entry.low else least, greatest),
             "default": entry.default or members[0].default,
         }
-        with collecting(mistakes):
+        with mistakes:
             bounds[name] = validate(Bounds, content, path, f"parameters.{name}")
     refuse(mistakes)
     return bounds

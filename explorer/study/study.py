@@ -107,7 +107,7 @@ class Objective(File):
     def _is_measured(self) -> Self:
         if self.name == ACCURACY:
             return self
-        from explorer.variety import MEASURES
+        from explorer.measures import MEASURES
 
         known = [ACCURACY, *(f"variety.{measure}" for measure in MEASURES)]
         if self.name not in known:
