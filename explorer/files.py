@@ -183,15 +183,10 @@ def plain_name(name: str) -> str:
 
 
 def ending(path: Path, known: Iterable[str], source: str) -> str:
-    """Return the ending of a file that is to be written: it says the format.
-
-    Args:
-        path: The file.
-        known: The endings that there are, as ``".csv"``.
-        source: The option that names the file.
+    """Return the ending of a file that ``source`` wants written: it says the format.
 
     Raises:
-        InputError: If it is none of them.
+        InputError: If it is none of those that are known, as ``".csv"``.
     """
     suffix = path.suffix.lower()
     if suffix not in known:
@@ -203,12 +198,7 @@ def ending(path: Path, known: Iterable[str], source: str) -> str:
 
 @contextmanager
 def replacing(path: Path, option: str | None = None) -> Iterator[Path]:
-    """Yield a path to write to, whose content then becomes that of a file; see :func:`write`.
-
-    Args:
-        path: The file that is to be there in the end.
-        option: What named it, for the error line.
-    """
+    """Yield a path to write to, whose content then becomes that of a file; see :func:`write`."""
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         temporary = Path(folder) / f"new{path.suffix}"
         yield temporary

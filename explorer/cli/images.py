@@ -168,12 +168,8 @@ def read_ranges(
 ) -> list[dict[str, tuple[float, float]]]:
     """Read ranges as the command line says them: ``frequency=0..20``, or ``orbits=1`` for both.
 
-    Args:
-        names: Names of formulas; each takes the ranges that it has a parameter for.
-        settings: One ``KEY=LOW..HIGH`` each.
-
     Returns:
-        The ranges of every formula.
+        For each formula of ``names`` the ranges that it has a parameter for.
 
     Raises:
         InputError: If there is no such formula, one cannot draw from a range, or a key is a
@@ -203,11 +199,7 @@ def read_ranges(
 
 @contextmanager
 def _refusals(source: str | None = None) -> Iterator[None]:
-    """Turn what the renderer refuses (a size above the canvas) into the option that said it.
-
-    Args:
-        source: The option by which parameters are set; without it each has an option of its own.
-    """
+    """Turn what the renderer refuses into the option that said it; ``source`` sets parameters."""
     from explorer.formulas import RangeError
 
     try:
@@ -257,7 +249,7 @@ def preview(
     files.ending(output, (".png",), "--output")
     ranges = read_ranges(formulas, settings)
     alone = len(formulas) == 1
-    arguments = {
+    sizes = {
         "canvas": options["canvas"],
         "seed": options["seed"],
         "categories": options["categories"] or (6 if alone else 4),
@@ -265,10 +257,7 @@ def preview(
         "size": options["size"] or min(128, options["canvas"]),
     }
     with _refusals():
-        plans = [
-            dataset.Plan(name, share, **arguments)
-            for name, share in zip(formulas, ranges, strict=True)
-        ]
+        plans = [dataset.Plan(*pair, **sizes) for pair in zip(formulas, ranges, strict=True)]
         sheet = dataset.contact_sheet(plans)
     dataset.write_png(sheet, output)
     click.echo(f"{output}")

@@ -34,7 +34,7 @@ def _frame(option: str, what: str) -> Decorator:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(list(FORMATS.values())),
+    type=click.Choice(["markdown", "csv", "latex", "json", "html"]),
     help="What is printed, unless an --output has this format: markdown (default, if no file is "
     "asked for), csv, latex (booktabs), json; html writes the page reports/STUDY.html.",
 )
@@ -94,15 +94,13 @@ def report_(
     """
     from explorer import files
 
-    formats = {path: _format(path) for path in outputs}  # before anything is read
+    # All endings are looked at before anything is read.
+    formats = {path: FORMATS[files.ending(path, FORMATS, "--output")] for path in outputs}
     wanted = {option: path for option, path in frames.items() if path is not None}
     for option, path in wanted.items():
         files.ending(path, FRAMES, f"--{option}")
     if form == "html" and "html" not in formats.values():
         formats[Path("reports") / f"{files.plain_name(study)}.html"] = "html"
-    if form == "parquet" and "parquet" not in formats.values():
-        remedy = "is no text; name a file that ends in .parquet with --output"
-        raise InputError("--format", None, form, remedy)
     from explorer import report, store
 
     loaders = {"trials": report.load, "rungs": report.load_rungs, "epochs": report.load_epochs}
@@ -129,15 +127,6 @@ def report_(
     for path in paths:
         click.echo(path, err=prints)  # not into the table
     return OK
-
-
-def _format(path: Path) -> str:
-    """Return the format of a file by its ending; a device without one takes Markdown."""
-    from explorer import files
-
-    if not path.suffix and path.exists() and not path.is_file():
-        return "markdown"
-    return FORMATS[files.ending(path, FORMATS, "--output")]
 
 
 def _rendered(

@@ -186,16 +186,8 @@ def _print_estimates(
     if form == "json":
         print_json(estimates)
     elif estimates:
-        texts = [
-            {
-                **{key: row[key] for key in ("study", "protocol", "trials", "left")},
-                "takes": _duration(row["hours"]),
-                "at a time": row["workers"],
-                "because": row["source"],
-            }
-            for row in estimates
-        ]
-        print_tables({"estimate": texts})
+        rows = [row | {"takes": _duration(row.pop("hours"))} for row in estimates]
+        print_tables({"estimate": rows})
 
 
 def _duration(hours: float) -> str:

@@ -97,7 +97,7 @@ def test_check_and_estimate_say_trials_and_hours_and_write_nothing(explorer, wri
     estimating = ("run-study", "mine", "--estimate", "--workers", "2", "--replicates", "4")
     code, out, _ = explorer(*estimating)
     assert code == 0
-    assert re.search(r"mine +smoke +12 +12 +18 s +2 +the protocol says 3 s", out)
+    assert re.search(r"mine +smoke +12 +12 +2 +the protocol says 3 s +18 s", out)
     assert "Starting" not in out
     assert [path.name for path in folder.iterdir()] == ["studies"]
 
