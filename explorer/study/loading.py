@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from statistics import mode
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from explorer import files
 from explorer.errors import InputError, Mistakes, nearest, refuse
-from explorer.study.protocol import CHANGEABLE, Protocol, changed, load_protocol
+from explorer.study.protocol import Part, Protocol, changed, load_protocol
 from explorer.study.reading import override, validate
 from explorer.study.space import SearchSpace, load_search_space
 from explorer.study.study import SCRATCH, Study, StudyFile
 
-_OF_PROTOCOL = (*CHANGEABLE, "resources")
+_OF_PROTOCOL = (*get_args(Part), "resources")
 _OF_STUDY = tuple(name for name in StudyFile.model_fields if name != "protocol")
 # More of the same trials, or the same trials otherwise run: the study stays what it is.
 _SAME_STUDY = re.compile(r"(description|replicates|sampler\.samples|resources)(\..*)?")
@@ -195,7 +195,7 @@ def _look_up(
     with mistakes:
         base = load_protocol(protocol, source=source)
         if changes.protocol:
-            base = changed(base, changes.protocol, "--set", parts=_OF_PROTOCOL)
+            base = changed(base, changes.protocol, "--set")
     spaces: dict[str, SearchSpace] = {}
     protocols: dict[str, Protocol] = {}
     for name, arm in file.arms.items():

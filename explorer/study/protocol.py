@@ -4,10 +4,10 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import mode
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -18,7 +18,6 @@ from pydantic import (
 )
 
 from explorer import files
-from explorer.errors import InputError, nearest
 from explorer.study.reading import ONE_OR_SEVERAL, File, override, validate
 from explorer.training.recipe import FineTune, Model, Pretrain, Task
 
@@ -161,29 +160,17 @@ def protocol_digest(definition: Mapping[str, Any]) -> str:
         return str(definition.get("digest"))  # of a version whose entries this one does not know
 
 
-CHANGEABLE = tuple(Protocol.model_fields.keys() - {"description", "expect", "resources"})
-"""The parts of a protocol that an arm may change."""
+Part = Literal["dataset", "model", "pretrain", "finetune", "downstream"]
+"""A part of a protocol that an arm may change."""
 
 
 def changed(
-    protocol: Protocol,
-    changes: Mapping[str, Any],
-    source: str | Path,
-    key: str = "",
-    *,
-    parts: Sequence[str] = CHANGEABLE,
+    protocol: Protocol, changes: Mapping[Any, Any], source: str | Path, key: str = ""
 ) -> Protocol:
-    """Return a protocol with some entries of its ``parts`` replaced; see :func:`override`.
+    """Return a protocol with some entries replaced, as :func:`override` does.
 
     Raises:
-        InputError: If the outcome is no protocol.
+        InputError: If the outcome is no protocol; ``source`` and ``key`` say where it stands.
     """
-    for part, entries in changes.items():
-        place = f"{key}.{part}".lstrip(".")
-        if part not in parts:
-            remedy = f"no part that an arm can change; {nearest(part, parts)}"
-            raise InputError(source, place, None, remedy)
-        if not isinstance(entries, Mapping) and (part, type(entries)) != ("downstream", list):
-            raise InputError(source, place, entries, f"write a mapping of entries of {part}")
     content = override(protocol.model_dump(mode="json", exclude_unset=True), changes)
     return validate(Protocol, content, source, key)

@@ -18,7 +18,7 @@ from pydantic import (
 
 from explorer import files
 from explorer.errors import nearest
-from explorer.study.protocol import Protocol
+from explorer.study.protocol import Part, Protocol
 from explorer.study.reading import ONE_OR_SEVERAL, File, Range
 from explorer.study.space import SearchSpace
 
@@ -151,7 +151,7 @@ class Arm(BaseModel):
     search_space: str | None = Field(
         default=None, description="where its formula is not that of the study: another search space"
     )
-    protocol: dict[str, Any] = Field(
+    protocol: dict[Part, Any] = Field(
         default_factory=dict,
         description="what differs from the study's protocol: {dataset: {categories: 100}}",
     )

@@ -87,11 +87,9 @@ def test_all_mistakes_of_all_files_are_said(explorer, write_study):
         assert part in line
 
 
-def test_check_and_estimate_say_trials_and_hours_and_write_nothing(explorer, write_study, folder):
+def test_an_estimate_says_trials_and_hours_and_writes_nothing(explorer, write_study, folder):
     write_study()
-    code, out, _ = explorer("check", "mine", "smoke", "visual_atom", "--format", "json")
-    assert code == 0
-    (estimate,) = json.loads(out)
+    (estimate,) = json.loads(explorer("check", "mine", "smoke", "perlin", "--format", "json")[1])
     assert (estimate["trials"], estimate["left"]) == (6, 6)
     assert estimate["hours"] == pytest.approx(6 * 3 / 3600 / estimate["workers"])
     estimating = ("run-study", "mine", "--estimate", "--workers", "2", "--replicates", "4")
