@@ -77,6 +77,7 @@ def test_the_table_and_the_places_are_printed(done):
     folder, printed = done
     assert re.search(r"waves +frequency 0.20 +\d", printed)
     assert re.search(r"scratch +no pre-training +\d", printed)
+    assert "Study mine compares 3 arms under protocol smoke (finished)." in printed
     for place in ("explorer.db", "reports/mine.md", ".explorer/logs/mine.log"):
         assert place in printed
         assert (folder / place).exists()
