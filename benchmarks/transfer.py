@@ -3,10 +3,11 @@
     python -m benchmarks.transfer PLAN.json --out FOLDER [--tasks FOLDER]
 
 A plan holds the images to render, the ensembles to pre-train and what to fine-tune; see
-`benchmarks/plans/`. Every network that is pre-trained, and every control, is a row of
-`frozen.csv` per task (accuracy of frozen features) and of `finetuned.csv` per task, draw and
-fine-tuning. Tasks are scikit-learn's digits, and the sets of NAME.npz (uint8 `images` [N, H, W],
-`labels`, `classes`) in the folder of tasks.
+`benchmarks/plans/` (of `lengths` the ensembles from `long` on have not been run). Every network
+that is pre-trained, and every control, is a row of `frozen.csv` per task (accuracy of frozen
+features) and of `finetuned.csv` per task, draw and fine-tuning. Tasks are scikit-learn's digits,
+and the sets of NAME.npz (uint8 `images` [N, H, W], `labels`, `classes`) in the folder of tasks, as
+`benchmarks.real_images` makes them.
 """
 
 import argparse

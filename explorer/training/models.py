@@ -134,7 +134,14 @@ def drop_patches(model: nn.Module, share: float) -> PatchDrop:
 
     Returns:
         The module that does so, which takes a `seed` per step.
+
+    Raises:
+        ModelError: Some are to be left out, and the model has no place for that.
     """
+    if not hasattr(model, "patch_drop") or not hasattr(model, "num_prefix_tokens"):
+        if share:
+            raise ModelError("patch_drop: this model cannot leave out patches; a plain ViT can")
+        return PatchDrop(0.0, 0)
     drop = PatchDrop(share, int(model.num_prefix_tokens))  # type: ignore[arg-type]
     model.patch_drop = drop
     return drop
@@ -158,9 +165,12 @@ def shuffle(model: nn.Module, *, seed: int) -> None:
 def frozen_features(model: nn.Module, images: Tensor) -> Tensor:
     """Class token and mean of the patch tokens side by side, float [B, D or 2 D].
 
-    A model without a class token has the mean alone. `images` is normalised, [B, C, H, W]; the
-    tokens are those after the last norm of the blocks.
+    A model without a class token has the mean alone, and one that does not tell its tokens apart
+    what it pools itself. `images` is normalised, [B, C, H, W]; the tokens are those after the last
+    norm of the blocks.
     """
+    if not hasattr(model, "num_prefix_tokens"):
+        return features(model, images)
     tokens: Tensor = model.forward_features(images)  # type: ignore[operator]
     prefix = int(model.num_prefix_tokens)  # type: ignore[arg-type]
     mean = tokens[:, prefix:].mean(dim=1)
