@@ -106,21 +106,21 @@ def report_(
 
     loaders = {"trials": report.load, "rungs": report.load_rungs, "epochs": report.load_epochs}
     with store.connect(storage or store.default_url()) as database:
-        found = _read(database, study, test, fidelity=fidelity)
-        if isinstance(found, report.StudyReport):
+        content = _read(database, study, test, fidelity=fidelity)
+        if isinstance(content, report.StudyReport):
             names = [name for name in (arms or "").split(",") if name]
-            found = report.arrange(found, arms=names, order=order or "file")
-        paths = [files.write(p, _rendered(database, found, kind)) for p, kind in formats.items()]
+            content = report.arrange(content, arms=names, order=order or "file")
+        paths = [files.write(p, _rendered(database, content, kind)) for p, kind in formats.items()]
         for option, path in wanted.items():
             report.export(loaders[option](database, study), path, f"--{option}")
             paths.append(path)
         if figures is not None:
             from explorer.report.figures import draw
 
-            paths += draw(database, found, figures)
+            paths += draw(database, content, figures)
         prints = form not in formats.values() and (form is not None or not paths)
         if prints:
-            click.echo(report.render(found, form or "markdown"), nl=False)
+            click.echo(_rendered(database, content, form or "markdown"), nl=False)
     for path in paths:
         click.echo(path, err=prints)  # not into the table
     return OK
@@ -147,17 +147,21 @@ def _read(
 
 
 def _rendered(
-    database: "Database", found: "StudyReport | FidelityReport", kind: str
+    database: "Database", content: "StudyReport | FidelityReport", kind: str
 ) -> str | bytes:
     """Return the content of a file."""
     from explorer import report
 
-    if kind not in {"html", "parquet"}:
-        return report.render(found, kind)
-    if isinstance(found, report.FidelityReport):
-        raise InputError("--output", None, kind, "there is none of the fidelity; write another")
+    if isinstance(content, report.FidelityReport):
+        if kind in {"html", "parquet"}:
+            remedy = "there is none of the fidelity; write another"
+            raise InputError("--output", None, kind, remedy)
+        return report.render(content, kind)
     if kind == "html":
         from explorer.report.page import html
 
-        return html(database, found)
-    return bytes(report.to_frame(found).to_parquet(index=False))
+        return html(database, content)
+    if kind == "parquet":
+        return bytes(report.to_frame(content).to_parquet(index=False))
+    shares = {} if kind == "csv" else report.importances(database, content.study)
+    return report.render(content, kind, shares)

@@ -286,11 +286,14 @@ def _run(planned: "Study", database: "Database", *, artifacts: str | None, **opt
         interrupted = runner.run_study(planned, database, describe=describe, **options)
     state = report.status(database, planned.name).progress
     if state.complete:
-        found = report.summarise(database, planned.name)
-        for name, table in report.study_tables(found).items():
-            if name in {"arms", "best", "front"}:  # the others are in the report
+        summary = report.summarise(database, planned.name)
+        for name, table in report.study_tables(summary).items():
+            if name in {"arms", "front"}:  # the others are in the report
                 screen.print(report.terminal(table, width=screen.width), "")
-        _write_page(files.plain_name(planned.name), report.render(found, "markdown"), "report")
+        screen.print(*report.sentences(summary), "", sep="\n", highlight=False)
+        importances = report.importances(database, planned.name)
+        text = report.render(summary, "markdown", importances)
+        _write_page(files.plain_name(planned.name), text, "report")
     screen.print(f"log       {log}", soft_wrap=True, highlight=False)
     if interrupted:
         left = state.waiting + state.running

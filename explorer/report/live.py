@@ -15,11 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from explorer import store
 from explorer.errors import InputError
 from explorer.report import numerals
-from explorer.report.analysis import objective_title
 from explorer.report.frame import Progress
 from explorer.report.numerals import MISSING, count
 from explorer.report.statistics import Spread
-from explorer.report.status import ArmStatus, Row, StudyStatus, Watcher
+from explorer.report.status import ArmStatus, Row, StudyStatus, look
+from explorer.report.summary import objective_title
 from explorer.report.tables import Column, Table, terminal
 from explorer.store import Database
 
@@ -191,9 +191,8 @@ class View:
 
     def __init__(self, database: Database, name: str | None, console: Console) -> None:
         self._database, self._name, self._console = database, name, console
-        self._watchers: dict[str, Watcher] = {}
         self._studies: list[StudyStatus] = []
-        self._done: dict[str, int] = {}
+        self._ended: dict[str, set[int]] = {}
         self._waits: set[str] = set()
         self._trouble = ""
         self._stop = threading.Event()
@@ -210,9 +209,8 @@ class View:
         names = [self._name] if self._name else store.study_names(self._database)
         studies, self._trouble = [], ""
         for name in names:
-            watcher = self._watchers.setdefault(name, Watcher(self._database, name))
             try:
-                status, news = watcher.look()
+                status, rows = look(self._database, name)
             except InputError as error:
                 self._trouble = str(error)
                 if not self._live and name not in self._waits:
@@ -221,31 +219,31 @@ class View:
                 continue
             studies.append(status)
             if not self._live:
-                self._print(status, news)
+                self._print(status, [row for row in rows if row["ended"]])
         self._studies = studies
         if studies and all(study.progress.finished for study in studies):
             self._finished.set()
 
-    def _print(self, status: StudyStatus, news: Sequence[Row]) -> None:
-        state = status.progress
-        if status.study not in self._done:
+    def _print(self, status: StudyStatus, ended: Sequence[Row]) -> None:
+        state, known = status.progress, self._ended.get(status.study)
+        self._ended[status.study] = {row["id"] for row in ended}
+        if known is None:
             line = f"{status.study}: {state.done} of {count(state.total, 'trial')} done"
             self._say(line)
-            self._done[status.study] = state.done
             return
+        news = [row for row in ended if row["id"] not in known]
+        done = state.done - sum(row["state"] != "FAIL" for row in news)
         for row in news:
-            known = row["started"] and row["ended"]
-            took = (row["ended"] - row["started"]).total_seconds() if known else 0.0
-            in_ = numerals.duration(max(0.0, took))
+            done += row["state"] != "FAIL"
+            seconds = (row["ended"] - row["started"]).total_seconds() if row["started"] else 0.0
+            spent = numerals.duration(max(0.0, seconds))
             reason = " ".join((row["reason"] or "no reason given").split())
-            self._done[status.study] += row["state"] != "FAIL"
             result = {
-                "COMPLETE": f"{numerals.percent(row['accuracy'] or 0.0)} % in {in_}",
-                "PRUNED": f"stopped after {in_}: {reason}",
-                "FAIL": f"failed after {in_}: {reason}",
+                "COMPLETE": f"{numerals.percent(row['accuracy'] or 0.0)} % in {spent}",
+                "PRUNED": f"stopped after {spent}: {reason}",
+                "FAIL": f"failed after {spent}: {reason}",
             }[row["state"]]
-            width = len(str(state.total))
-            head = f"[{self._done[status.study]:>{width}}/{state.total}]"
+            head = f"[{done:>{len(str(state.total))}}/{state.total}]"
             left = status.seconds_left
             rest = f", {numerals.duration(left)} left" if left else ""
             several = f"{status.study}: " if self._name is None else ""
@@ -266,7 +264,7 @@ class View:
     def follow(self, interval: float, draw: Callable[[], object]) -> None:
         """Look and draw again and again until it is stopped."""
         while True:
-            ending, began = self._stop.is_set(), time.monotonic()
+            ending, start = self._stop.is_set(), time.monotonic()
             try:
                 self.look()
             except SQLAlchemyError as error:  # away for a while; a run waits for it as well
@@ -275,7 +273,7 @@ class View:
             if ending:
                 return
             # A study of 10,000 trials takes half a second to look at.
-            self._stop.wait(max(interval, 9 * (time.monotonic() - began)))
+            self._stop.wait(max(interval, 9 * (time.monotonic() - start)))
 
     def stop(self) -> None:
         """Ask :meth:`follow` to look a last time and return."""
