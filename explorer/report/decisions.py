@@ -6,7 +6,8 @@ could stop at; the reference is the end of the longest protocol.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -109,9 +110,9 @@ class Score:
     images: int | None
     seconds: float | None
     trials: int
-    clear: Estimate | None
-    every: Estimate | None
-    kendall: float | None
+    clear: Estimate | None = None
+    every: Estimate | None = None
+    kendall: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +202,7 @@ def _measured(
         samples = {str(arm): values.tolist() for arm, values in groups}
         spent = None if seconds.isna().all() else float(seconds.mean()) * definition.cpus
         trials = sum(map(len, samples.values()))
-        score = Score(
-            definition.protocol, measurement, seen or None, spent, trials, None, None, None
-        )
+        score = Score(definition.protocol, measurement, seen or None, spent, trials)
         measured.append((score, samples))
     return measured
 
@@ -219,15 +218,14 @@ def _judged(
 
     shared = [arm for arm in reference if samples.get(arm)]
     means = [float(np.mean(samples[arm])) for arm in shared]
-    tau = float("nan")
-    if len(set(means)) > 1:
-        tau = float(kendalltau(means, [reference[arm] for arm in shared]).statistic)
-    return Score(
-        score.protocol, score.measurement, score.images, score.seconds, score.trials,
+    ordered = len(set(means)) > 1
+    tau = kendalltau(means, [reference[arm] for arm in shared]).statistic if ordered else None
+    return replace(
+        score,
         clear=decision_accuracy(samples, reference, clear),
         every=decision_accuracy(samples, reference, every),
-        kendall=None if np.isnan(tau) else tau,
-    )  # fmt: skip
+        kendall=None if tau is None else float(tau),
+    )
 
 
 _COLUMNS = (
@@ -248,23 +246,25 @@ def fidelity_table(report: FidelityReport) -> Table:
     def share(estimate: Estimate | None) -> str:
         if estimate is None:
             return MISSING
-        return numerals.with_interval(
-            lambda value: numerals.percent(value, 0), estimate.value, estimate.low, estimate.high
-        )
+        ends = (estimate.value, estimate.low, estimate.high)
+        return numerals.with_interval(partial(numerals.percent, places=0), *ends)
 
     rows = []
     for row in report.rows:
-        itself = row.protocol == report.reference and row.measurement == "accuracy"
+        judged = (
+            share(row.clear),
+            share(row.every),
+            MISSING if row.kendall is None else numerals.fixed(row.kendall, 2),
+        )
+        end = row.measurement == "accuracy"
         rows.append(
             (
                 row.protocol,
-                "fine-tuning" if row.measurement == "accuracy" else row.measurement,
+                "fine-tuning" if end else row.measurement,
                 MISSING if row.images is None else str(row.images),
                 MISSING if row.seconds is None else numerals.significant(row.seconds, 2),
                 str(row.trials),
-                "reference" if itself else share(row.clear),
-                "reference" if itself else share(row.every),
-                MISSING if row.kendall is None else numerals.fixed(row.kendall, 2),
+                *(("reference",) * 3 if end and row.protocol == report.reference else judged),
             )
         )
     clear, every = (

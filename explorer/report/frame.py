@@ -28,11 +28,12 @@ PHASES = ("render", "variety", "pretrain", "probe", "finetune", "test", "total")
 _BEFORE = ("arm", "formula", "replicate", "attempt", "seed", "state", "rung", "probe", "accuracy")
 _TEXTS = ("reason", "cached_from", "remarks", "dataset", "host", "device")
 _AFTER = ("finetune_std", "pretrain_loss", *_TEXTS, "trial", "started", "ended")
+_INTERNAL = ("failure_kind", "id", "run", "loss")
 _DTYPES = {
     "seed": "UInt64",
-    **dict.fromkeys(("replicate", "attempt", "epoch", "images_seen"), "int64"),
+    **dict.fromkeys(("replicate", "attempt", "epoch", "images_seen", "id"), "int64"),
     **dict.fromkeys(("rung", "trial"), "Int64"),
-    **dict.fromkeys(("arm", "formula", "phase", *_TEXTS), "string"),
+    **dict.fromkeys(("arm", "formula", "phase", "failure_kind", "run", *_TEXTS), "string"),
 }
 _TIME = "%Y-%m-%dT%H:%M:%S.%f"
 ENDINGS = (".csv", ".json", ".parquet")
@@ -195,11 +196,11 @@ def load(database: Database, name: str) -> pd.DataFrame:
     Raises:
         InputError: If there is no study of this name; the nearest name is offered.
     """
-    return read_attempts(database, name).drop(columns="failure_kind")
+    return read_attempts(database, name).drop(columns=list(_INTERNAL))
 
 
 def read_attempts(database: Database, name: str) -> pd.DataFrame:
-    """Return :func:`load` and the column ``failure_kind`` after it."""
+    """Return :func:`load`, and after it failure_kind, id, run and the loss at the rung."""
     store.definition(database, name)
     r, g = tables.replicates.c, tables.rungs.c
     last = (
@@ -210,32 +211,22 @@ def read_attempts(database: Database, name: str) -> pd.DataFrame:
         .subquery()
     )
     query = (
-        sa.select(tables.replicates, last.c.rung, g.accuracy.label("probe"))
+        sa.select(tables.replicates, last.c.rung, g.accuracy.label("probe"), g.loss)
         .outerjoin(last, last.c.replicate_id == r.id)
         .outerjoin(tables.rungs, sa.and_(g.replicate_id == r.id, g.images_seen == last.c.rung))
         .where(r.study == name)
         .order_by(r.id)
     )
     rows = _read(database, query)
-    parts = [
-        _scores(*values)
-        for values in zip(rows["ranges"], rows["scores"], rows["seconds"], strict=True)
-    ]
-    known = (
-        (),
-        (),
-        [f"variety.{measure}" for measure in MEASURES],
-        (),
-        [f"seconds.{phase}" for phase in PHASES],
-    )
-    columns = []
-    for index, first in enumerate(known):
-        seen = dict.fromkeys(column for row in parts for column in row[index])
-        columns += [*(c for c in first if c in seen), *(c for c in seen if c not in first)]
-    flat = [{key: v for group in row[:5] for key, v in group.items()} | row[5] for row in parts]
+    parts = zip(rows["ranges"], rows["scores"], rows["seconds"], strict=True)
+    flat = [_flat(*values) for values in parts]
+    seen = dict.fromkeys(column for row in flat for column in row)
+    first = [*(f"variety.{m}" for m in MEASURES), *(f"seconds.{phase}" for phase in PHASES)]
+    place = {column: index for index, column in enumerate(dict.fromkeys([*first, *seen]))}
+    columns = sorted(seen.keys() - {*_AFTER}, key=lambda c: (_group(c), place[c]))
     data = {
         column: rows[column].tolist() if column in rows else [row.get(column) for row in flat]
-        for column in (*_BEFORE, *columns, *_AFTER, "failure_kind")
+        for column in (*_BEFORE, *columns, *_AFTER, *_INTERNAL)
     }
     return pd.DataFrame({column: _typed(column, values) for column, values in data.items()})
 
@@ -245,33 +236,35 @@ def _read(database: Database, query: Any) -> pd.DataFrame:
         return pd.read_sql(query, connection)
 
 
-def _scores(ranges: str | None, text: str | None, seconds: float | None) -> Any:
-    """Return the flat columns of one row's JSON by group, and those that every study has."""
+def _group(column: str) -> int:
+    """Return the place of the columns of a prefix; those of ranges end in ``.low`` or ``.high``."""
+    prefix = column.partition(".")[0]
+    return {"accuracy": 0, "variety": 2, "companions": 3, "seconds": 4}.get(prefix, 1)
+
+
+def _flat(ranges: str | None, text: str | None, seconds: float | None) -> dict[str, Any]:
+    """Return the columns that the JSON of one row has."""
     ends = json.loads(ranges) if isinstance(ranges, str) else {}
     scores = json.loads(text) if isinstance(text, str) else {}
     repeats = [values for values in (scores.get("repeats") or {}).values() if len(values) > 1]
     means = [fmean(values) for values in zip(*repeats, strict=False)]  # over tasks, per repeat
-    spent = {f"seconds.{phase}": value for phase, value in (scores.get("seconds") or {}).items()}
+    spent = dict(scores.get("seconds") or {})
     if seconds is not None and not pd.isna(seconds):
-        spent.setdefault("seconds.total", seconds)
-    fixed = {
+        spent.setdefault("total", seconds)
+    groups = {
+        "accuracy": scores.get("accuracies"),
+        **{p: dict(zip(("low", "high"), pair, strict=True)) for p, pair in ends.items()},
+        "variety": scores.get("variety"),
+        "companions": scores.get("companions"),
+        "seconds": spent,
+    }
+    return {
+        **{f"{group}.{key}": v for group, of in groups.items() for key, v in (of or {}).items()},
         "finetune_std": float(np.std(means, ddof=1)) if len(means) > 1 else None,
         "pretrain_loss": scores.get("pretrain_loss"),
         "remarks": " ".join(scores.get("remarks") or ()) or None,
         "dataset": scores.get("dataset"),
     }
-    return (
-        {f"accuracy.{task}": value for task, value in (scores.get("accuracies") or {}).items()},
-        {
-            f"{p}.{end}": v
-            for p, pair in ends.items()
-            for end, v in zip(("low", "high"), pair, strict=True)
-        },
-        {f"variety.{measure}": value for measure, value in (scores.get("variety") or {}).items()},
-        {f"companions.{key}": value for key, value in (scores.get("companions") or {}).items()},
-        spent,
-        fixed,
-    )
 
 
 def load_rungs(database: Database, name: str) -> pd.DataFrame:
@@ -342,6 +335,25 @@ def counted(attempts: pd.DataFrame) -> pd.DataFrame:
     return first.merge(attempts.loc[kept], on=pair, how="left")[list(attempts.columns)]
 
 
+def settled(database: Database, name: str, attempts: pd.DataFrame) -> pd.DataFrame:
+    """Return :func:`counted` attempts; what was interrupted, or whose run has died, is WAITING."""
+    pairs = counted(attempts)
+    dead = pairs["run"].isin(store.dead_runs(database, name)) & pairs["state"].eq("RUNNING")
+    interrupted = pairs["state"].eq("FAIL") & pairs["failure_kind"].eq("interrupted")
+    waits = dead | interrupted.fillna(value=False).astype(bool)
+    return pairs.assign(state=pairs["state"].mask(waits, "WAITING"))
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame as dictionaries of plain values, without what is missing."""
+    columns = {str(name): frame[name].tolist() for name in frame.columns}
+    gone = {name: frame[name].isna().tolist() for name in columns}
+    return [
+        {name: values[i] for name, values in columns.items() if not gone[name][i]}
+        for i in range(len(frame))
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a study is, in (arm, replicate) pairs; attempts at the same pair count once.
@@ -394,8 +406,7 @@ def _typed(column: str, values: Sequence[Any]) -> "pd.Series[Any]":
     if column in {"started", "ended"}:
         times = pd.Series(pd.to_datetime(pd.Series(values, dtype="object")))
         return times.astype("datetime64[us]")
-    kind = "string" if column == "failure_kind" else _DTYPES.get(column, "float64")
-    return pd.Series(list(values), dtype=kind)
+    return pd.Series(list(values), dtype=_DTYPES.get(column, "float64"))
 
 
 def export(frame: pd.DataFrame, path: Path, option: str = "--output") -> None:

@@ -18,7 +18,7 @@ from explorer.report.analysis import (
 )
 from explorer.report.decisions import FidelityReport, fidelity_frame, fidelity_table
 from explorer.report.numerals import EN_DASH, MISSING, count
-from explorer.report.statistics import LEVEL, Difference, Spread, least_p
+from explorer.report.statistics import LEVEL, Difference, Spread
 from explorer.report.summary import Arm, StudyReport, arrange, lead, measure_title, ranked
 from explorer.report.tables import Cell, Column, Emphasis, Table
 
@@ -39,7 +39,8 @@ FORMATS = {".md": "markdown", ".csv": "csv", ".tex": "latex", ".json": "json"}
 
 _TESTS = {
     "welch": "p: two-sided, of Welch's t-test",
-    "permutation": "p: two-sided, of a permutation test (intervals of Welch's t)",
+    "permutation": "p: two-sided, of a permutation test (at least 0.1 for n = 3; intervals of "
+    "Welch's t)",
     "dunnett": "p and intervals: two-sided, of Dunnett's test over all arms together",
 }
 
@@ -199,8 +200,6 @@ def _notes(report: StudyReport, shown: Sequence[Arm], *, with_variety: bool) -> 
     if any(not difference.significant for difference in tested):
         base = report.baseline
         notes.append(f"{UNRESOLVED} not significantly different from {base} (p ≥ {LEVEL:g}).")
-    if report.test == "permutation" and tested:
-        notes += _note_on_permutation(report)
     if any(difference.untested for difference in differences):
         reasons = numerals.listed(sorted({d.untested for d in differences if d.untested}))
         notes.append(f"No test where there is {reasons.replace(' and ', ' or ')}.")
@@ -220,18 +219,6 @@ def _notes(report: StudyReport, shown: Sequence[Arm], *, with_variety: bool) -> 
         notes.append("The best sampled arms are chosen by these accuracies, which favours them.")
     notes += ["Variety measures are means over replicates."] if with_variety else []
     return (*notes, *_note_on_progress(report))
-
-
-def _note_on_permutation(report: StudyReport) -> list[str]:
-    """Say where there are too few replicates for a permutation test to show anything."""
-    sizes = {arm.name: len(arm.replicates) for arm in report.arms}
-    theirs = sizes[report.baseline or ""]
-    tested = [arm.name for arm in report.arms if arm.difference and arm.difference.p is not None]
-    least = min(1.0, min(least_p(sizes[name], theirs) for name in tested) * len(tested))
-    if least < LEVEL:
-        return []
-    few = f"With {theirs} replicates of {report.baseline} and {len(tested)} comparisons"
-    return [f"{few} no corrected p can be below {numerals.p_value(least)}."]
 
 
 def _note_on_lead(difference: Difference | None) -> str:

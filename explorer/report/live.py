@@ -48,9 +48,10 @@ def status_screen(status: StudyStatus, width: int) -> RenderableType:
     if status.failures:
         lines += [Text(), Text("last failures", style="bold")]
     for failure in status.failures:
-        line = Text(f"{failure.arm} #{failure.replicate}", no_wrap=True, overflow="ellipsis")
-        line.append(f" (attempt {failure.attempt})" if failure.attempt > 1 else "")
-        lines.append(line.append(f"  {' '.join(failure.reason.split())}", style="red"))
+        name = f"{failure['arm']} #{failure['replicate']}"
+        line = Text(name, no_wrap=True, overflow="ellipsis")
+        line.append(f" (attempt {failure['attempt']})" if failure["attempt"] > 1 else "")
+        lines.append(line.append(f"  {' '.join(failure['reason'].split())}", style="red"))
     return Group(*lines)
 
 
@@ -126,14 +127,14 @@ def _running(status: StudyStatus) -> Table:
     ]
     rows = [
         (
-            row.arm,
-            str(row.replicate),
-            numerals.duration(row.seconds),
-            MISSING if row.rung is None else f"{row.rung:,}",
-            MISSING if row.probe is None else numerals.percent(row.probe),
-            MISSING if row.loss is None else f"{row.loss:.3g}",
-            numerals.ranges(row.ranges) or MISSING,
-            row.host,
+            row["arm"],
+            str(row["replicate"]),
+            numerals.duration(row["seconds"]),
+            MISSING if row["rung"] is None else f"{row['rung']:,}",
+            MISSING if row["probe"] is None else numerals.percent(row["probe"]),
+            MISSING if row["loss"] is None else f"{row['loss']:.3g}",
+            numerals.ranges(row["ranges"]) or MISSING,
+            row["host"] or MISSING,
         )
         for row in status.running[:SHOWN_WORKERS]
     ]
@@ -219,7 +220,7 @@ class View:
                 continue
             studies.append(status)
             if not self._live:
-                self._print(status, [row for row in rows if row["ended"]])
+                self._print(status, rows)
         self._studies = studies
         if studies and all(study.progress.finished for study in studies):
             self._finished.set()
@@ -235,11 +236,11 @@ class View:
         done = state.done - sum(row["state"] != "FAIL" for row in news)
         for row in news:
             done += row["state"] != "FAIL"
-            seconds = (row["ended"] - row["started"]).total_seconds() if row["started"] else 0.0
+            seconds = (row["ended"] - row.get("started", row["ended"])).total_seconds()
             spent = numerals.duration(max(0.0, seconds))
-            reason = " ".join((row["reason"] or "no reason given").split())
+            reason = " ".join(row.get("reason", "no reason given").split())
             result = {
-                "COMPLETE": f"{numerals.percent(row['accuracy'] or 0.0)} % in {spent}",
+                "COMPLETE": f"{numerals.percent(row.get('accuracy', 0.0))} % in {spent}",
                 "PRUNED": f"stopped after {spent}: {reason}",
                 "FAIL": f"failed after {spent}: {reason}",
             }[row["state"]]

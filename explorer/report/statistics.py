@@ -186,14 +186,6 @@ def _permutation(values: Sequence[float], control: Sequence[float]) -> float:
     return float(permutation_test(data, apart, **options).pvalue)
 
 
-def least_p(n: int, other: int) -> float:
-    """Return the smallest p that a permutation test can give for arms of these sizes."""
-    ways = math.comb(n + other, n)
-    if ways > _RESAMPLES:
-        return 1 / (_RESAMPLES + 1)
-    return (2 if n == other else 1) / ways  # of equal arms the mirror image is as extreme
-
-
 def _dunnett(
     samples: Mapping[str, Sequence[float]], control: Sequence[float]
 ) -> dict[str, Difference]:

@@ -1,6 +1,5 @@
 """How far a study is: what is done, running and failed, and how long the rest will take."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,19 +7,27 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any
 
-import sqlalchemy as sa
-
 from explorer import store
 from explorer.errors import InputError
-from explorer.report.frame import Definition, Progress, Range, read_definition
+from explorer.report.frame import (
+    Definition,
+    Progress,
+    Range,
+    read_attempts,
+    read_definition,
+    records,
+    settled,
+)
 from explorer.report.statistics import Spread, spread
-from explorer.store import Database, tables
+from explorer.report.summary import varied_ranges
+from explorer.store import Database
 
 SHOWN_FAILURES = 5
 RECENT = 50
 """Trials that a rate is measured over: the last ones, as the machines may have changed."""
 
-_R, _G = tables.replicates.c, tables.rungs.c
+_RUNNING = ("arm", "replicate", "ranges", "host", "seconds", "rung", "probe", "loss")
+_FAILED = ("arm", "replicate", "attempt", "reason")
 
 Row = dict[str, Any]
 
@@ -53,41 +60,6 @@ class ArmStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class RunningReplicate:
-    """A replicate that a worker is at work on.
-
-    Attributes:
-        arm: Its arm.
-        replicate: Its index.
-        ranges: The ranges that it tries, those that the study varies; empty without pre-training.
-        host: Where it runs.
-        seconds: How long it has run.
-        rung: Images seen at its last rung; ``None`` before the first.
-        probe: Accuracy of the probe there, in [0, 1].
-        loss: Pre-training loss there, in nats.
-    """
-
-    arm: str
-    replicate: int
-    ranges: Mapping[str, Range]
-    host: str
-    seconds: float
-    rung: int | None
-    probe: float | None
-    loss: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A replicate whose last attempt failed: its arm, index, that attempt, and the reason."""
-
-    arm: str
-    replicate: int
-    attempt: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class StudyStatus:
     """How far a study is.
 
@@ -98,8 +70,11 @@ class StudyStatus:
         progress: Its (arm, replicate) pairs by state.
         retried: Attempts that were lost or failed and made up for by a later one.
         arms: The arms in the order of the study file, then sampled ones as they were drawn.
-        running: The replicates in flight, in the order of their start.
-        failures: The last failures that nothing has made up for, latest first.
+        running: The replicates in flight, in the order of their start: ``arm``, ``replicate``, the
+            varied ``ranges`` that it tries, ``host``, the ``seconds`` that it has run, and of its
+            last rung ``rung`` (images seen), ``probe`` (in [0, 1]) and ``loss`` (in nats).
+        failures: The last failures that nothing has made up for, latest first: ``arm``,
+            ``replicate``, ``attempt``, ``reason``.
         runs: Processes at work on it.
         rate: Trials per hour with so many at a time as now, or as there were; ``None`` before the
             first is done.
@@ -112,8 +87,8 @@ class StudyStatus:
     progress: Progress
     retried: int
     arms: tuple[ArmStatus, ...]
-    running: tuple[RunningReplicate, ...]
-    failures: tuple[Failure, ...]
+    running: tuple[Row, ...]
+    failures: tuple[Row, ...]
     runs: int
     rate: float | None
     seconds_left: float | None
@@ -163,104 +138,58 @@ def overview(database: Database) -> list[StudyStatus]:
 def look(
     database: Database, name: str, now: datetime | None = None
 ) -> tuple[StudyStatus, list[Row]]:
-    """Return what :func:`status` does, and the attempts of the study in the order of their end."""
+    """Return what :func:`status` does, and all attempts that have ended, in this order."""
     definition = read_definition(database, name)
-    further = [objective for objective in definition.objectives if objective != "accuracy"]
-    kept = (
-        _R.id, _R.arm, _R.replicate, _R.attempt, _R.ranges, _R.state, _R.accuracy, _R.reason,
-        _R.failure_kind, _R.cached_from, _R.run, _R.host, _R.started, _R.ended,
-        *([_R.scores] if further else []),
-    )  # fmt: skip
-    mine, rung = _R.study == name, (_G.replicate_id, _G.images_seen, _G.accuracy, _G.loss)
-    rungs = sa.select(*rung).join(tables.replicates, _R.id == _G.replicate_id)
-    rungs = rungs.where(mine, _R.state == "RUNNING").order_by(_G.images_seen)
-    with database.engine.connect() as connection:
-        query = sa.select(*kept).where(mine).order_by(_R.ended, _R.id)
-        rows: list[Row] = [dict(row) for row in connection.execute(query).mappings()]
-        last_rungs = {key: last for key, *last in connection.execute(rungs)}
-    dead = store.dead_runs(database, name)
-    for row in rows:
-        if row["state"] == "RUNNING" and row["run"] in dead:
-            row["state"] = "WAITING"
-    runs = len(store.live_runs(database, name))
+    attempts = read_attempts(database, name)
+    rows = records(settled(database, name, attempts))
     moment = now or datetime.now(UTC).replace(tzinfo=None)
-    return _status(definition, rows, last_rungs, runs, moment), rows
-
-
-def _status(
-    definition: Definition,
-    rows: Sequence[Row],
-    rungs: Mapping[int, Sequence[Any]],
-    runs: int,
-    moment: datetime,
-) -> StudyStatus:
-    latest: dict[tuple[str, int], Row] = {}
-    for row in sorted(rows, key=lambda row: row["id"]):
-        pair = (row["arm"], row["replicate"])
-        if pair not in latest or latest[pair]["state"] != "COMPLETE":
-            latest[pair] = row
-    kept = list(latest.values())
-    progress = Progress.of((_state(row) for row in kept), definition.planned)
-    running = sorted(
-        (row for row in kept if row["state"] == "RUNNING"),
-        key=lambda row: (row["started"], row["id"]),
-    )
-    elapsed = [max(0.0, (moment - row["started"]).total_seconds()) for row in running]
-    timed = sorted((row for row in kept if _timed(row)), key=lambda row: row["ended"])[-RECENT:]
-    durations = [(row["ended"] - row["started"]).total_seconds() for row in timed]
-    rate = left = None
-    if sum(durations):
-        span = (timed[-1]["ended"] - min(row["started"] for row in timed)).total_seconds()
-        workers = len(running) or max(1, round(sum(durations) / span) if span else 1)
-        mean = fmean(durations)
-        rate = 3600 * workers / mean
-        # A running trial is taken to end when it has run as long as others have in the mean.
-        rest = sum(max(mean - seconds, 0.0) for seconds in elapsed)
-        left = (rest + mean * progress.waiting) / workers
-    failed = [row for row in kept if _state(row) == "FAIL"]
+    progress = Progress.of((row["state"] for row in rows), definition.planned)
+    running = [row for row in rows if row["state"] == "RUNNING"]
+    running.sort(key=lambda row: (row["started"], row["id"]))
+    for row in running:
+        row["seconds"] = max(0.0, (moment - row["started"]).total_seconds())
+        row["ranges"] = varied_ranges(row["arm"], definition, row)
+    failed = [{"reason": "no reason", **row} for row in rows if row["state"] == "FAIL"]
     failed.sort(key=lambda row: row["id"], reverse=True)
-    return StudyStatus(
-        study=definition.name,
+    rate, left = _pace(rows, [row["seconds"] for row in running], progress.waiting)
+    state = StudyStatus(
+        study=name,
         protocol=definition.protocol,
         objectives=definition.objectives,
         progress=progress,
-        retried=len(rows) - len(latest),
-        arms=tuple(_arms(definition, kept)),
-        running=tuple(
-            RunningReplicate(
-                row["arm"],
-                row["replicate"],
-                _ranges(row, definition),
-                row["host"] or "",
-                seconds,
-                *rungs.get(row["id"], (None, None, None)),
-            )
-            for row, seconds in zip(running, elapsed, strict=True)
-        ),
-        failures=tuple(
-            Failure(row["arm"], row["replicate"], row["attempt"], row["reason"] or "no reason")
-            for row in failed[:SHOWN_FAILURES]
-        ),
-        runs=runs,
+        retried=len(attempts) - len(rows),
+        arms=tuple(_arms(definition, rows)),
+        running=tuple({key: row.get(key) for key in _RUNNING} for row in running),
+        failures=tuple({key: row[key] for key in _FAILED} for row in failed[:SHOWN_FAILURES]),
+        runs=len(store.live_runs(database, name)),
         rate=rate,
         seconds_left=0.0 if progress.finished else left,
     )
+    ended = attempts[attempts["ended"].notna()].sort_values(["ended", "id"])
+    return state, records(ended)
 
 
-def _state(row: Row) -> str:
-    interrupted = row["state"] == "FAIL" and row["failure_kind"] == "interrupted"
-    return "WAITING" if interrupted else str(row["state"])
+def _pace(
+    rows: Sequence[Row], elapsed: Sequence[float], waiting: int
+) -> tuple[float | None, float | None]:
+    """Return the trials per hour, and the seconds until those that wait and run are done.
 
-
-def _timed(row: Row) -> bool:
-    """Say whether a row tells how long a trial takes: not if its result was taken over."""
-    done = row["state"] in {"COMPLETE", "PRUNED"} and row["cached_from"] is None
-    return bool(done and row["started"] and row["ended"])
-
-
-def _ranges(row: Row, definition: Definition) -> dict[str, Range]:
-    ranges = json.loads(row["ranges"]) if row["ranges"] else {}
-    return {p: tuple(ranges[p]) for p in definition.varied if p in ranges}
+    A running trial is taken to end when it has run as long as others have in the mean. A result
+    that was taken over says nothing of time.
+    """
+    timed = [
+        row
+        for row in rows
+        if row["state"] in {"COMPLETE", "PRUNED"} and "cached_from" not in row and "ended" in row
+    ]
+    timed = sorted(timed, key=lambda row: row["ended"])[-RECENT:]
+    seconds = [(row["ended"] - row["started"]).total_seconds() for row in timed]
+    if not sum(seconds):
+        return None, None
+    mean, span = fmean(seconds), timed[-1]["ended"] - min(row["started"] for row in timed)
+    workers = len(elapsed) or max(1, round(sum(seconds) / (span.total_seconds() or 1)))
+    rest = sum(max(mean - spent, 0.0) for spent in elapsed)
+    return 3600 * workers / mean, (rest + mean * waiting) / workers
 
 
 def _arms(definition: Definition, rows: Sequence[Row]) -> Iterator[ArmStatus]:
@@ -269,22 +198,18 @@ def _arms(definition: Definition, rows: Sequence[Row]) -> Iterator[ArmStatus]:
         by_arm.setdefault(row["arm"], []).append(row)
     further = [name for name in definition.objectives if name != "accuracy"]
     for name, of_arm in by_arm.items():
-        counts = Counter(map(_state, of_arm))
-        scored = [row for row in of_arm if row["accuracy"] is not None]
-        objectives: dict[str, list[float]] = {}
-        for row in scored if further else ():
-            variety = json.loads(row["scores"] or "{}").get("variety") or {}
-            for objective in further:
-                if (value := variety.get(objective.removeprefix("variety."))) is not None:
-                    objectives.setdefault(objective, []).append(value)
+        counts = Counter(row["state"] for row in of_arm)
+        scores = [row["accuracy"] for row in of_arm if "accuracy" in row]
+        known = {o: [row[o] for row in of_arm if o in row] for o in further}
+        sampled = name not in definition.arms
         yield ArmStatus(
             name=name,
-            ranges=_ranges(of_arm[0], definition) if name not in definition.arms else {},
+            ranges=varied_ranges(name, definition, of_arm[0]) if sampled else {},
             planned=max(definition.replicates, len(of_arm)),
             complete=counts["COMPLETE"],
             pruned=counts["PRUNED"],
             running=counts["RUNNING"],
             failed=counts["FAIL"],
-            accuracy=spread([row["accuracy"] for row in scored]) if scored else None,
-            objectives={objective: fmean(values) for objective, values in objectives.items()},
+            accuracy=spread(scores) if scores else None,
+            objectives={o: fmean(values) for o, values in known.items() if values},
         )

@@ -13,9 +13,10 @@ from explorer.report.frame import (
     Definition,
     Progress,
     Range,
-    counted,
     read_attempts,
     read_definition,
+    records,
+    settled,
 )
 from explorer.report.numerals import count, listed
 from explorer.report.statistics import TESTS, Difference, Spread, compare, compare_all, spread
@@ -168,11 +169,9 @@ def summarise(database: Database, name: str, *, test: str = "welch") -> StudyRep
     if test not in TESTS:
         raise InputError("--test", None, test, f"unknown; {nearest(test, TESTS)}")
     definition = read_definition(database, name)
-    frame = counted(read_attempts(database, name))
-    interrupted = frame["failure_kind"].eq("interrupted").fillna(value=False)
-    states = frame["state"].astype("string").mask(interrupted, "WAITING")
-    progress = Progress.of(states, definition.planned)
-    reasons = frame["reason"][states.eq("FAIL")].fillna("no reason recorded")
+    frame = settled(database, name, read_attempts(database, name))
+    progress = Progress.of(frame["state"], definition.planned)
+    reasons = frame["reason"][frame["state"].eq("FAIL")].fillna("no reason recorded")
     failures = {str(reason): int(times) for reason, times in reasons.value_counts().items()}
     scored = frame[frame["state"].eq("COMPLETE") & frame["accuracy"].notna()]
     if scored.empty:
@@ -211,16 +210,6 @@ def _refuse(name: str, progress: Progress, failures: Mapping[str, int]) -> NoRet
     raise InputError("study", None, name, remedy)
 
 
-def records(frame: pd.DataFrame) -> Rows:
-    """Return the rows of a frame as dictionaries of plain values, without what is missing."""
-    columns = {str(name): frame[name].tolist() for name in frame.columns}
-    gone = {name: frame[name].isna().tolist() for name in columns}
-    return [
-        {name: values[i] for name, values in columns.items() if not gone[name][i]}
-        for i in range(len(frame))
-    ]
-
-
 def _arm(name: str, definition: Definition, rows: Rows) -> Arm:
     """Gather what the scored replicates of one arm say."""
     rows = sorted(rows, key=lambda row: int(row["replicate"]))
@@ -232,7 +221,7 @@ def _arm(name: str, definition: Definition, rows: Rows) -> Arm:
         name=name,
         sampled=name not in definition.arms,
         formula=definition.formula_of(name),
-        ranges=_ranges(name, definition, rows[-1] if rows else {}),
+        ranges=varied_ranges(name, definition, rows[-1] if rows else {}),
         changes=definition.arm_changes.get(name, {}),
         replicates=tuple(
             Replicate(row["replicate"], row["seed"], row["accuracy"], _under(row, "variety."))
@@ -252,7 +241,7 @@ def _under(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {key.removeprefix(prefix): v for key, v in row.items() if key.startswith(prefix)}
 
 
-def _ranges(name: str, definition: Definition, row: Mapping[str, Any]) -> dict[str, Range]:
+def varied_ranges(name: str, definition: Definition, row: Mapping[str, Any]) -> dict[str, Range]:
     """Return the varied ranges of an arm; all its replicates have the same."""
     ranges = dict(definition.arms.get(name, {}) or {})
     for parameter in definition.varied_of(name):

@@ -57,9 +57,14 @@ def add_run(database, study, *, ended=None):
 def test_a_study_on_its_way(studies):
     found = status(studies, "unfinished", NOW)
     assert found.progress == Progress(total=12, complete=3, pruned=0, failed=1, running=2)
-    running = [(r.arm, r.replicate, r.seconds, r.rung, r.probe, r.loss) for r in found.running]
-    assert running == [("scratch", 1, 120, None, None, None), ("none", 1, 60, 4096, 0.3, 2.7)]
-    assert [(f.arm, f.reason) for f in found.failures] == [("high", "ValueError: loss is nan")]
+    keys = ("arm", "replicate", "seconds", "rung", "probe", "loss")
+    assert [tuple(row[key] for key in keys) for row in found.running] == [
+        ("scratch", 1, 120, None, None, None),
+        ("none", 1, 60, 4096, 0.3, 2.7),
+    ]
+    assert [(row["arm"], row["reason"]) for row in found.failures] == [
+        ("high", "ValueError: loss is nan")
+    ]
     assert (found.best.name, found.rate) == ("best_practice", 120.0)
     # Six wait for two workers, a minute each; those that run should have ended.
     assert found.seconds_left == 180.0
