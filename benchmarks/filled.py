@@ -68,8 +68,8 @@ def scores(accuracy: float = 0.75) -> Scores:
     )
 
 
-def fill(database: store.Database, study: Study, samples: int = 0) -> int:
-    """Finish all named arms of a study, or so many samples; returns the number of rows of ours."""
+def fill(database: store.Database, study: Study, samples: int) -> int:
+    """Finish so many samples of a study; returns the number of rows of ours."""
     opened = store.open_study(database, study)
     space, trials = points.distributions(study), []
     ranges: dict[str, Any] = {}
@@ -77,9 +77,6 @@ def fill(database: store.Database, study: Study, samples: int = 0) -> int:
         params = {name: _draw(each) for name, each in space.items()}
         ranges[sample_name(i)] = points.to_ranges(study, params)
         trials.append(_trial(study, sample_name(i), ranges[sample_name(i)], params, space))
-    if not samples:
-        ranges = {arm: study.space.complete(given) for arm, given in study.arms.items() if given}
-        trials = [_trial(study, arm, each, {}, {}) for arm, each in ranges.items()]
     opened.add_trials(trials)
     heads, rungs, epochs = [], [], []
     keys = [(arm, r) for arm in ranges for r in range(study.file.replicates)]
@@ -116,7 +113,13 @@ def _trial(study: Study, arm: str, ranges: Any, params: Any, space: Any) -> Froz
         value=0.3 + 0.02 * _random.standard_normal(),
         params=params,
         distributions=space,
-        user_attrs={**points.attributes(study, arm, ranges), "n": study.file.replicates},
+        user_attrs={
+            **points.attributes(study, arm, ranges),
+            **{f"variety.{name}": 0.5 for name in MEASURES},
+            "n": study.file.replicates,
+            "seconds": 60.0,
+        },
+        intermediate_values=dict.fromkeys(_RUNGS, 0.4),
     )
 
 

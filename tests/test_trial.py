@@ -5,36 +5,33 @@ import pytest
 import torch
 from PIL import Image
 
-from explorer import study as config
+from explorer import study as studies
+from explorer.errors import InputError
 from explorer.scores import Rung, Scores
 from explorer.training import engine
 from explorer.training.checkpoint import Checkpoint
 from explorer.training.downstream import DownstreamError
-from explorer.trial import check, evaluate
+from explorer.trial import check, evaluate, stepwise
 from explorer.variety import MEASURES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def smoke() -> config.Protocol:
+def smoke() -> studies.Protocol:
     """With the smallest vision transformer of timm, which takes a sixth of the time."""
-    return changed(config.load_protocol("smoke"), model={"name": "test_vit"})
+    return changed(studies.load_protocol("smoke"), model={"name": "test_vit"})
 
 
-def run(ranges, protocol, seed=0, **options) -> tuple[list[Rung], Scores]:
-    rungs = []
-    evaluation = evaluate(ranges, protocol, seed, **options)
-    while True:
-        try:
-            rungs.append(next(evaluation))
-        except StopIteration as stop:
-            return rungs, stop.value
+def run(ranges, protocol, **options) -> tuple[list[Rung], Scores]:
+    rungs: list[Rung] = []
+    scores = evaluate(ranges, protocol, on_rung=rungs.append, **options)
+    return rungs, scores
 
 
-def values(found: tuple[list[Rung], Scores]) -> tuple:
+def values(result: tuple[list[Rung], Scores]) -> tuple:
     """All of a result but its timings."""
-    rungs, scores = found
+    rungs, scores = result
     losses = [(row["phase"], row["epoch"], row["loss"], row["accuracy"]) for row in scores.epochs]
     rungs = [(rung.images_seen, rung.accuracy, rung.loss) for rung in rungs]
     return rungs, scores.accuracy, scores.dataset, scores.variety, scores.pretrain_loss, losses
@@ -79,6 +76,29 @@ def test_a_default_may_be_said_or_left_out(smoke, pretrained):
     assert values(run({}, smoke)) == values(pretrained)
 
 
+def test_the_front_door_takes_plain_values_and_keeps_its_threads_to_itself(smoke, pretrained):
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    seen = []
+
+    def look(_: Rung) -> None:
+        seen.append(torch.get_num_threads())
+
+    try:
+        content = smoke.model_dump(mode="json")
+        scores = evaluate({"frequency": [0, 20]}, content, on_rung=look)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1, 1]
+    assert scores.accuracy == pretrained[1].accuracy
+    assert scores.companions == {}
+    with pytest.raises(InputError, match="did you mean 'smoke'"):
+        evaluate(None, "smok")
+    with pytest.raises(InputError, match=r"protocol: pretrain.epochs: 0"):
+        evaluate(None, content | {"pretrain": {**content["pretrain"], "epochs": 0}})
+
+
 def test_another_seed_is_another_trial(smoke, pretrained):
     _, other = run({}, smoke, seed=1)
     assert other.dataset != pretrained[1].dataset
@@ -111,7 +131,7 @@ def test_several_tasks_score_by_their_mean(smoke, photos):
     digits = smoke.downstream[0].model_dump(mode="json")
     folder = {"name": "imagefolder", "path": str(photos), "test_fraction": 0.5}
     both = smoke.model_dump(mode="json") | {"downstream": [digits, folder]}
-    rungs, scores = run({}, config.Protocol.model_validate(both))
+    rungs, scores = run({}, studies.Protocol.model_validate(both))
     assert scores.accuracies.keys() == {"digits", "photos"}
     assert scores.accuracies["photos"] > 0.6
     assert scores.accuracy == pytest.approx(sum(scores.accuracies.values()) / 2)
@@ -123,18 +143,18 @@ def test_several_tasks_score_by_their_mean(smoke, photos):
     assert len(rungs) == 2
     # Each task starts from the pre-trained weights, not from those tuned for another.
     other_way = both | {"downstream": [folder, digits]}
-    _, turned = run({}, config.Protocol.model_validate(other_way))
+    _, turned = run({}, studies.Protocol.model_validate(other_way))
     assert turned.accuracies == scores.accuracies
 
 
 def test_fine_tuning_is_repeated_under_other_heads_and_averaged(smoke, pretrained):
     thrice = changed(smoke, finetune={"repeats": 3})
     rungs, scores = run({"frequency": (0, 20)}, thrice)
-    found = scores.repeats["digits"]
-    assert found[0] == pretrained[1].accuracy  # repeats add to the first, and change nothing else
-    assert len(found) == 3
+    repeats = scores.repeats["digits"]
+    assert repeats[0] == pretrained[1].accuracy  # repeats add to the first, and change nothing else
+    assert len(repeats) == 3
     assert len({row["loss"] for row in scores.epochs if row["epoch"] == 1}) == 4
-    assert scores.accuracy == pytest.approx(sum(found) / 3)
+    assert scores.accuracy == pytest.approx(sum(repeats) / 3)
     assert [rung.accuracy for rung in rungs] == [rung.accuracy for rung in pretrained[0]]
     assert [row["phase"] for row in scores.epochs if row["epoch"] == 1] == [
         "pretrain",
@@ -153,8 +173,11 @@ def test_real_images_may_stand_in_for_a_formula(smoke, photos):
     assert scores.variety["between_spread"] > 0
     assert scores.remarks[0].startswith("Only 20 images were measured")
     assert values(run({}, protocol)) == values((rungs, scores))
-    for wrong, said in (({"categories": 4}, "has 3 classes"), ({"instances": 13}, "has 12 images")):
-        with pytest.raises(DownstreamError, match=said):
+    for wrong, reason in (
+        ({"categories": 4}, "has 3 classes"),
+        ({"instances": 13}, "has 12 images"),
+    ):
+        with pytest.raises(DownstreamError, match=why):
             run({}, changed(smoke, dataset={**sizes, **wrong}))
 
 
@@ -168,13 +191,13 @@ def test_a_rung_says_what_it_has_cost(pretrained):
 
 
 def test_a_trial_that_was_stopped_goes_on_from_its_last_rung(smoke, pretrained, tmp_path):
-    evaluation = evaluate({"frequency": (0, 20)}, smoke, 0, checkpoints=tmp_path)
+    evaluation = stepwise({"frequency": (0, 20)}, smoke, checkpoints=tmp_path)
     first = next(evaluation)
     evaluation.close()  # as far as it matters here, the process is gone
     assert [path.suffix for path in tmp_path.iterdir()] == [".pt"]
     rungs, scores = run({"frequency": (0, 20)}, smoke, checkpoints=tmp_path)
     assert values((rungs, scores)) == values(pretrained)
-    assert rungs[0] == first  # told again, not done again
+    assert rungs[0] == first  # reported again, not done again
     assert scores.seconds["total"] >= scores.seconds["pretrain"] >= first.seconds / 2
     assert list(tmp_path.iterdir()) == []
 
@@ -182,7 +205,7 @@ def test_a_trial_that_was_stopped_goes_on_from_its_last_rung(smoke, pretrained, 
 def test_a_trial_that_was_stopped_after_its_last_rung_is_not_trained_again(
     smoke, pretrained, tmp_path, monkeypatch
 ):
-    evaluation = evaluate({"frequency": (0, 20)}, smoke, 0, checkpoints=tmp_path)
+    evaluation = stepwise({"frequency": (0, 20)}, smoke, checkpoints=tmp_path)
     next(evaluation), next(evaluation)
     evaluation.close()
     steps = []
@@ -195,13 +218,13 @@ def test_a_trial_that_was_stopped_after_its_last_rung_is_not_trained_again(
 
 
 def test_a_checkpoint_of_another_trial_or_a_damaged_one_is_not_used(smoke, pretrained, tmp_path):
-    evaluation = evaluate({"frequency": (0, 20)}, smoke, 0, checkpoints=tmp_path)
+    evaluation = stepwise({"frequency": (0, 20)}, smoke, checkpoints=tmp_path)
     next(evaluation)
     evaluation.close()
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:1000])
-    found = values(run({"frequency": (0, 20)}, smoke, checkpoints=tmp_path))
-    assert found == values(pretrained)
+    again = run({"frequency": (0, 20)}, smoke, checkpoints=tmp_path)
+    assert values(again) == values(pretrained)
     Checkpoint(tmp_path, "one").save({"rungs": []})
     assert Checkpoint(tmp_path, "one").load() == {"key": "one", "rungs": []}
     (tmp_path / "one.pt").rename(tmp_path / "another.pt")
@@ -210,16 +233,16 @@ def test_a_checkpoint_of_another_trial_or_a_damaged_one_is_not_used(smoke, pretr
 
 def test_a_folder_that_cannot_be_written_costs_no_trial(smoke, pretrained, tmp_path, caplog):
     (tmp_path / "file").write_text("in the way")
-    found = run({"frequency": (0, 20)}, smoke, checkpoints=tmp_path / "file" / "folder")
-    assert values(found) == values(pretrained)
+    result = run({"frequency": (0, 20)}, smoke, checkpoints=tmp_path / "file" / "folder")
+    assert values(result) == values(pretrained)
     assert "no checkpoint at" in caplog.text
 
 
-def changed(protocol: config.Protocol, **parts: dict) -> config.Protocol:
-    said = protocol.model_dump(mode="json")
+def changed(protocol: studies.Protocol, **parts: dict) -> studies.Protocol:
+    content = protocol.model_dump(mode="json")
     for part, values_ in parts.items():
-        said[part] |= values_
-    return config.Protocol.model_validate(said)
+        content[part] |= values_
+    return studies.Protocol.model_validate(content)
 
 
 @pytest.mark.parametrize(
@@ -241,5 +264,5 @@ def test_what_a_protocol_names_is_tried_first(smoke, parts, message):
 
 def test_every_shipped_model_can_be_built(smoke):
     for name in ("smoke", "laptop", "gpu", "paper"):
-        model = config.load_protocol(name).model
+        model = studies.load_protocol(name).model
         check(smoke.model_copy(update={"model": model}))

@@ -99,17 +99,7 @@ def _kind(name: str) -> files.Kind:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a study asks for.
-
-    Attributes:
-        study: Its name.
-        protocol: The name of its protocol.
-        trials: All of them: arms times replicates.
-        left: Those that have not come to a result.
-        hours: What these take here; ``None`` where nothing says.
-        workers: How many run at a time.
-        source: Where the seconds per trial come from.
-    """
+    """What a study asks for; ``hours`` is ``None`` where nothing says how long a trial takes."""
 
     study: str
     protocol: str
@@ -132,12 +122,13 @@ def estimate(study: Study, database: "Database | None", workers: int | None = No
         database: Where earlier trials are, if there is any.
         workers: Trials at a time; ``None`` is as many as this machine holds.
     """
-    costs = {} if database is None else _costs(database)
-    complete = {} if database is None else _complete(database, study.name)
+    rows = [] if database is None else _grouped(database)
+    costs = {} if database is None else _costs(database, rows)
+    done = {row.arm: row.done for row in rows if row.study == study.name}
     wanted = dict.fromkeys(study.arms, study.file.replicates)
     samples = study.file.sampler.samples if study.file.sampler else 0
     wanted |= {f"sample-{n:04d}": study.file.replicates for n in range(samples)}
-    left = {arm: max(0, n - complete.get(arm, 0)) for arm, n in wanted.items()}
+    left = {arm: max(0, n - done.get(arm, 0)) for arm, n in wanted.items()}
     seconds, sources, unknown = 0.0, set(), False
     for arm, count in left.items():
         protocol = study.protocol_of(arm)
@@ -175,12 +166,8 @@ def _at_a_time(protocol: Protocol) -> int:
     return max(1, int(fitting))
 
 
-def _complete(database: "Database", name: str) -> dict[str, int]:
-    """Count the replicates of every arm of a study that have come to a result."""
-    return {row.arm: row.count for row in _grouped(database) if row.study == name}
-
-
 def _grouped(database: "Database") -> list[Any]:
+    """Count the replicates of every arm that have come to a result, and sum what they took."""
     import sqlalchemy as sa
 
     from explorer.store.tables import COMPLETE, PRUNED, replicates
@@ -192,7 +179,7 @@ def _grouped(database: "Database") -> list[Any]:
         sa.select(
             columns.study,
             columns.arm,
-            sa.func.count().label("count"),
+            sa.func.count().label("done"),
             sa.func.count(computed).label("computed"),
             sa.func.sum(computed).label("seconds"),
             sa.func.max(sa.case((columns.ranges.is_(None), 0), else_=1)).label("pretrained"),
@@ -204,15 +191,13 @@ def _grouped(database: "Database") -> list[Any]:
         return list(connection.execute(query))
 
 
-def _costs(database: "Database") -> Costs:
+def _costs(database: "Database", rows: Iterable[Any]) -> Costs:
     """Return what trials have taken, by protocol, in all studies of a database."""
     from explorer import store
 
     digests: dict[str, dict[str | None, str]] = {}
     sums: dict[tuple[str, bool], tuple[float, int]] = {}
-    for row in _grouped(database):
-        if not row.computed:
-            continue
+    for row in rows:
         if row.study not in digests:
             try:
                 definition = store.definition(database, row.study)
@@ -223,5 +208,5 @@ def _costs(database: "Database") -> Costs:
         known = digests[row.study]
         key = known.get(row.arm, known[None]), bool(row.pretrained)
         before, count = sums.get(key, (0.0, 0))
-        sums[key] = before + row.seconds, count + row.computed
-    return {key: (total / count, count) for key, (total, count) in sums.items()}
+        sums[key] = before + (row.seconds or 0.0), count + row.computed
+    return {key: (total / count, count) for key, (total, count) in sums.items() if count}

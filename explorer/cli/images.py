@@ -1,6 +1,5 @@
 """Commands on images: render, preview, measure."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -162,10 +161,10 @@ def _numbers(settings: tuple[str, ...]) -> dict[str, float]:
         name, _, value = setting.partition("=")
         try:
             numbers[name] = float(value)
-        except ValueError:
-            numbers[name] = math.nan
-        if not math.isfinite(numbers[name]):
-            raise InputError("--set", None, setting, "write NAME=VALUE in the official stream")
+            int(numbers[name])  # neither infinite nor no number
+        except (ValueError, OverflowError) as error:
+            remedy = "write NAME=VALUE in the official stream"
+            raise InputError("--set", None, setting, remedy) from error
     return numbers
 
 

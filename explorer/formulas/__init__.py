@@ -7,8 +7,11 @@ entry points (see :mod:`explorer.formulas.plugins` and docs/new_family.md).
 from explorer.errors import nearest
 from explorer.formulas import plugins
 from explorer.formulas.base import MAX_CANVAS, Formula, Parameter, RangeError, Ranges
+from explorer.formulas.bezier import Bezier
+from explorer.formulas.dead_leaves import DeadLeaves
 from explorer.formulas.exfractal import ExFractal
 from explorer.formulas.fractal import ContractiveFractal, Fractal
+from explorer.formulas.one_p_frac import OnePFrac
 from explorer.formulas.perlin import Perlin
 from explorer.formulas.plugins import BrokenFormula
 from explorer.formulas.rcdb import RadialContours
@@ -34,10 +37,13 @@ __all__ = [
 _FORMULAS: tuple[Formula, ...] = (
     VisualAtom(),
     RadialContours(),
+    Bezier(),
+    DeadLeaves(),
     Perlin(),
     Fractal(),
     ContractiveFractal(),
     ExFractal(),
+    OnePFrac(),
 )
 _REGISTRY = {formula.name: formula for formula in _FORMULAS}
 

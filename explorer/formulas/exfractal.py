@@ -105,8 +105,8 @@ class ExFractal(Formula):
         )
 
 
-# Chunks of one category follow one another, so that its system is asked for again and again.
-@lru_cache(maxsize=1024)
+# All images of a category need its system, in any order; the systems take 50 MB at most.
+@lru_cache(maxsize=2**15)
 def _search(seed: int, category: int, low: int, high: int, least: float) -> Floats:
     from explorer.formulas import iterated
 

@@ -72,13 +72,20 @@ class Fractal(_Plane):
     An instance scales one of the six numbers, the same in all maps, by ``1 ± w`` or ``1 ± 2w``, or
     none (25 variants alike in chance; the chances of the maps stay those of the category). Every
     point is a patch of random pixels, a choice of its own other than none, laid over what is there:
-    a pixel that is not set is black again. The image is mirrored along none, either or both axes.
+    a pixel that is not set is black again. The image is mirrored along none, either or both axes,
+    unless ``mirror`` is 0.
 
     With the default ranges and a canvas of 362 this is what the authors' renderer draws with
     ``patch_gray`` and their recommended arguments (filling rate 0.2, weight 0.4, 200,000 points).
     Two things differ. Their orbits all choose the same sequence of maps, ours choose their own. And
     where a scaled system diverges (1 in 20 instances) they draw the few points before the overflow,
     we the category's own system.
+
+    The orbits of 500 to 200,000 points that the CVPR 2022 paper compares (Kataoka et al., "failure
+    modes") are ``points`` with a ``patch`` of 1. OFDB (Nakamura et al., ICCV 2023) has one image a
+    category: with ``weight`` and ``mirror`` 0 and 100,000 points all instances are one attractor,
+    and differ in their patches, and in the order of its points, only. One instance a category is
+    2D-OFDB; as many instances as epochs are OFDB with its random pattern augmentation.
     """
 
     name: ClassVar[str] = "fractal"
@@ -95,8 +102,9 @@ class Fractal(_Plane):
         Parameter("filling", float, 0.0, 0.25, (0.2, 0.2), "of the pixels", _RATE, "r"),
         Parameter("weight", float, 0.0, 0.5, (0.4, 0.4), "times", _STEP, "w"),
         replace(GREY, default=(127, 127)),
+        Parameter("mirror", int, 0, 1, (1, 1), "no or yes", "whether images are mirrored", "m"),
     )
-    draws: ClassVar[streams.Draws] = ("points", "patch", "filling", "weight")
+    draws: ClassVar[streams.Draws] = ("points", "patch", "filling", "weight", "mirror")
 
     def system(self, full: Ranges, row: Rows, seed: int, category: int) -> Floats:
         """Search for the category's system."""
@@ -123,7 +131,8 @@ class Fractal(_Plane):
             draw_greys(grey, full),
         )
         for image, turn in zip(images, flip, strict=True):
-            _mirror(image, int(turn))
+            if row["mirror"]:
+                _mirror(image, int(turn))
 
 
 class ContractiveFractal(_Plane):
@@ -167,7 +176,7 @@ class ContractiveFractal(_Plane):
         """Sample the category's system."""
         key = search_key(self.name, seed, category)
         maps = streams.integers(streams.words(key, [_MAPS])[0, 0], *map(int, full["maps"]))
-        return _contractive(key, int(maps), float(row["contraction"]))
+        return contractive(key, int(maps), float(row["contraction"]))
 
     def draw_into(self, images: Images, full: Ranges, *, row: np.void, keys: streams.Words) -> None:
         """Draw some instances of one category; see :meth:`Formula.draw_into`."""
@@ -234,8 +243,8 @@ def _mirror(image: Images, word: int) -> None:
         image[:] = image[::-1].copy()
 
 
-# Chunks of one category follow one another, so that its system is asked for again and again.
-@lru_cache(maxsize=1024)
+# All images of a category need its system, in any order; the systems take 50 MB at most.
+@lru_cache(maxsize=2**15)
 def _free(seed: int, category: int, low: int, high: int, least: float) -> Floats:
     from explorer.formulas import iterated
 
@@ -246,7 +255,8 @@ def _free(seed: int, category: int, low: int, high: int, least: float) -> Floats
     return iterated.search(key, draw, iterated.filling, 100_000, least, attempts=512)
 
 
-def _contractive(key: streams.Words, maps: int, contraction: float) -> Floats:
+def contractive(key: streams.Words, maps: int, contraction: float) -> Floats:
+    """Sample the contractive system ``[maps, 12]`` of a key ``[1]``; see ContractiveFractal."""
     from explorer.formulas import orbits
 
     words = streams.words(key, range(maps * 7)).reshape(maps, 7)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from explorer.formulas import streams
 from explorer.formulas.compiled import kernel
 
 MAX_VERTICES = 4096
@@ -48,7 +49,10 @@ _EXACT = 1024  # longest segment that a slope of 24 binary digits draws exactly
 
 i32 = np.int32
 u32 = np.uint32
+u64 = np.uint64
 f32 = np.float32
+
+_mix: Any = kernel(streams.mix)
 
 
 def canvas_array(side: int) -> npt.NDArray[np.uint8]:
@@ -244,3 +248,48 @@ def _set(pixels: Any, work: Any, count: Any, grey: Any) -> None:
         pixels[u32(work[_LISTED + i + 7])] = grey
     for i in range(whole, count):
         pixels[u32(work[_LISTED + i])] = grey
+
+
+@kernel
+def cross_out(images: Any, keys: Any, count: Any, width: Any, grey: Any) -> None:
+    """Draw lines between uniform places of the canvas over finished images.
+
+    Args:
+        images: uint8 ``[n, side, side]``, drawn on in place.
+        keys: uint64 ``[n]``, the random keys of the lines of an image.
+        count: Lines over an image.
+        width: Pixels of a line across its major axis.
+        grey: uint8, grey of the lines.
+    """
+    side = images.shape[1]
+    for number in range(len(images)):
+        image = images[number]
+        for k in range(count):
+            word = _mix(keys[number] + u64(k + 1) * u64(streams.GOLDEN))
+            x, y = _place(word, side), _place(word >> u64(16), side)
+            to_x, to_y = _place(word >> u64(32), side), _place(word >> u64(48), side)
+            dx, dy = abs(to_x - x), abs(to_y - y)
+            right, down = (1 if to_x > x else -1), (1 if to_y > y else -1)
+            length, minor = max(dx, dy), min(dx, dy)
+            double = max(2 * length, 1)
+            error = length
+            for _ in range(length + 1):
+                for w in range(-(width // 2), width - width // 2):
+                    u, v = (x, y + w) if dx >= dy else (x + w, y)
+                    if 0 <= u < side and 0 <= v < side:
+                        image[v, u] = grey
+                error += 2 * minor
+                step = error >= double
+                error -= double if step else 0
+                if dx >= dy:
+                    x += right
+                    y += down if step else 0
+                else:
+                    y += down
+                    x += right if step else 0
+
+
+@kernel
+def _place(word: Any, side: Any) -> Any:
+    """Turn the last 16 bits of a uniform word into a pixel of 0..side - 1."""
+    return np.int64((word & u64(0xFFFF)) * u64(side) >> u64(16))

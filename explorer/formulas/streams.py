@@ -113,6 +113,17 @@ def rows(
     return drawn
 
 
+def with_fields(drawn: npt.NDArray[Any], **fields: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return rows with further fields, each ``[len(drawn), ...]``."""
+    added = [(name, values.dtype, values.shape[1:]) for name, values in fields.items()]
+    full = np.empty(len(drawn), [*drawn.dtype.descr, *added])
+    for name in drawn.dtype.names or ():
+        full[name] = drawn[name]
+    for name, values in fields.items():
+        full[name] = values
+    return full
+
+
 def instance_keys(category_key: Words, instances: Sequence[int] | range) -> Words:
     """Return the keys ``[len(instances)]`` of some instances of the category of that one key."""
     start = words(category_key, [_INSTANCES])[:, 0]

@@ -40,17 +40,18 @@ def image_files(root: Path) -> list[Path]:
     ``__MACOSX`` of archives are left out.
 
     Raises:
-        InputError: If a link leads nowhere, or a folder is inside itself.
+        InputError: If a link leads nowhere, or to a folder that is among those read before.
     """
     paths: list[Path] = []
+    read_already = {root.resolve()}
     for name, folders, files in os.walk(root, followlinks=True):
         folder = Path(name)
         folders[:] = [each for each in folders if not _hidden(each)]
         for inner in folders:
-            if (folder / inner).is_symlink() and folder.resolve().is_relative_to(
-                (folder / inner).resolve()
-            ):
-                raise InputError(folder / inner, None, None, "is a link to a folder that holds it")
+            real = (folder / inner).resolve()
+            if (folder / inner).is_symlink() and real in read_already:
+                raise InputError(folder / inner, None, None, "is a link to a folder read before")
+            read_already.add(real)
         for file in files:
             if _hidden(file) or Path(file).suffix.lower() not in suffixes():
                 continue

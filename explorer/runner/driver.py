@@ -165,11 +165,11 @@ def _interruptible() -> Iterator[None]:
         raise KeyboardInterrupt
 
     signals = (signal.SIGINT, signal.SIGTERM)
-    earlier = {one: signal.signal(one, interrupt) for one in signals}
+    earlier = {number: signal.signal(number, interrupt) for number in signals}
     try:
         yield
     finally:
         for timer in timers:
             timer.cancel()
-        for one, handler in earlier.items():
-            signal.signal(one, handler)
+        for number, handler in earlier.items():
+            signal.signal(number, handler)

@@ -54,7 +54,9 @@ def submit(
         for protocol in (study.protocol, *study.arm_protocols.values()):
             _check_paths(protocol, study)
     study_path = studies[0].path
-    title = "@".join([study_path.stem, "+".join(Path(one).stem for one in protocols)]).rstrip("@")
+    title = "@".join(
+        [study_path.stem, "+".join(Path(protocol).stem for protocol in protocols)]
+    ).rstrip("@")
     named = [part for protocol in protocols for part in ("--protocol", protocol)]
     client = _client(address)
     with _staged(name, studies, protocols) as folder, _refusals(address):
@@ -178,11 +180,11 @@ def _staged(name: str, studies: Sequence[Study], protocols: Sequence[str]) -> It
     wanted: list[tuple[files.Kind, str, str | Path]] = [("studies", name, "study")]
     wanted += [("search_spaces", space, first.path) for space in spaces if space is not None]
     named_by: str | Path = "--protocol" if protocols else first.path
-    wanted += [("protocols", one, named_by) for one in protocols or first.file.protocol]
+    wanted += [("protocols", protocol, named_by) for protocol in protocols or first.file.protocol]
     with tempfile.TemporaryDirectory(prefix="explorer-submit-") as folder:
-        for kind, one, source in wanted:
-            path = files.find(kind, one, source=source)
-            target = Path(folder) / _place(kind, one, path)
+        for kind, entry, source in wanted:
+            path = files.find(kind, entry, source=source)
+            target = Path(folder) / _place(kind, entry, path)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
         yield Path(folder)

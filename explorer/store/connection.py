@@ -26,10 +26,12 @@ _LOCK_SECONDS = 10
 
 
 class Database:
-    """A database of studies: our tables and Optuna's, each over connections of its own.
+    """A database of studies: our tables and Optuna's.
 
     What we write is on the disk when it is committed. Optuna's trials follow from our tables and
-    are written again where they are missing, so their commits need not wait for the disk.
+    are written again where they are missing, so their commits need not wait for the disk: SQLite
+    has connections of two kinds for that; on PostgreSQL every transaction says which kind it is, as
+    a server grants a hundred connections as it is installed.
 
     Args:
         url: The database, with its password.
@@ -44,9 +46,10 @@ class Database:
         self.shown = shown
         # Optuna takes the URL for a template of str.format.
         template = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
-        self.optuna = RDBStorage(template, engine_kwargs=_options(url, durable=False))
-        self.engine = sa.create_engine(url, **_options(url, durable=True))
+        self.optuna = RDBStorage(template, engine_kwargs=_options(url))
+        self.engine = self.optuna.engine
         if url.get_backend_name() == "sqlite":
+            self.engine = sa.create_engine(url, **_options(url))
             sa.event.listen(self.optuna.engine, "connect", _prepare("NORMAL"))
             sa.event.listen(self.engine, "connect", _prepare("FULL"))
             self.optuna.engine.dispose()  # the connection that made the tables is not prepared
@@ -69,13 +72,14 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """Open a transaction that may write from its first statement on.
+        """Open a transaction that is on the disk when it is committed.
 
         SQLite would else begin with a reader's view, and could not write after another has.
         """
+        sqlite = self.engine.dialect.name == "sqlite"
+        begin = "BEGIN IMMEDIATE" if sqlite else "SET LOCAL synchronous_commit = on"
         with self.engine.begin() as connection:
-            if connection.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql(begin)
             yield connection
 
 
@@ -121,7 +125,7 @@ def connect(url: str, *, create: bool = False, source: str = "--storage") -> Dat
         attempt += 1
 
 
-def _options(url: sa.URL, *, durable: bool) -> dict[str, Any]:
+def _options(url: sa.URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
         return {"connect_args": {"timeout": _LOCK_SECONDS}}
     # A server that is gone without a word must be noticed: in half a minute, not in two hours.
@@ -131,9 +135,8 @@ def _options(url: sa.URL, *, durable: bool) -> dict[str, Any]:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 30_000,
+        "options": "-c synchronous_commit=off",  # see Database.writing
     }
-    if not durable:
-        watchful["options"] = "-c synchronous_commit=off"
     arguments = {name: value for name, value in watchful.items() if name not in url.query}
     # One connection is kept, and another made for the moment that two threads need one: a server
     # grants a hundred as it is installed, and many drivers share them.

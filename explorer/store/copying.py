@@ -123,8 +123,8 @@ def _copy_trials(
     copy = optuna.create_study(study_name=name, storage=target.optuna, directions=study.directions)
     copy.set_user_attr(COPYING, True)
     ids = [
-        database.optuna.get_study_id_from_name(one)
-        for database, one in ((source, study.study_name), (target, name))
+        database.optuna.get_study_id_from_name(title)
+        for database, title in ((source, study.study_name), (target, name))
     ]
     for key, value in source.optuna.get_study_system_attrs(ids[0]).items():
         target.optuna.set_study_system_attr(ids[1], key, value)

@@ -220,8 +220,8 @@ class Queue:
 
     def prune(self, arm: str, reason: str) -> None:
         """Stop an arm: its replicates that wait or run become PRUNED, and its trial ends."""
-        stopped = [one for one in self._in_flight.values() if one.arm == arm]
-        spent = {one.id: time.monotonic() - one.began for one in stopped}
+        stopped = [each for each in self._in_flight.values() if each.arm == arm]
+        spent = {each.id: time.monotonic() - each.began for each in stopped}
         still_open = *self._mine(), _columns.arm == arm, _columns.state.in_(OPEN)
         ended = {"state": PRUNED, "reason": reason, "ended": _now()}
 
@@ -234,8 +234,8 @@ class Queue:
                 connection.execute(sa.update(replicates).where(*still_open).values(ended))
 
         stop()
-        for one in stopped:
-            del self._in_flight[one.id]
+        for each in stopped:
+            del self._in_flight[each.id]
         self._arms.settle(arm)
 
     # -- what is written, one transaction each -------------------------------------------------
@@ -301,7 +301,7 @@ class Queue:
                 if changes:
                     connection.execute(sa.update(replicates).where(mine).values(changes))
                 for table, content in (rows or {}).items():
-                    ours = [{**one, "replicate_id": replicate.id} for one in content]
+                    ours = [{**line, "replicate_id": replicate.id} for line in content]
                     insert_missing(connection, table, ours)
                 if again:
                     _put_back(connection, row)
@@ -417,8 +417,8 @@ class Queue:
                 continue
             row = {**kept[arm], **self._seed(number), "reason": None, "ended": None}
             row["attempt"] = len(tried) + 1
-            others = (one for tries in known.get(arm, {}).values() for one in tries)
-            stopped = next((one for one in others if one["state"] == PRUNED), None)
+            others = (row for tries in known.get(arm, {}).values() for row in tries)
+            stopped = next((row for row in others if row["state"] == PRUNED), None)
             if stopped is not None:  # and no replicate that was added since is run
                 row |= {"state": PRUNED, "reason": stopped["reason"], "ended": _now()}
             rows.append(row)
@@ -491,15 +491,15 @@ class Queue:
             curves: dict[sa.Table, list[_Row]] = {}
             for table in (rungs, epochs):
                 mine = sa.select(table).where(table.c.replicate_id == row["id"])
-                curves[table] = [dict(one) for one in connection.execute(mine).mappings()]
+                curves[table] = [dict(line) for line in connection.execute(mine).mappings()]
             return dict(row), curves
 
 
 def _is_wanted(tried: Sequence[_Row], *, retry_failed: bool) -> bool:
     """Say whether a replicate needs another attempt."""
-    if any(one["state"] != FAIL for one in tried):
+    if any(attempt["state"] != FAIL for attempt in tried):
         return False  # waiting, running or at its end
-    kinds = [one["failure_kind"] for one in tried]
+    kinds = [attempt["failure_kind"] for attempt in tried]
     return retry_failed or (ERROR not in kinds and kinds.count(DIED) < MAX_DEATHS)
 
 

@@ -75,7 +75,7 @@ class WholeSpace(BaseSampler):
     def __init__(self, sampler: BaseSampler, space: Space) -> None:
         self._sampler = sampler
         # A parameter of one value only is no matter for a sampler; Optuna sets it.
-        self._space = {name: one for name, one in space.items() if not one.single()}
+        self._space = {name: values for name, values in space.items() if not values.single()}
 
     def infer_relative_search_space(
         self, study: OptunaStudy, trial: FrozenTrial
@@ -183,16 +183,16 @@ def _ends(distribution: BaseDistribution) -> tuple[float, float]:
 
 
 def _to_cube(params: Mapping[str, float], space: Space) -> NDArray[np.float64]:
-    ends = {name: _ends(one) for name, one in space.items()}
+    ends = {name: _ends(values) for name, values in space.items()}
     return np.array([(params[n] - low) / (high - low) for n, (low, high) in ends.items()])
 
 
 def _from_cube(point: NDArray[np.float64], space: Space) -> dict[str, float]:
     params: dict[str, float] = {}
-    for place, (name, one) in zip(point, space.items(), strict=True):
-        low, high = _ends(one)
+    for place, (name, values) in zip(point, space.items(), strict=True):
+        low, high = _ends(values)
         value = low + float(place) * (high - low)
         params[name] = value
-        if isinstance(one, IntDistribution):
-            params[name] = min(max(round(value), one.low), one.high)
+        if isinstance(values, IntDistribution):
+            params[name] = min(max(round(value), values.low), values.high)
     return params

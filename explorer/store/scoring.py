@@ -62,7 +62,7 @@ def problem(study: Study, numbers: Mapping[str, float], *, point: bool) -> str |
 def values(study: Study, rows: Sequence[Mapping[Any, Any]]) -> list[float]:
     """Return the values of an arm, one per objective: the means over its finished replicates."""
     numbers = [measured(row) for row in rows]
-    return [fmean(one[objective.name] for one in numbers) for objective in study.file.objectives]
+    return [fmean(row[objective.name] for row in numbers) for objective in study.file.objectives]
 
 
 def attributes(rows: Sequence[Mapping[Any, Any]]) -> dict[str, float]:

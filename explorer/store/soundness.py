@@ -54,9 +54,12 @@ def _content(database: Database) -> list[str]:
         ]
     numbers = (len(study_names(database)), *counts)
     words = ("study", "studies"), ("attempt", "attempts"), ("run", "runs")
-    said = (f"{n} {one if n == 1 else more}" for n, (one, more) in zip(numbers, words, strict=True))
+    parts = [
+        f"{n} {single if n == 1 else plural}"
+        for n, (single, plural) in zip(numbers, words, strict=True)
+    ]
     theirs = database.optuna.get_current_version()
-    return [f"schema {ours} of explorer, {theirs} of Optuna", ", ".join(said)]
+    return [f"schema {ours} of explorer, {theirs} of Optuna", ", ".join(parts)]
 
 
 def _damage(database: Database) -> Iterator[str]:

@@ -170,8 +170,8 @@ def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], path: Path) 
                 raise InputError(path, f"arms.{arm}{key}", None, remedy)
 
 
-def _differ(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+def _differ(this: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
     """Say whether two search spaces differ in what decides over a score."""
-    if one is None or other is None:
-        return one is not other
-    return any(one[key] != other[key] for key in ("formula", "parameters"))
+    if this is None or other is None:
+        return this is not other
+    return any(this[key] != other[key] for key in ("formula", "parameters"))

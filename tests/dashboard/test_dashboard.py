@@ -91,7 +91,7 @@ def test_an_arm_has_a_note_its_images_and_its_curves(database, tmp_path):
         "visual_atom", {**rows.DEFAULTS, "frequency": (0, 20)},
         categories=16, instances=6, canvas=128, size=96, seed=0,
     ).images  # fmt: skip
-    assert picture.shape == (4 * 102 - 6, 6 * 102 - 6, 4)
+    assert picture.shape == (4 * 102 - 6, 6 * 102 - 6, 2)
     assert any(np.array_equal(picture[:96, :96, 0], image) for image in expected)
 
     curves = graphs(database)["explorer-arm-0"]

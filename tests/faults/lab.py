@@ -9,13 +9,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import optuna
 import sqlalchemy as sa
-from optuna.trial import FrozenTrial, TrialState
 
+from explorer.store.tables import replicates
 from tests.processes import environment, family, kill_family
 
 STUDY = """\
@@ -34,20 +36,21 @@ _STUCK_SECONDS = 400
 """A study that gets no further for so long will not end at all."""
 
 Slot = tuple[str, int]
+"""An arm and a replicate."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What has become of the slots of a study.
+    """What has become of the replicates of a study.
 
     Attributes:
-        wanted: Slots that it asks for.
+        wanted: Replicates that it asks for.
         finished: Those that have a score.
         failed: Those that have failed for good, with a reason.
         lost: All others.
-        doubled: Slots that have more than one score.
-        scores: The score by slot.
-        attempts: The trials of a slot, by slot.
+        doubled: Replicates that have more than one score.
+        scores: The score by arm and replicate.
+        attempts: The attempts by arm and replicate, as rows.
     """
 
     wanted: int
@@ -56,7 +59,7 @@ class Outcome:
     lost: int
     doubled: int
     scores: dict[Slot, float]
-    attempts: dict[Slot, list[FrozenTrial]]
+    attempts: dict[Slot, list[dict[str, Any]]]
 
 
 class Lab:
@@ -155,46 +158,55 @@ class Lab:
             yield time.monotonic() - self.began
 
     def outcome(self) -> Outcome:
-        """Count what is in the database."""
-        study = optuna.load_study(study_name="mine", storage=self.url)
-        attempts: dict[Slot, list[FrozenTrial]] = {}
-        for trial in study.get_trials():
-            # One that died before it had its arm is an attempt at nothing.
-            slot = (trial.user_attrs.get("arm", ""), trial.user_attrs.get("replicate", 0))
-            attempts.setdefault(slot, []).append(trial)
-        assert set(attempts) - {("", 0)} <= set(self.slots)
+        """Count what is in the database, and compare Optuna's trials with it."""
+        attempts: dict[Slot, list[dict[str, Any]]] = {}
+        for row in self._rows():
+            attempts.setdefault((row["arm"], row["replicate"]), []).append(row)
+        assert set(attempts) <= set(self.slots)
         complete = {
-            slot: [trial.value for trial in attempts.get(slot, ()) if _is(trial, "COMPLETE")]
+            slot: [row["accuracy"] for row in attempts.get(slot, ()) if row["state"] == "COMPLETE"]
             for slot in self.slots
         }
-        done = {slot for slot, values in complete.items() if values}
+        done = {slot for slot, scores in complete.items() if scores}
         failed = {
             slot
-            for slot in set(self.slots) & set(attempts) - done
-            if all(_is(t, "FAIL") and t.user_attrs["failure"] for t in attempts[slot])
-            and attempts[slot][-1].user_attrs["failure_kind"] != "interrupted"
+            for slot in set(attempts) - done
+            if all(row["state"] == "FAIL" and row["reason"] for row in attempts[slot])
+            and attempts[slot][-1]["failure_kind"] != "interrupted"
         }
+        self._compare_arms(attempts)
         return Outcome(
             wanted=len(self.slots),
             finished=len(done),
             failed=len(failed),
             lost=len(self.slots) - len(done) - len(failed),
-            doubled=sum(len(values) > 1 for values in complete.values()),
-            scores={slot: values[0] for slot, values in complete.items() if values},
+            doubled=sum(len(scores) > 1 for scores in complete.values()),
+            scores={slot: scores[0] for slot, scores in complete.items() if scores},
             attempts=attempts,
         )
 
+    def _compare_arms(self, attempts: dict[Slot, list[dict[str, Any]]]) -> None:
+        """Assert that every arm of the study's space is one Optuna trial, with its mean."""
+        trials = optuna.load_study(study_name="mine", storage=self.url).get_trials()
+        ended = {t.number: t for t in trials if t.state.name == "COMPLETE"}
+        assert all(trial.state.is_finished() for trial in trials)
+        for arm in self.arms[1:]:
+            rows = [row for (name, _), tried in attempts.items() if name == arm for row in tried]
+            scores = [row["accuracy"] for row in rows if row["state"] == "COMPLETE"]
+            numbers = {row["trial"] for row in rows}
+            if numbers != {None}:  # else it is of another formula
+                (number,) = numbers
+                assert ended.pop(number).value == fmean(scores)
+        assert ended == {}
+
     def under_way(self) -> int:
-        """Count the trials that have been running for a second."""
-        study = optuna.load_study(study_name="mine", storage=self.url)
-        earlier = datetime.now() - timedelta(seconds=1)  # noqa: DTZ005 - as Optuna's times are
-        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return sum(one.datetime_start < earlier for one in running)
+        """Count the replicates that have been running for a second."""
+        earlier = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=1)
+        return sum(row["state"] == "RUNNING" and row["started"] < earlier for row in self._rows())
 
     def runs_at_work(self) -> set[str]:
-        """Return the runs that have a trial in flight."""
-        study = optuna.load_study(study_name="mine", storage=self.url)
-        return {t.user_attrs.get("run", "") for t in study.get_trials(states=(TrialState.RUNNING,))}
+        """Return the runs that have a replicate in flight."""
+        return {row["run"] for row in self._rows() if row["state"] == "RUNNING"}
 
     def stop(self) -> None:
         """End all drivers and all that they have started."""
@@ -203,12 +215,15 @@ class Lab:
             driver.wait()
         self._engine.dispose()
 
+    def _rows(self) -> list[dict[str, Any]]:
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(replicates).order_by(replicates.c.id))
+            return [dict(row) for row in rows.mappings()]
+
     def _states(self) -> Counter[str]:
-        """Count the trials by state; none where there is no database yet, or it is away."""
+        """Count the replicates by state; none where there is no database yet, or it is away."""
         try:
-            with self._engine.connect() as connection:
-                rows = connection.execute(sa.text("SELECT CAST(state AS VARCHAR) FROM trials"))
-                return Counter(rows.scalars())
+            return Counter(row["state"] for row in self._rows())
         except sa.exc.SQLAlchemyError:
             return Counter()
 
@@ -235,7 +250,3 @@ def _command(pid: int) -> bytes:
 
 def _driver(url: str) -> str:
     return "postgresql+psycopg" if url.startswith("postgresql") else "sqlite"
-
-
-def _is(trial: FrozenTrial, state: str) -> bool:
-    return bool(trial.state == TrialState[state])

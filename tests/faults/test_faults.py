@@ -41,8 +41,7 @@ def whole_only(whole):
 
 def kinds(outcome) -> list[str]:
     """Return how the attempts have failed."""
-    trials = [trial for tried in outcome.attempts.values() for trial in tried]
-    return [t.user_attrs["failure_kind"] for t in trials if "failure_kind" in t.user_attrs]
+    return [row["failure_kind"] for tried in outcome.attempts.values() for row in tried]
 
 
 @pytest.mark.usefixtures("whole_only")
@@ -229,8 +228,7 @@ def test_arms_that_always_crash(make_lab, judge, tmp_path):
     for slot in poisoned:
         tried = outcome.attempts[slot]
         if slot[0] == "raises":
-            (trial,) = tried
-            assert trial.user_attrs["failure"] == "ValueError: a dose of 9 is poison"
+            assert [row["reason"] for row in tried] == ["ValueError: a dose of 9 is poison"]
             continue
-        assert [trial.user_attrs["attempt"] for trial in tried] == [1, 2, 3]
-        assert all("worker died" in trial.user_attrs["failure"] for trial in tried)
+        assert [row["attempt"] for row in tried] == [1, 2, 3]
+        assert all("worker died" in row["reason"] for row in tried)

@@ -75,8 +75,9 @@ def test_any_legal_ranges_render(name, data):
     assert image.shape == (canvas, canvas)
     assert np.array_equal(image, one(name, ranges, seed=seed, canvas=canvas))
     low, high = ranges.get("grey", (0, 255))
-    background = 255 if name == "rcdb" else 0
-    assert ((image == background) | ((low <= image) & (image <= high))).all()
+    first, last = ranges.get("ground", (0, 0))
+    ground = (first <= image) & (image <= last)
+    assert (ground | ((low <= image) & (image <= high))).all()
 
 
 def illegal_ranges(formula):
@@ -183,7 +184,7 @@ def test_pixels_depend_on_nothing_that_was_drawn_before(name):
     assert np.array_equal(one(name, seed=1, category=2, canvas=80), expected)
 
 
-CHEAP = {"points": (1_000, 1_000), "filling": (0, 0), "variance": (0, 0)}
+CHEAP = {"points": (1_000, 1_000), "filling": (0, 0), "variance": (0, 0), "leaves": (9, 9)}
 
 
 @every
@@ -225,6 +226,22 @@ CORNERS = [
     ("exfractal", {"points": (1, 1)}, 0, 0),
     ("exfractal", {"variance": (0, 0), "maps": (2, 2)}, 0, 0),
     ("exfractal", {"variance": (0.2, 0.2)}, 0, 0),
+    ("rcdb", {"ground": (0, 0), "orbits": (0, 0)}, 8, 0),
+    (
+        "rcdb",
+        {**STILL, "ground": (9, 9), "breaks": (10_000, 10_000), "break_width": (64, 64)},
+        8,
+        9,
+    ),
+    ("bezier", {"curves": (0, 0)}, 8, 0),
+    ("bezier", {"size": (0, 0), "curves": (1, 1)}, 0, 0),
+    ("bezier", {"position": (4, 4), "size": (2, 2)}, 8, 0),
+    ("dead_leaves", {"leaves": (1, 1), "grey": (9, 9), "largest": (0.01, 0.01)}, 0, 0),
+    ("dead_leaves", {"grey": (77, 77)}, 8, 77),
+    ("dead_leaves", {"smallest": (0.01, 0.01), "exponent": (8, 8)}, 0, 0),
+    ("one_p_frac", {"points": (1, 1)}, 0, 0),
+    ("one_p_frac", {"delta": (1, 1), "sigma": (48, 48)}, 0, 0),
+    ("one_p_frac", {"sigma": (0, 0), "maps": (16, 16)}, 0, 0),
 ]
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.ndimage import maximum_filter
 from scipy.spatial.transform import Rotation
 
 from explorer import formulas
@@ -256,3 +257,26 @@ def test_the_camera_is_that_of_the_authors(degrees):
     # The centroid of the points drawn is off the middle by about 1 in 100.
     assert distance.min(axis=0).max() < 6
     assert distance.min(axis=1).max() < 6
+
+
+# --- as other papers use them ---------------------------------------------------------------------
+
+
+def test_few_points_are_as_many_pixels():
+    for points in (500, 10_000):
+        ranges = {"points": (points, points), "patch": (1, 1)}
+        covered = (some(free, ranges, count=4, canvas=362) > 0).sum(axis=(1, 2))
+        assert (covered <= points).all()
+        assert (covered > 0.4 * points).all()
+
+
+def test_one_instance_a_category_differs_in_its_patches_only():
+    ranges = {"weight": (0, 0), "mirror": (0, 0), "points": (100_000, 100_000)}
+    images = some(free, ranges, count=6, canvas=256) > 0
+    covered = maximum_filter(images, (0, 5, 5))
+    apart = np.mean(covered != covered[0], axis=(1, 2))
+    assert apart.max() < 0.05
+    assert np.mean(images[1:] != images[0], axis=(1, 2)).min() > 0.05
+    ranges["mirror"] = (1, 1)
+    mirrored = maximum_filter(some(free, ranges, count=6, canvas=256) > 0, (0, 5, 5))
+    assert np.mean(mirrored != covered, axis=(1, 2)).max() > 2 * apart.max()

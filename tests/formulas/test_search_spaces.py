@@ -30,6 +30,9 @@ NARROWER = {
     "fractal_contractive": {"points": (100, 1_000_000)},
     "exfractal": {"points": (100, 100_000), "view": (0, 360)},
     "perlin": {},
+    "bezier": {},
+    "dead_leaves": {},
+    "one_p_frac": {},
 }
 
 

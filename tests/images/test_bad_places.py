@@ -92,5 +92,5 @@ def test_a_sheet_on_a_full_disk_leaves_the_old_one(tmp_path, explorer):
     (tmp_path / "other.png").unlink()
     (tmp_path / "sheet.png").write_text("mine")
     line = refused(limited(100, *SHEET, "sheet.png"))
-    assert line == "sheet.png: cannot be written (File too large)"
+    assert line == "sheet.png: cannot be written: File too large"
     assert content(tmp_path) == {"sheet.png": b"mine"}

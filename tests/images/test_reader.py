@@ -167,7 +167,7 @@ def test_images_at_any_depth_whatever_is_beside_them(tmp_path):
     ("name", "target", "line"),
     [
         ("lost.png", "nowhere.png", "is a link to a file that is missing"),
-        ("self", ".", "is a link to a folder that holds it"),
+        ("self", ".", "is a link to a folder read before"),
     ],
 )
 def test_links_that_lead_nowhere_are_refused(tmp_path, name, target, line):

@@ -1,4 +1,4 @@
-"""A study of ours opens in Optuna's command line and in its visualisations, unchanged.
+"""A study of ours opens in Optuna's command line and in its visualisations, as arms.
 
 docs/peers.md says what opens where.
 """
@@ -11,47 +11,60 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import optuna
+import optuna.visualization
 import pytest
 from optuna.trial import TrialState
 
-from explorer import search
-from explorer import store as db
-from explorer import study as config
+from explorer import store
+from explorer import study as studies
 from explorer.scores import Rung
 from tests.conftest import a_postgres_database
-from tests.report.conftest import definition, failure, finished_trials, trial
+from tests.store.play import run_all, scores
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+
+STUDY = """\
+description: All that a study may have.
+search_space: visual_atom
+protocol: smoke
+replicates: 2
+sampler: {name: random, samples: 8}
+vary: [frequency]
+pruner: {name: successive_halving}
+baseline: waves
+arms:
+  waves: {frequency: [0, 20]}
+  noise: {search_space: perlin}
+"""
 
 
 @pytest.fixture(
     scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 )
 def url(request, tmp_path_factory) -> Iterator[str]:
-    """Either database, with a study in it that has all that a study may have."""
-    sqlite = f"sqlite:///{tmp_path_factory.mktemp('peers')}/study.db"
+    """Either database, with a study in it of which two replicates are still to come."""
+    folder = tmp_path_factory.mktemp("peers")
+    (folder / "mine.yaml").write_text(STUDY)
+    sqlite = f"sqlite:///{folder}/study.db"
     made = nullcontext(sqlite) if request.param == "sqlite" else a_postgres_database()
     with made as address:
-        _fill(address)
+        with store.connect(address, create=True) as database:
+            study = studies.load_study(str(folder / "mine.yaml"))
+            run_all(database, study, probe=_probe, score=_probe)
+            more = (folder / "mine.yaml").read_text().replace("samples: 8", "samples: 9")
+            (folder / "mine.yaml").write_text(more)
+            study = studies.load_study(str(folder / "mine.yaml"))
+            run_all(database, study, probe=_probe, score=_probe, stop_after=2)
         yield address
 
 
-def _fill(url: str) -> None:
-    storage = db.connect(url, create=True)
-    with db.disposing(storage):
-        study = optuna.create_study(study_name="mine", direction="maximize", storage=storage)
-        study.set_metric_names(["accuracy"])
-        study.set_user_attr("definition", definition(name="mine"))
-        ranges = {"frequency": (20, 60)}
-        study.add_trials(
-            [
-                *finished_trials(),
-                trial("high", 3, 0.4, state=TrialState.PRUNED, stopped="stopped", **ranges),
-                failure("high", 4, "ValueError: bad", **ranges),
-                trial("high", 5, state=TrialState.RUNNING, **ranges),
-            ]
-        )
-        study.enqueue_trial({"frequency.low": 0, "frequency.high": 9}, user_attrs={"arm": "next"})
+def _probe(one: store.Replicate) -> float:
+    return (one.ranges or {}).get("frequency", (0, 0))[1] / 1001 + one.seed / 10_000
+
+
+@pytest.fixture
+def study(url) -> optuna.Study:
+    return optuna.load_study(study_name="mine", storage=url)
 
 
 def by_optuna(url: str, *arguments: str) -> str:
@@ -61,13 +74,26 @@ def by_optuna(url: str, *arguments: str) -> str:
     return ran.stdout
 
 
-def test_optunas_command_line_reads_it(url):
-    names = [one["name"] for one in json.loads(by_optuna(url, "studies", "-f", "json"))]
-    assert names == ["mine"]
+def test_optunas_command_line_reads_it(url, study):
+    (listed,) = json.loads(by_optuna(url, "studies", "-f", "json"))
+    assert listed["name"] == "mine"
     trials = json.loads(by_optuna(url, "trials", "--study-name", "mine", "-f", "json"))
-    assert len(trials) == 16
+    assert len(trials) == len(study.trials)
     best = json.loads(by_optuna(url, "best-trial", "--study-name", "mine", "-f", "json"))
-    assert (best["number"], best["user_attrs"]["arm"]) == (10, "best_practice")
+    assert best["number"] == study.best_trial.number
+
+
+def test_a_trial_is_an_arm(study):
+    frame = study.trials_dataframe()
+    named = ["waves", *(f"sample-{i:04d}" for i in range(9))]
+    assert list(frame["user_attrs_arm"]) == named
+    assert set(frame["state"]) == {"COMPLETE", "PRUNED", "RUNNING"}
+    for trial in study.get_trials(states=(TrialState.COMPLETE,)):
+        low, high = trial.user_attrs["ranges"]["frequency"]
+        assert trial.params["frequency.low"] == low
+        assert trial.user_attrs["frequency.high"] == high
+        assert trial.value == pytest.approx(high / 1001 + 0.5 / 10_000)
+        assert trial.user_attrs["n"] == 2
 
 
 PLOTS = (
@@ -84,47 +110,38 @@ PLOTS = (
 
 
 @pytest.mark.parametrize("name", PLOTS)
-def test_optunas_visualisations_draw_it(url, name):
-    import optuna.visualization
+def test_optunas_visualisations_draw_it(study, name):
+    assert getattr(optuna.visualization, f"plot_{name}")(study).data
 
-    with db.disposing(db.connect(url)) as storage:
-        study = optuna.load_study(study_name="mine", storage=storage)
-        figure = getattr(optuna.visualization, f"plot_{name}")(study)
-    assert figure.data
+
+def test_optuna_knows_which_end_matters(study):
+    """The score is the high end, which follows from both parameters."""
+    weights = optuna.importance.get_param_importances(study)
+    assert weights.keys() == {"frequency.low", "frequency.share"}
+
+
+def test_two_objectives(database, write_study):
+    write_study(
+        STUDY.replace("pruner: {name: successive_halving}", "").replace("8", "4") + OBJECTIVES
+    )
+    study = studies.load_study("mine")
+    with store.Run(database, "mine") as run:
+        queue = store.Queue(database, study, run.run_id)
+        queue.recover()
+        while (one := queue.take()) is not None:
+            if one.ranges is not None:
+                queue.report(one, Rung(128, 0.3, 2.0, 1.0))
+            queue.complete(one, scores(_probe(one), variety={"vendi_features": 10.0 + one.id}))
+    opened = store.optuna_study(database, "mine")
+    assert len(opened.trials) == 5
+    assert optuna.visualization.plot_pareto_front(opened).data
+    assert optuna.visualization.plot_slice(opened, target=lambda t: t.values[0]).data
+
+
+OBJECTIVES = "objectives: [accuracy, variety.vendi_features]\n"
 
 
 @pytest.fixture
-def two_objectives(write_study, sqlite_url):
-    """Two arms of a study with two objectives, finished by our queue."""
-    write_study(
-        "description: Two.\nsearch_space: visual_atom\nprotocol: smoke\n"
-        "objectives: [accuracy, variety.vendi_features]\n"
-        "arms:\n  circles: {frequency: [0, 0]}\n  waves: {frequency: [0, 20]}\n"
-    )
-    study = config.load_study("mine")
-    with db.disposing(db.connect(sqlite_url, create=True)) as storage:
-        queue = search.Queue(storage, study, "run")
-        queue.recover()
-        while (proposal := queue.take()) is not None:
-            queue.report(proposal.number, Rung(128, 0.3, 2.0, 1.0))
-            variety = {"variety.vendi_features": 10.0 + proposal.number}
-            queue.complete(proposal.number, 0.5, {} if proposal.ranges is None else variety)
-        yield storage
-
-
-def test_two_objectives(two_objectives):
-    import optuna.visualization
-
-    study = optuna.load_study(study_name="mine", storage=two_objectives)
-    pretrained = [t for t in study.get_trials() if t.user_attrs["ranges"] is not None]
-    assert len(pretrained) == 6
-    assert optuna.visualization.plot_pareto_front(study).data
-    figure = optuna.visualization.plot_slice(study, target=lambda t: t.values[0])
-    assert figure.data
-
-
-def test_a_frame_of_optunas(url):
-    with db.disposing(db.connect(url)) as storage:
-        frame = optuna.load_study(study_name="mine", storage=storage).trials_dataframe()
-    assert len(frame) == 16
-    assert {"params_frequency.low", "user_attrs_arm"} <= set(frame.columns)
+def database(sqlite_url):
+    with store.connect(sqlite_url, create=True) as database:
+        yield database

@@ -39,7 +39,7 @@ def searcher(database, study):
         yield QueueSearcher(queue, {}, None)
 
 
-def drive(database, study, key_of, rungs=(Rung(128, 0.25, 2.0, 1.0),)):
+def drive(database, study, key_of, rungs=(RUNG[REPORT],)):
     """Drive scheduler and searcher as Tune's controller does; returns how many were computed.
 
     A result goes to the scheduler; the searcher hears of it only if the trial goes on; a trial that

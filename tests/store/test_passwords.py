@@ -32,7 +32,9 @@ def test_an_error_line_has_no_password(url):
     assert SECRET not in store.masked(url)
     assert SECRET not in str(InputError("--storage", None, url, f"{url} is wrong"))
     with pytest.raises(InputError) as caught:
-        store.connect(url if "127" in url or "host" not in url else url.replace("host", "127.0.0.1:1"))
+        store.connect(
+            url if "127" in url or "host" not in url else url.replace("host", "127.0.0.1:1")
+        )
     assert SECRET not in str(caught.value)
 
 

@@ -17,7 +17,6 @@ from explorer.errors import InputError
 from explorer.scores import Rung
 from explorer.store import tables
 from explorer.store.queue import MAX_DEATHS
-from explorer.study import Study
 from tests.conftest import STUDY
 from tests.store.play import SAMPLED, arms, rows, run_all, scores
 
@@ -97,7 +96,7 @@ def test_what_is_reported_is_stored_and_the_arm_is_its_mean(either, queue):
         assert "accuracy.digits" not in attrs  # the only task
 
 
-def test_an_error_is_not_tried_again_until_that_is_wanted(either, study, queue):
+def test_an_error_is_not_tried_again_until_that_is_wanted(either, queue):
     one = queue.take()
     queue.fail(one, "ValueError: no such luck")
     while (other := queue.take()) is not None:
@@ -207,9 +206,8 @@ def test_added_arms_and_replicates_are_run_and_nothing_else(either, study, write
         ("circles:", "sample-x:", "arms.sample-x"),
     ],
 )
-def test_what_would_make_scores_incomparable_is_refused(
-    either, queue, write_study, right, wrong, key
-):
+@pytest.mark.usefixtures("queue")
+def test_what_would_make_scores_incomparable_is_refused(either, write_study, right, wrong, key):
     write_study(STUDY.replace(right, wrong))
     changed, before = studies.load_study("mine"), rows(either)
     with pytest.raises(InputError, match=rf"studies/mine.yaml: {key}: "):
@@ -271,7 +269,7 @@ def test_runs_that_start_at_once_share_the_work(either, database_url, write_stud
     assert all(trial.state.is_finished() for trial in trials)
 
 
-def test_a_result_is_taken_from_another_study(either, study, queue, write_study):
+def test_a_result_is_taken_from_another_study(either, queue, write_study):
     one = queue.take()
     while one.arm != "waves":
         one = queue.take()
@@ -320,9 +318,10 @@ def test_a_driver_that_dies_between_our_table_and_optunas(database, study, monke
         (optuna.Study, "tell"),
     ]
     for owner, name in deaths:
-        with monkeypatch.context() as patch, pytest.raises(DeathError):
+        with monkeypatch.context() as patch:
             patch.setattr(owner, name, die)
-            run_all(database, study)
+            with pytest.raises(DeathError):
+                run_all(database, study)
     run_all(database, study)
     assert of_state(database, "COMPLETE") == EVERY
     trials = [t for t in arms(database) if t.state == TrialState.COMPLETE]

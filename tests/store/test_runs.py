@@ -144,7 +144,10 @@ def test_a_run_keeps_its_study_file_and_its_command(database_url, monkeypatch):
     database = store.connect(database_url, create=True)
     url = "postgresql://me:s3cret@host/db?sslpassword=k3y"
     monkeypatch.setattr(sys, "argv", ["explorer", "run-study", "mine", f"--database={url}"])
-    with store.Run(database, "mine", "arms: {}  # none yet\n"), database.engine.connect() as connection:
+    with (
+        store.Run(database, "mine", "arms: {}  # none yet\n"),
+        database.engine.connect() as connection,
+    ):
         row = connection.execute(sa.select(tables.runs)).one()
     assert row.study_file == "arms: {}  # none yet\n"
     assert "postgresql://me:***@host/db?sslpassword=***" in row.command

@@ -5,8 +5,7 @@ import math
 import random
 
 import pytest
-from optuna.trial import TrialState
-from optuna.trial import create_trial
+from optuna.trial import TrialState, create_trial
 
 from explorer import store
 from explorer import study as studies

@@ -11,6 +11,7 @@ from explorer.store import tables
 from tests.store.play import rows, run_all
 
 REPLICATES = tables.replicates
+AGAIN = "explorer run-study mine takes them up again"
 
 
 @pytest.fixture
@@ -24,7 +25,8 @@ def change(database, statement):
         connection.execute(statement)
 
 
-def test_a_sound_database(filled, database_url):
+@pytest.mark.usefixtures("filled")
+def test_a_sound_database(database_url):
     facts, problems = store.check(database_url)
     assert facts == [
         "schema arms1 of explorer, v3.2.0.a of Optuna",
@@ -50,17 +52,16 @@ def test_what_is_wrong_with_a_study(filled, database_url):
         "half: is a copy that was cut short; make it again",
         "mine: arm scratch, replicate 0 is COMPLETE 2 times",
         "mine: arm scratch, replicate 1 is COMPLETE without a score",
-        "mine: arm circles, replicate 0: RUNNING, but the run has died; "
-        "explorer run-study mine takes them up again",
+        f"mine: arm circles, replicate 0: RUNNING, but the run has died; {AGAIN}",
         "mine: arm waves: its Optuna trial 9 is missing",
     ]
 
 
 def test_an_arm_whose_trial_did_not_end(database, study, sqlite_url, monkeypatch):
-    with monkeypatch.context() as patch, pytest.raises(KeyError):
-        patch.delattr(optuna.Study, "tell")
-        patch.setattr(optuna.Study, "tell", lambda *_, **__: {}["dead"], raising=False)
-        run_all(database, study)
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Study, "tell", lambda *_, **__: {}["dead"])
+        with pytest.raises(KeyError):
+            run_all(database, study)
     assert "mine: trial 0: not ended, though all replicates are" in store.check(sqlite_url)[1][-1]
 
 

@@ -65,10 +65,9 @@ class _Plot:
             if legend and len(legend.get_texts()) > _MOST_NAMED:
                 legend.remove()
         sheet.set_size_inches(*self.size)
-        if self.function == "plot_parallel_coordinate":  # its grid has a row without a height
-            sheet.subplots_adjust(left=0.1, right=0.86, bottom=0.25, top=0.97)
-        else:
-            sheet.set_layout_engine("constrained")
+        # "tight" would put a colour bar over several panels; some of Optuna's grids of one panel
+        # have rows without a height, which "constrained" cannot place.
+        sheet.set_layout_engine("constrained" if len(axes) > 1 else "tight")
         return sheet
 
     def _call(self, module: Any) -> Any:

@@ -123,9 +123,9 @@ def sheet(pixels: Pixels, gap: int = 6) -> "Image.Image":
 
     categories, instances, side, _ = pixels.shape
     pitch = side + gap
-    picture = Image.new("RGBA", (instances * pitch - gap, categories * pitch - gap))
+    picture = Image.new("LA", (instances * pitch - gap, categories * pitch - gap))
     for row, column in np.ndindex(categories, instances):
-        image = Image.fromarray(pixels[row, column]).convert("RGBA")
+        image = Image.fromarray(pixels[row, column]).convert("LA")
         picture.paste(image, (column * pitch, row * pitch))
     return picture
 

@@ -9,7 +9,6 @@ from PIL import Image
 
 from explorer.errors import InputError
 from explorer.report.figures import draw, drawings
-from explorer.report.figures.web import template
 
 OURS = ["accuracy", "ranges", "variety", "learning"]
 
@@ -77,11 +76,6 @@ def test_a_narrow_page_has_the_same_curves_one_below_the_other(sampled):
         axes = [narrow.layout[key] for key in narrow.layout if key.startswith("xaxis")]
         assert {tuple(axis.domain) for axis in axes} == {(0.0, 1.0)}
         assert narrow.layout.height > wide.layout.height
-
-
-def test_a_dark_page_has_light_text():
-    light, dark = (template(dark=d).layout.font.color for d in (False, True))
-    assert light < "#555555" < dark
 
 
 def test_of_thousands_of_arms_a_part_is_drawn(sampled):

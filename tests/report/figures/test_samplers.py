@@ -90,6 +90,17 @@ def test_print_shows_every_end_without_a_title(drawn):
     assert plt.get_fignums() == []  # none is left open
 
 
+def test_two_ends_have_one_contour(sampled):
+    trials = [copy.deepcopy(trial) for trial in sampled.study.trials]
+    for trial in trials:
+        ends = ("frequency.low", "frequency.share")
+        trial.params = {end: trial.params[end] for end in ends}
+        trial.distributions = {end: trial.distributions[end] for end in ends}
+    for drawing in drawings(single(trials), sampled.definition):
+        drawing.on_paper().draw_without_rendering()
+        assert drawing.on_page().data
+
+
 def test_an_arm_is_drawn_once_and_of_many_arms_a_part(sampled):
     again = single(sampled.study.trials)
     later = copy.deepcopy(again.trials[3])

@@ -57,9 +57,9 @@ def test_empty_images_make_room_for_others(monkeypatch):
 def test_a_sheet_has_a_row_per_category_and_is_clear_between():
     pixels = np.arange(6, dtype=np.uint8).repeat(16).reshape(2, 3, 4, 4)
     picture = np.asarray(sheet(pixels, gap=2))
-    assert picture.shape == (10, 16, 4)
-    assert picture[6, 12].tolist() == [5, 5, 5, 255]
-    assert picture[4, 0, 3] == picture[0, 4, 3] == 0
+    assert picture.shape == (10, 16, 2)
+    assert picture[6, 12].tolist() == [5, 255]
+    assert picture[4, 0, 1] == picture[0, 4, 1] == 0
 
 
 def test_an_arm_may_change_the_dataset():
