@@ -104,7 +104,7 @@ def correlations(report: StudyReport) -> dict[str, Estimate]:
         points = [
             (value, arm.accuracy.mean)
             for arm in report.arms
-            if arm.accuracy and (value := arm.value(f"variety.{measure}")) is not None
+            if arm.accuracy and (value := arm.measured(measure)) is not None
         ]
         if len(points) > 2:
             rhos[measure] = _correlate(*np.array(points).T)
@@ -191,7 +191,7 @@ def front(report: StudyReport) -> list[Arm]:
     points = [
         (arm.accuracy.mean, sign * value, arm)
         for arm in report.ranked
-        if arm.accuracy and (value := arm.value(f"variety.{measure}")) is not None
+        if arm.accuracy and (value := arm.measured(measure)) is not None
     ]
     kept: list[Arm] = []
     last = (math.inf, -math.inf)

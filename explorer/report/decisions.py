@@ -25,7 +25,7 @@ from explorer.report.frame import (
     read_definition,
 )
 from explorer.report.numerals import MISSING, count
-from explorer.report.statistics import LEVEL, Estimate, compare
+from explorer.report.statistics import Estimate, compare
 from explorer.report.tables import Column, Table
 from explorer.store import Database
 
@@ -42,12 +42,8 @@ Pair = tuple[str, str]
 
 def clear_pairs(reference: Samples) -> list[Pair]:
     """Return the pairs of arms that differ significantly: Welch's test, p < 0.05, uncorrected."""
-
-    def clear(pair: Pair) -> bool:
-        p = compare(reference[pair[0]], reference[pair[1]]).p
-        return p is not None and p < LEVEL
-
-    return [pair for pair in combinations(reference, 2) if clear(pair)]
+    pairs = combinations(reference, 2)
+    return [(a, b) for a, b in pairs if compare(reference[a], reference[b]).significant]
 
 
 def decision_accuracy(

@@ -343,14 +343,10 @@ def to_frame(report: StudyReport) -> pd.DataFrame:
         for task in report.tasks:
             row |= _spread(f"accuracy.{task}", arm.tasks.get(task))
         gain = arm.difference
-        row |= {
-            "gain": gain and gain.gain,
-            "gain.low": gain and gain.low,
-            "gain.high": gain and gain.high,
-            "p": gain and gain.p,
-            "p.corrected": gain and gain.p_corrected,
-            "significant": int(gain.significant) if gain and gain.p is not None else None,
-        }
+        ends = {"gain": "gain", "gain.low": "low", "gain.high": "high", "p": "p"}
+        ends |= {"p.corrected": "p_corrected"}
+        row |= {column: getattr(gain, field, None) for column, field in ends.items()}
+        row["significant"] = int(gain.significant) if gain and gain.p is not None else None
         row |= {f"variety.{measure}": arm.variety.get(measure) for measure in report.measures}
         row |= {f"companions.{name}": arm.companions.get(name) for name in companions}
         row |= {"front": int(arm.name in on_front)} if report.sought else {}

@@ -17,8 +17,8 @@ from explorer.errors import InputError
 from explorer.report import numerals
 from explorer.report.frame import Progress
 from explorer.report.numerals import MISSING, count
-from explorer.report.statistics import Spread
-from explorer.report.status import ArmStatus, Row, StudyStatus, look
+from explorer.report.statistics import Spread, best_first
+from explorer.report.status import Row, StudyStatus, look
 from explorer.report.summary import objective_title
 from explorer.report.tables import Column, Table, terminal
 from explorer.store import Database
@@ -99,18 +99,20 @@ def _bar(status: StudyStatus) -> RenderableType:
 
 
 def _counts(state: Progress, retried: int) -> Text:
-    parts = [
-        (state.complete, "complete", "green"),
-        (state.pruned, "stopped early", ""),
-        (state.running, "running", ""),
-        (state.waiting, "waiting", ""),
-        (state.failed, "failed", "red" if state.failed else ""),
-        (retried, "retried", ""),
+    parts = {
+        "complete": (state.complete, "green"),
+        "stopped early": (state.pruned, ""),
+        "running": (state.running, ""),
+        "waiting": (state.waiting, ""),
+        "failed": (state.failed, "red" if state.failed else ""),
+        "retried": (retried, ""),
+    }
+    rare = {"stopped early", "retried"}
+    shown = [
+        (f"{n:,} {what}", style) for what, (n, style) in parts.items() if n or what not in rare
     ]
-    shown = [part for part in parts if part[0] or part[1] not in {"stopped early", "retried"}]
-    line = Text(no_wrap=True, overflow="ellipsis")
-    for index, (number, what, style) in enumerate(shown):
-        line.append(", " if index else "").append(f"{number:,} {what}", style=style)
+    line = Text(", ", no_wrap=True, overflow="ellipsis").join(Text(*part) for part in shown)
+    line.no_wrap, line.overflow = True, "ellipsis"
     return line
 
 
@@ -157,7 +159,7 @@ def _arms(status: StudyStatus) -> Table:
         *(Column(objective_title(name), priority=2) for name in further),
         *([Column("ranges", text=True, priority=4)] if sampled else []),
     ]
-    ranked = sorted(status.arms, key=_by_accuracy)
+    ranked = sorted(status.arms, key=lambda arm: best_first(arm.accuracy))
     shown = ranked[:SHOWN_ARMS] if len(ranked) > SHOWN_ARMS else status.arms
     rows = []
     for arm in shown:
@@ -179,10 +181,6 @@ def _arms(status: StudyStatus) -> Table:
     return Table.of(columns, rows, notes=notes)
 
 
-def _by_accuracy(arm: ArmStatus) -> float:
-    return -arm.accuracy.mean if arm.accuracy else 0.0
-
-
 def _percent(accuracy: Spread | None) -> str:
     return numerals.mean_std(accuracy.mean, accuracy.std) if accuracy else MISSING
 
@@ -194,11 +192,9 @@ class View:
         self._database, self._name, self._console = database, name, console
         self._studies: list[StudyStatus] = []
         self._ended: dict[str, set[int]] = {}
-        self._waits: set[str] = set()
         self._trouble = ""
         self._stop = threading.Event()
         self._finished = threading.Event()
-        self._live = console.is_interactive
 
     def wait(self) -> None:
         """Wait until every study that is shown is finished; a missing one has not begun."""
@@ -214,12 +210,9 @@ class View:
                 status, rows = look(self._database, name)
             except InputError as error:
                 self._trouble = str(error)
-                if not self._live and name not in self._waits:
-                    self._say(f"waiting for {name}: {error.remedy}")
-                self._waits.add(name)
                 continue
             studies.append(status)
-            if not self._live:
+            if not self._console.is_interactive:
                 self._print(status, rows)
         self._studies = studies
         if studies and all(study.progress.finished for study in studies):
@@ -229,8 +222,7 @@ class View:
         state, known = status.progress, self._ended.get(status.study)
         self._ended[status.study] = {row["id"] for row in ended}
         if known is None:
-            line = f"{status.study}: {state.done} of {count(state.total, 'trial')} done"
-            self._say(line)
+            self._say(f"{status.study}: {state.done} of {count(state.total, 'trial')} done")
             return
         news = [row for row in ended if row["id"] not in known]
         done = state.done - sum(row["state"] != "FAIL" for row in news)

@@ -94,6 +94,11 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(len(values), mean, std if len(values) > 1 else None)
 
 
+def best_first(sample: Spread | None) -> float:
+    """Return what sorts samples by their mean, the highest first."""
+    return -sample.mean if sample else 0.0
+
+
 def compare(values: Sequence[float], other: Sequence[float], test: str = "welch") -> Difference:
     """Compare two arms, see :func:`compare_all`; Dunnett's test of two arms is Student's."""
     return compare_all({"": values}, other, test)[""]

@@ -18,7 +18,7 @@ from explorer.report.frame import (
     records,
     settled,
 )
-from explorer.report.statistics import Spread, spread
+from explorer.report.statistics import Spread, best_first, spread
 from explorer.report.summary import varied_ranges
 from explorer.store import Database
 
@@ -97,7 +97,7 @@ class StudyStatus:
     def best(self) -> ArmStatus | None:
         """The arm with the highest mean accuracy so far."""
         scored = [arm for arm in self.arms if arm.accuracy]
-        return max(scored, key=lambda arm: arm.accuracy.mean if arm.accuracy else 0, default=None)
+        return min(scored, key=lambda arm: best_first(arm.accuracy), default=None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data by the names of its fields, and the name of the best arm."""

@@ -19,7 +19,15 @@ from explorer.report.frame import (
     settled,
 )
 from explorer.report.numerals import count, listed
-from explorer.report.statistics import TESTS, Difference, Spread, compare, compare_all, spread
+from explorer.report.statistics import (
+    TESTS,
+    Difference,
+    Spread,
+    best_first,
+    compare,
+    compare_all,
+    spread,
+)
 from explorer.store import Database
 from explorer.variety import MEASURES
 
@@ -83,12 +91,10 @@ class Arm:
         """The accuracies of its replicates."""
         return [replicate.accuracy for replicate in self.replicates]
 
-    def value(self, objective: str) -> float | None:
-        """Return its mean of an objective, ``accuracy`` or ``variety.<measure>``."""
-        if objective == "accuracy":
-            return self.accuracy.mean if self.accuracy else None
-        value = self.variety.get(objective.removeprefix("variety."))
-        return value if value is not None and math.isfinite(value) else None
+    def measured(self, measure: str) -> float | None:
+        """Return its mean of a variety measure, if it has a finite one."""
+        value = self.variety.get(measure, math.inf)
+        return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +186,7 @@ def summarise(database: Database, name: str, *, test: str = "welch") -> StudyRep
     for row in records(scored):
         by_arm.setdefault(row["arm"], []).append(row)
     arms = [_arm(arm, definition, rows) for arm, rows in by_arm.items()]
-    sampled = sorted((arm for arm in arms if arm.sampled), key=by_accuracy)
+    sampled = sorted((arm for arm in arms if arm.sampled), key=_place)
     arms = _compared([*(arm for arm in arms if not arm.sampled), *sampled], definition, test)
     return StudyReport(
         study=name,
@@ -268,12 +274,11 @@ def lead(ranked: Sequence[Arm], test: str) -> Difference | None:
 
 def ranked(arms: Iterable[Arm]) -> list[Arm]:
     """Return the arms that have a score, best first; equal ones in their order."""
-    return sorted((arm for arm in arms if arm.accuracy), key=by_accuracy)
+    return sorted((arm for arm in arms if arm.accuracy), key=_place)
 
 
-def by_accuracy(arm: Arm) -> float:
-    """Return what sorts arms by their accuracy, the best first."""
-    return -arm.accuracy.mean if arm.accuracy else 0.0
+def _place(arm: Arm) -> float:
+    return best_first(arm.accuracy)
 
 
 def arrange(report: StudyReport, *, arms: Sequence[str] = (), order: str = "file") -> StudyReport:
@@ -297,9 +302,9 @@ def arrange(report: StudyReport, *, arms: Sequence[str] = (), order: str = "file
         if name in arms[:index]:
             raise InputError("--arms", None, name, "stands twice; name it once")
     if order == "accuracy":
-        ordered = tuple(sorted(report.arms, key=lambda arm: (arm.sampled, by_accuracy(arm))))
+        ordered = tuple(sorted(report.arms, key=lambda arm: (arm.sampled, _place(arm))))
         report = replace(report, arms=ordered)
-        arms = [arm.name for arm in sorted(report.arms, key=by_accuracy) if arm.name in arms]
+        arms = [arm.name for arm in sorted(report.arms, key=_place) if arm.name in arms]
     return replace(report, shown=tuple(arms))
 
 
