@@ -72,7 +72,7 @@ def _frame(option: str, what: str) -> Callable[[Any], Any]:
 @click.option(
     "--fidelity",
     is_flag=True,
-    help="How well its shorter protocols order the arms as the longest does.",
+    help="Decision accuracy: how well its shorter protocols order pairs of arms.",
 )
 def report_(
     study: str,

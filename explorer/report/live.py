@@ -275,7 +275,11 @@ class View:
 
 @contextmanager
 def watching(
-    database: Database, name: str | None, console: Console, *, interval: float = INTERVAL
+    database: Database,
+    name: str | None,
+    console: Console | None = None,
+    *,
+    interval: float = INTERVAL,
 ) -> Iterator[View]:
     """Show how far a study is, in a thread that looks at the database, while the block runs.
 
@@ -285,12 +289,13 @@ def watching(
     Args:
         database: Where the study is.
         name: Its name; ``None`` for all studies of the database.
-        console: Where to.
+        console: Where to; default standard output.
         interval: Seconds between two looks.
 
     Yields:
         The view, whose ``wait()`` returns when the study is finished.
     """
+    console = console or Console()
     view = View(database, name, console)
     live = rich.live.Live(get_renderable=view.render, console=console, auto_refresh=False)
     thread = threading.Thread(
