@@ -21,7 +21,7 @@ FEWEST_ARMS, MOST_ARMS = 10, 300
 """Of fewer arms nothing can be said of importance; of more, fANOVA takes minutes."""
 
 _FEWEST_FOR_INTERVAL = 4
-_RESAMPLES = 999
+_RESAMPLES, _DRAWN = 999, 1_000_000  # at most, and values in all: of 10,000 arms 100
 
 Importances = Mapping[str, Mapping[str, float]]
 """Objective -> coordinate of the search space -> share of the variance that it explains.
@@ -121,8 +121,9 @@ def _correlate(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Estima
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # resamples of equal arms have no correlation
         statistic = partial(_spearman, missing=rho)
+        times = min(_RESAMPLES, _DRAWN // len(x))
         drawn = bootstrap(
-            (x, y), statistic, n_resamples=_RESAMPLES, confidence_level=CONFIDENCE, **options
+            (x, y), statistic, n_resamples=times, confidence_level=CONFIDENCE, **options
         )
     low, high = map(float, drawn.confidence_interval)
     return Estimate(rho, low, high, len(x))

@@ -152,15 +152,6 @@ def test_the_attempt_with_a_score_counts(database):
     assert found[["replicate", "attempt"]].to_numpy().tolist() == [[0, 1], [1, 2]]
 
 
-def test_definition(studies):
-    found = read_definition(studies, "sampled")
-    assert (found.protocol, found.tasks, found.images) == ("laptop", ("digits",), 8192)
-    assert (found.planned, found.varied) == (52, ("frequency", "orbits", "noise"))
-    assert found.objectives == {"accuracy": "maximize", "variety.vendi_features": "maximize"}
-    assert found.formula_of("scratch") is None
-    assert found.formula_of("sample-0000") == "visual_atom"
-
-
 def test_definition_of_several_formulas(database):
     perlin = {"name": "perlin", "formula": "perlin", "parameters": {
         "scale": {"low": [1, 8], "high": [1, 8], "default": [1, 2]}}}  # fmt: skip

@@ -98,14 +98,6 @@ def test_sampled_arms_come_after_named_ones_by_accuracy(studies):
     assert best.trial == 1 + int(best.name[-4:])
 
 
-def test_companions_are_means_of_their_own(database):
-    entries = [
-        rows.row("none", r, 0.5, ranges={}, companions={"linear": 0.3 + r / 10}) for r in (0, 1)
-    ]
-    report = summarise(database, rows.make_study(database, "s", entries))
-    assert report.arms[1].companions == {"linear": pytest.approx(0.35)}
-
-
 def test_without_a_score_of_the_baseline_there_is_no_gain(database):
     entries = [rows.row("none", r, 0.5 + r / 10, ranges=rows.ARMS["none"]) for r in (0, 1)]
     report = summarise(database, rows.make_study(database, "s", entries))
