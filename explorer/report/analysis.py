@@ -96,8 +96,8 @@ def correlations(report: StudyReport) -> dict[str, Estimate]:
 
     Returns:
         Spearman's rho by measure with the 95 % interval of a bootstrap over arms (none for fewer
-        than four), and the number of arms; empty where fewer than three were measured. NaN where a
-        measure, or accuracy, is the same in all arms.
+        than four), and the number of arms; empty where fewer than two were measured. NaN for two
+        arms, and where a measure, or accuracy, is the same in all.
     """
     rhos = {}
     for measure in report.measures:
@@ -106,7 +106,7 @@ def correlations(report: StudyReport) -> dict[str, Estimate]:
             for arm in report.arms
             if arm.accuracy and (value := arm.measured(measure)) is not None
         ]
-        if len(points) > 2:
+        if len(points) > 1:
             rhos[measure] = _correlate(*np.array(points).T)
     return rhos
 
@@ -114,7 +114,7 @@ def correlations(report: StudyReport) -> dict[str, Estimate]:
 def _correlate(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Estimate:
     from scipy.stats import bootstrap
 
-    rho = float(_spearman(x, y))
+    rho = float(_spearman(x, y)) if len(x) > 2 else math.nan
     if math.isnan(rho) or len(x) < _FEWEST_FOR_INTERVAL:
         return Estimate(rho, None, None, len(x))
     options = {"paired": True, "vectorized": True, "method": "percentile", "rng": 0}
