@@ -15,11 +15,11 @@ import sqlalchemy as sa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from explorer import store
+from explorer.measures import MEASURES
 from explorer.scores import Scores
 from explorer.store import points, scoring, tables
 from explorer.store.studies import sample_name
 from explorer.study import Study, load_study
-from explorer.variety import MEASURES
 
 _STUDY = """\
 description: A study to measure on.

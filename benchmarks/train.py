@@ -60,7 +60,7 @@ class Job:
         self.model, self.classes = protocol.model, protocol.dataset.categories
         # What is loaded for a task has these channels, without loading it.
         self.channels = 1 if all(t.name == "digits" for t in protocol.downstream) else 3
-        recipe = protocol.pretrain.model_dump(exclude={"rungs"})
+        recipe = protocol.pretrain.model_dump(exclude={"rungs", "patch_drop"})
         self.recipe = FineTune.model_validate({**recipe, "epochs": epochs})
         self.instances = math.ceil(self.recipe.batch_size * steps / self.classes)
         self.proxy = self.plan(self.model.image_size).dataset()
@@ -270,7 +270,7 @@ def measure(job: Job, rounds: int, *, compiled: bool) -> tuple[dict[str, Any], P
         folders = {size: Path(root) / str(size) for size in ("large", "small")}
         sides = {"large": job.protocol.dataset.canvas, "small": job.model.image_size}
         for size, folder in folders.items():
-            images.export_imagefolder(job.plan(sides[size]), folder)
+            images.export(job.plan(sides[size]), folder)
         ways: dict[str, Any] = {
             "timm": Timm(job, folders["large"]),
             "timm, small files": Timm(job, folders["small"]),

@@ -54,6 +54,8 @@ def run(
 
             frame = explorer.run("frequency_range", protocol="smoke")
     """
+    from rich.console import Console
+
     from explorer import report, runner, store
     from explorer.study import load_study
 
@@ -66,7 +68,8 @@ def run(
         seed=seed,
     )
     with store.connect(storage or store.default_url(), create=True) as database:
-        with nullcontext() if quiet else report.watching(database, planned.name):
+        view = nullcontext() if quiet else report.watching(database, planned.name, Console())
+        with view:
             interrupted = runner.run_study(planned, database, workers=workers, address=address)
         if interrupted:
             raise KeyboardInterrupt

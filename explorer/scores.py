@@ -31,8 +31,13 @@ class Scores:
             the downstream tasks.
         accuracies: The same for each downstream task, by name.
         repeats: The same for each single fine-tuning, in their order.
+        companions: Further scores of transfer, by name, in the mean over the tasks:
+            ``log_likelihood`` of the test labels after fine-tuning, in nats per image, calibrated
+            by one temperature on labelled images that were not trained on; and of the frozen
+            features ``ridge``, ``neighbours`` and ``logme``
+            (:func:`explorer.training.probe.companions`; the arm from scratch has those of random
+            features).
         variety: Measures of the proxy images, by name; empty for the arm from scratch.
-        companions: Further scores of the same weights, by name.
         remarks: What a reader of the variety measures should know, in sentences.
         dataset: Digest of the proxy images; ``None`` for the arm from scratch.
         pretrain_loss: Mean training loss of the last epoch of pre-training, in nats.
@@ -47,8 +52,8 @@ class Scores:
     accuracy: float = math.nan
     accuracies: dict[str, float] = field(default_factory=dict)
     repeats: dict[str, list[float]] = field(default_factory=dict)
-    variety: dict[str, float] = field(default_factory=dict)
     companions: dict[str, float] = field(default_factory=dict)
+    variety: dict[str, float] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     dataset: str | None = None
     pretrain_loss: float | None = None

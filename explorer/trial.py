@@ -5,8 +5,9 @@
 2. Measure the *variety* of its images.
 3. *Pre-train* a vision transformer from random weights to tell the categories apart; at every
    rung on the way a cheap *probe* says how useful its features have become.
-4. *Fine-tune* it under a new head on each downstream task, by itself, as often as the protocol
-   says; the accuracy on the test images, in the mean over these, is the score.
+4. *Fine-tune* it under a new head on each downstream task, by itself, on every draw of its
+   labelled images and as often as the protocol says; the accuracy on the test images, in the mean
+   over these, is the score. Companion scores beside it come from the same networks.
 
 The arm from scratch does the last step only, from the same random weights. Same arguments, same
 scores; what differs between two arms of a study with the same seed is the ranges and nothing else.
@@ -25,7 +26,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from explorer import variety
+from explorer import measures
 from explorer.identity import result_key
 from explorer.images import ProxyDataset, render_dataset
 from explorer.scores import Rung, Scores
@@ -36,6 +37,9 @@ from explorer.training.checkpoint import Checkpoint
 
 ProtocolLike = Protocol | Mapping[str, Any] | str
 """A protocol as the front door takes it: itself, its content, or its name or file."""
+
+# About so many labelled images that a fine-tuning leaves out are used to fit its temperature.
+CALIBRATION_IMAGES = 500
 
 
 def evaluate(
@@ -130,8 +134,8 @@ def _stepwise(
                 scores.dataset = proxy.digest
             with _timed(scores, "variety"):
                 grey = downstream.grey(proxy.images)
-                scores.variety = variety.measure(grey, proxy.labels, seed=seed)
-                scores.remarks = variety.remarks(proxy.labels, scores.variety)
+                scores.variety = measures.variety(grey, proxy.labels, seed=seed)
+                scores.remarks = measures.remarks(proxy.labels, scores.variety)
             training = engine.Training(
                 model,
                 proxy.images,
@@ -153,14 +157,16 @@ def _stepwise(
                 _save(training, scores, rungs, checkpoint)
                 yield rung
 
-        for task in tasks:
-            repeats = scores.repeats[task.name] = []
-            for repeat in range(protocol.finetune.repeats):
-                # The first one has the trial's seed: alone, it is what it would be without.
-                mixed = engine.mixed(seed, 4, repeat) if repeat else seed
-                accuracy = _fine_tune(copy.deepcopy(model), task, protocol, mixed, scores, device)
-                repeats.append(accuracy)
-            scores.accuracies[task.name] = float(np.mean(repeats))
+        with _timed(scores, "companions"):
+            frozen = [probe.companions(model, t, seed=seed, device=device) for t in tasks]
+        for task, companions in zip(tasks, frozen, strict=True):
+            fine_tuned = _fine_tune_all(model, task, protocol, seed, scores, device)
+            scores.repeats[task.name] = [accuracy for accuracy, _ in fine_tuned]
+            scores.accuracies[task.name] = float(np.mean(scores.repeats[task.name]))
+            companions["log_likelihood"] = float(np.mean([value for _, value in fine_tuned]))
+        scores.companions = {
+            name: float(np.mean([companions[name] for companions in frozen])) for name in frozen[0]
+        }
         scores.accuracy = float(np.mean(list(scores.accuracies.values())))
     if checkpoint is not None:
         checkpoint.discard()
@@ -234,37 +240,72 @@ def _proxy(
     )
 
 
-def _fine_tune(
+def _fine_tune_all(
     model: nn.Module,
     task: downstream.Downstream,
     protocol: Protocol,
     seed: int,
     scores: Scores,
     device: torch.device,
-) -> float:
-    """Fine-tune a model under a new head, and return its accuracy on the test images."""
+) -> list[tuple[float, float]]:
+    """Fine-tune a model on every draw of a task, as often as the protocol says.
+
+    Returns:
+        Accuracy and log-likelihood of the test labels, per fine-tuning.
+    """
+    draws, repeats = max(1, len(task.draws)), protocol.finetune.repeats
+    fine_tuned = []
+    for number in range(draws * repeats):
+        # The first one has the trial's own seed: alone, it is what it would be without.
+        own_seed = engine.mixed(seed, 4, number) if number else seed
+        start = copy.deepcopy(model)
+        if protocol.finetune.weights == "shuffled":
+            models.shuffle(start, seed=own_seed)
+        draw = number // repeats
+        fine_tuned.append(_fine_tune(start, task, draw, protocol, own_seed, scores, device))
+    return fine_tuned
+
+
+def _fine_tune(
+    model: nn.Module,
+    task: downstream.Downstream,
+    draw: int,
+    protocol: Protocol,
+    seed: int,
+    scores: Scores,
+    device: torch.device,
+) -> tuple[float, float]:
+    """Fine-tune a model under a new head; accuracy and log-likelihood of the test labels."""
     models.replace_head(model, classes=len(task.classes), seed=seed)
     training = engine.Training(
         model,
-        task.train_images,
-        task.train_labels,
+        *task.labelled(draw),
         protocol.finetune,
         classes=len(task.classes),
         seed=seed,
         device=device,
         phase="finetune",
     )
-    for _ in _train(training, scores, part=sum(map(len, scores.repeats.values()))):
+    for _ in _train(training, scores):
         pass  # no rungs on the way
     with _timed(scores, "test"):
-        guess = engine.predict(model, task.test_images, training.standardise, device=device)
-    return float(np.mean(guess == task.test_labels))
+        images, labels = task.held_out(draw)
+        # Evenly spread: a folder's images lie class by class.
+        every = max(1, len(labels) // CALIBRATION_IMAGES)
+        images, labels = images[::every], labels[::every]
+        temperature = probe.temperature(training.logits(images), labels) if len(labels) else 1.0
+        logits = training.logits(task.test_images)
+    accuracy = float(np.mean(logits.argmax(axis=1) == task.test_labels))
+    return accuracy, probe.log_likelihood(logits / temperature, task.test_labels)
 
 
-def _train(training: engine.Training, scores: Scores, *, part: int = 0) -> Iterator[engine.Rung]:
+def _train(training: engine.Training, scores: Scores) -> Iterator[engine.Rung]:
     """Train to the end, record the epochs, and yield at the rungs."""
     # The second fine-tuning's epochs are those of phase finetune.2, and so on over the tasks.
-    phase = training.phase if part == 0 else f"{training.phase}.{part + 1}"
+    begun = sum(
+        row["phase"].startswith(training.phase) and row["epoch"] == 1 for row in scores.epochs
+    )
+    phase = training.phase if begun == 0 else f"{training.phase}.{begun + 1}"
     for event in training.run():
         if isinstance(event, engine.Rung):
             yield event

@@ -7,12 +7,12 @@ from PIL import Image
 
 from explorer import study as studies
 from explorer.errors import InputError
+from explorer.measures import MEASURES
 from explorer.scores import Rung, Scores
 from explorer.training import engine
 from explorer.training.checkpoint import Checkpoint
 from explorer.training.downstream import DownstreamError
 from explorer.trial import check, evaluate, stepwise
-from explorer.variety import MEASURES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -52,7 +52,7 @@ def test_a_trial_reports_its_rungs_and_all_scores(pretrained):
     assert scores.remarks == []
     assert all(math.isfinite(value) for value in scores.variety.values())
     assert scores.pretrain_loss < math.log(8) + 0.5  # eight categories: no worse than guessing
-    phases = {"render", "variety", "pretrain", "probe", "finetune", "test"}
+    phases = {"render", "variety", "pretrain", "probe", "companions", "finetune", "test"}
     assert scores.seconds.keys() == phases | {"total"}
     assert sum(scores.seconds[phase] for phase in phases) <= scores.seconds["total"]
     assert [(row["phase"], row["epoch"]) for row in scores.epochs] == [
@@ -92,7 +92,7 @@ def test_the_front_door_takes_plain_values_and_keeps_its_threads_to_itself(smoke
         torch.set_num_threads(before)
     assert seen == [1, 1]
     assert scores.accuracy == pretrained[1].accuracy
-    assert scores.companions == {}
+    assert scores.companions == pretrained[1].companions
     with pytest.raises(InputError, match="did you mean 'smoke'"):
         evaluate(None, "smok")
     with pytest.raises(InputError, match=r"protocol: pretrain.epochs: 0"):
@@ -165,6 +165,20 @@ def test_fine_tuning_is_repeated_under_other_heads_and_averaged(smoke, pretraine
     assert values(run({"frequency": (0, 20)}, thrice)) == values((rungs, scores))
 
 
+def test_every_draw_is_fine_tuned_on_and_the_companions_come_beside(smoke):
+    few = {"train_size": 50, "draws": 2, "scatter": {}, "invert": 0.5}
+    protocol = changed(smoke, downstream=few)
+    _, scores = run({"frequency": (0, 20)}, protocol)
+    assert len(scores.repeats["digits"]) == 2
+    assert scores.companions.keys() == {"ridge", "neighbours", "logme", "log_likelihood"}
+    assert -math.log(10) - 1 < scores.companions["log_likelihood"] < 0
+    # A control: pre-trained and probed alike, fine-tuned from the same weights in another order.
+    shuffled = changed(protocol, finetune={"weights": "shuffled"})
+    _, control = run({"frequency": (0, 20)}, shuffled)
+    assert control.companions["ridge"] == scores.companions["ridge"]
+    assert control.repeats != scores.repeats
+
+
 def test_real_images_may_stand_in_for_a_formula(smoke, photos):
     sizes = {"images": str(photos), "categories": 2, "instances": 10}
     protocol = changed(smoke, dataset=sizes)
@@ -173,11 +187,11 @@ def test_real_images_may_stand_in_for_a_formula(smoke, photos):
     assert scores.variety["between_spread"] > 0
     assert scores.remarks[0].startswith("Only 20 images were measured")
     assert values(run({}, protocol)) == values((rungs, scores))
-    for wrong, reason in (
+    for wrong, why in (
         ({"categories": 4}, "has 3 classes"),
         ({"instances": 13}, "has 12 images"),
     ):
-        with pytest.raises(DownstreamError, match=why):
+        with pytest.raises(DownstreamError, match=reason):
             run({}, changed(smoke, dataset={**sizes, **wrong}))
 
 

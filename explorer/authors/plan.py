@@ -7,8 +7,8 @@ and a sequential generator of its own, seeded with ``thread_num + 1``. Here a pr
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from explorer.authors import streams
@@ -83,14 +83,9 @@ class OfficialPlan:
         return int(self.arguments["numof_classes"] / self.arguments["numof_thread"])
 
     @property
-    def each(self) -> int:
-        """Images of one process."""
-        return self.share * int(self.arguments["numof_instances"])
-
-    @property
     def total(self) -> int:
         """Number of images."""
-        return self.each * len(self.seeds)
+        return self.share * int(self.arguments["numof_instances"]) * len(self.seeds)
 
     def categories(self, seed: int) -> range:
         """Numbers of the categories that the process of a seed draws."""
@@ -98,25 +93,21 @@ class OfficialPlan:
         return range(first, first + self.share)
 
     def run(
-        self,
-        visit: Callable[[str, Images], None],
-        progress: Callable[[int], None] | None,
-        seeds: tuple[int, ...],
-    ) -> Iterator[tuple[int, str]]:
-        """Draw some processes in threads.
+        self, visit: Callable[[str, Images], None], progress: Callable[[int], None] | None = None
+    ) -> str:
+        """Draw all images, a thread per process.
 
         Args:
             visit: Called in the threads with the name and the image.
             progress: Called with the number of images finished since its last call.
-            seeds: Seeds of the processes.
 
-        Yields:
-            The seed and the digest of a process when it is done: the SHA-256 of its images, each
-            preceded by its name.
+        Returns:
+            SHA-256 (hex) of the digests of the processes: each that of its images, every one after
+            its name.
         """
         stop, lock = threading.Event(), threading.Lock()
 
-        def process(seed: int) -> tuple[int, str]:
+        def process(seed: int) -> str:
             digest = hashlib.sha256()
             given = {**self.arguments, "thread_num": seed - 1}
             for name, image in streams.render(self.formula, given):
@@ -128,12 +119,12 @@ class OfficialPlan:
                 if progress is not None:
                     with lock:
                         progress(1)
-            return seed, digest.hexdigest()
+            return digest.hexdigest()
 
         pool = ThreadPoolExecutor(max_workers=self.workers or len(os.sched_getaffinity(0)))
         try:
-            for future in as_completed([pool.submit(process, seed) for seed in seeds]):
-                yield future.result()
+            digests = "".join(pool.map(process, self.seeds))
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
+        return hashlib.sha256(digests.encode()).hexdigest()

@@ -16,12 +16,12 @@ from optuna.artifacts import upload_artifact
 from explorer import store
 from explorer.dashboard.artifacts import default_place, open_artifacts
 from explorer.errors import InputError
+from explorer.measures import MEASURES
 from explorer.report import figures, numerals
 from explorer.report.layout import arms_table
 from explorer.report.summary import summarise
 from explorer.report.tables import Column, Table, markdown
 from explorer.store import Database, tables
-from explorer.variety import MEASURES
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -3,8 +3,9 @@
 import json
 import os
 import platform
+import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from explorer import __version__, formulas
 from explorer.errors import InputError
-from explorer.images import png
+from explorer.images.layouts import PART, whole
 from explorer.images.plan import Plan
 
 MANIFEST = "dataset.json"
@@ -48,23 +49,28 @@ def plan_of(known: Mapping[str, Any], workers: int | None) -> Plan:
     return Plan(ranges=ranges, workers=workers, **{key: known[key] for key in keys})
 
 
-def write(root: Path, what: Mapping[str, Any], digest: str | None, **more: Any) -> Path:
+def write(root: Path, content: Mapping[str, Any], digest: str | None) -> Path:
     """Write the manifest.
 
     Args:
         root: The dataset's directory.
-        what: What it is: :func:`identity`.
-        digest: SHA-256 of the content, or ``None`` while files are missing.
-        more: Further entries.
+        content: What it is: :func:`identity`.
+        digest: SHA-256 of the images, or ``None`` while files are missing.
     """
     versions = {
         "python": platform.python_version(),
         "numpy": np.__version__,
         "zlib": zlib.ZLIB_RUNTIME_VERSION,
     }
-    content = {**what, **more, "digest": digest, "versions": versions}
-    png.write(root / MANIFEST, (json.dumps(content, indent=2) + "\n").encode())
+    whole_content = {**content, "digest": digest, "versions": versions}
+    write_file(root / MANIFEST, (json.dumps(whole_content, indent=2) + "\n").encode())
     return root / MANIFEST
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with whole(path) as part:
+        part.write_bytes(content)
 
 
 def read(root: Path) -> Mapping[str, Any]:
@@ -85,48 +91,38 @@ def read(root: Path) -> Mapping[str, Any]:
     return content
 
 
-def prepare(root: Path, what: Mapping[str, Any], belongs: Callable[[str], bool]) -> None:
+def prepare(root: Path, content: Mapping[str, Any], pattern: str) -> None:
     """Make a directory ready for a dataset: new, or holding a part of the same one.
 
     Args:
         root: The directory.
-        what: What is to be written: :func:`identity`.
-        belongs: Whether a file (``00003/00017.png``) or a folder (``00003/``) is one of its.
+        content: What is to be written: :func:`identity`.
+        pattern: What the names of its files (``00003/00017.png``) and folders (``00003/``) match.
 
     Raises:
         InputError: If it holds another dataset or other files; nothing has been written then.
     """
-    _refuse_foreign(root, what, belongs)
+    if root.exists() and not root.is_dir():
+        raise InputError(root, None, None, "is a file; name a directory")
+    names = [name for name in _names(root) if name.removesuffix(PART) != MANIFEST]
+    if (root / MANIFEST).exists():
+        held = read(root)
+        for key, wanted in content.items():
+            if held.get(key) != wanted:
+                _refuse(root, f"another dataset ({key} {held.get(key)}, not {wanted})")
+        names = [name for name in names if not re.fullmatch(pattern, name.removesuffix(PART))]
+    if names:
+        _refuse(root, f"other files ({min(names).rstrip('/')})")
     root.mkdir(parents=True, exist_ok=True)
     if not (root / MANIFEST).exists():
-        write(root, what, None)
-
-
-def _refuse_foreign(root: Path, what: Mapping[str, Any], belongs: Callable[[str], bool]) -> None:
-    if not root.exists():
-        return
-    if not root.is_dir():
-        raise InputError(root, None, None, "is a file; name a directory")
-    present = {entry.name for entry in root.iterdir()} - {MANIFEST + png.PART}
-    if not present:
-        return
-    if MANIFEST not in present:
-        _refuse(root, f"other files ({min(present)})")
-    held = read(root)
-    for key, wanted in what.items():
-        if held.get(key) != wanted:
-            _refuse(root, f"another dataset ({key} {held.get(key)}, not {wanted})")
-    for name in _names(root):
-        if name.removesuffix(png.PART) != MANIFEST and not belongs(name.removesuffix(png.PART)):
-            _refuse(root, f"other files ({name.rstrip('/')})")
+        write(root, content, None)
 
 
 def _names(root: Path) -> Iterator[str]:
     for folder, folders, files in os.walk(root):
-        inside = Path(folder).relative_to(root).as_posix() + "/"
-        inside = inside.removeprefix("./")
-        yield from sorted(f"{inside}{name}/" for name in folders)
-        yield from sorted(f"{inside}{name}" for name in files)
+        inside = (Path(folder).relative_to(root).as_posix() + "/").removeprefix("./")
+        yield from (f"{inside}{name}/" for name in folders)
+        yield from (f"{inside}{name}" for name in files)
 
 
 def _refuse(root: Path, held: str) -> None:

@@ -20,8 +20,8 @@ from explorer.formulas import Formula, RangeError, Ranges
 
 Images = npt.NDArray[np.uint8]
 Progress = Callable[[int], None]
-Drawn = tuple[int, range, Images, Any]
-"""A category, some of its instances, their images, and what a piece of work made of them."""
+Drawn = tuple[range, Images, Any]
+"""Numbers of some images of a category, the images, and what a piece of work made of them."""
 T = TypeVar("T")
 
 # Instances rendered by one job: enough that threads seldom wait for the interpreter's lock, few
@@ -149,40 +149,40 @@ class Plan:
         self,
         digest: "hashlib._Hash",
         progress: Progress | None = None,
-        work: Callable[[int, range, Images], Any] = lambda *_: None,
+        work: Callable[[range, Images], Any] = lambda *_: None,
     ) -> Iterator[Drawn]:
         """Draw all images in threads, in their order; at most a few are in memory.
 
         Args:
             digest: Of :meth:`digest`; has taken in all images in the end.
             progress: Called with the number of images finished since its last call.
-            work: Called in the threads with category, instances and images.
+            work: Called in the threads with the numbers of some images and with these.
         """
 
-        def job(category: int, numbers: range) -> tuple[Drawn, bytes]:
-            images = self.draw(category, numbers)
-            done = work(category, numbers, images)
-            return (category, numbers, images, done), fingerprint(images)
+        def job(places: range) -> tuple[Drawn, bytes]:
+            category, instance = divmod(places.start, self.instances)
+            numbers = range(instance, instance + len(places))
+            images = self.draw(self.first_category + category, numbers)
+            return (places, images, work(places, images)), fingerprint(images)
 
         for drawn, prints in _in_order(job, self._jobs(), self.workers or cores()):
             digest.update(prints)
             yield drawn
             if progress is not None:
-                progress(len(drawn[1]))
+                progress(len(drawn[0]))
 
     def dataset(self, progress: Progress | None = None) -> ProxyDataset:
         """Render all images into one array."""
-        images, digest, place = np.empty(self.shape, np.uint8), self.digest(), 0
-        for _, numbers, part, _ in self.drawn(digest, progress):
-            images[place : place + len(numbers)] = part
-            place += len(numbers)
+        images, digest = np.empty(self.shape, np.uint8), self.digest()
+        for places, part, _ in self.drawn(digest, progress):
+            images[places.start : places.stop] = part
         return ProxyDataset(images, self.labels, digest.hexdigest())
 
-    def _jobs(self) -> Iterator[tuple[int, range]]:
+    def _jobs(self) -> Iterator[range]:
         count = min(_JOB_INSTANCES, max(1, _JOB_PIXELS // self.canvas**2))
-        for category in range(self.first_category, self.first_category + self.categories):
-            for first in range(0, self.instances, count):
-                yield category, range(first, min(first + count, self.instances))
+        for start in range(0, self.total, self.instances):
+            for first in range(start, start + self.instances, count):
+                yield range(first, min(first + count, start + self.instances))
 
 
 def _begin(shape: tuple[int, ...]) -> "hashlib._Hash":
@@ -247,27 +247,20 @@ def render_dataset(
     formula: str,
     ranges: Ranges | None,
     *,
-    categories: int,
-    instances: int,
-    canvas: int,
-    size: int,
-    seed: int,
-    workers: int = 1,
+    workers: int | None = 1,
     progress: Progress | None = None,
+    **sizes: int,
 ) -> ProxyDataset:
     """Render images with their labels and digest; arguments are those of :class:`Plan`."""
-    plan = Plan(formula, ranges, categories, instances, canvas, size, seed, workers)
-    return plan.dataset(progress)
+    return Plan(formula, ranges, workers=workers, **sizes).dataset(progress)
 
 
-def _in_order(
-    work: Callable[[int, range], T], jobs: Iterator[tuple[int, range]], workers: int
-) -> Iterator[T]:
+def _in_order(work: Callable[[range], T], jobs: Iterator[range], workers: int) -> Iterator[T]:
     waiting: deque[Future[T]] = deque()
     pool = ThreadPoolExecutor(max_workers=workers)
     try:
         for job in jobs:
-            waiting.append(pool.submit(work, *job))
+            waiting.append(pool.submit(work, job))
             if len(waiting) > workers + 1:
                 yield waiting.popleft().result()
         while waiting:

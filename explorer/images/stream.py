@@ -70,62 +70,54 @@ class Images(data.Dataset[Sample]):
         return self.transform(Image.fromarray(image)), category
 
     def stream(
-        self, *, shuffle: bool = True, rank: int | None = None, world_size: int | None = None
-    ) -> "Stream":
-        """Return the images as an iterable dataset; see :class:`Stream`."""
-        return Stream(self, shuffle=shuffle, rank=rank, world_size=world_size)
-
-
-class Stream(data.IterableDataset[Sample]):
-    """All images once per epoch, divided among ranks and the workers of their loaders.
-
-    The order of an epoch is a seeded permutation that is computed index by index: a set of any size
-    takes no memory. Call :meth:`set_epoch` before every epoch, as with torch's
-    ``DistributedSampler``; it reaches workers that persist. Where the number of images is no
-    multiple of the ranks, some ranks have one image more.
-
-    Args:
-        images: What to draw.
-        shuffle: Whether every epoch has an order of its own.
-        rank: Number of this process; by default that of ``torch.distributed``, else 0.
-        world_size: Number of processes; by default that of ``torch.distributed``, else 1.
-
-    Raises:
-        ValueError: If the rank is not in 0..world_size - 1.
-    """
-
-    def __init__(
         self,
-        images: Images,
+        epoch: int = 0,
         *,
         shuffle: bool = True,
         rank: int | None = None,
         world_size: int | None = None,
-    ) -> None:
-        known = distributed.is_available() and distributed.is_initialized()
-        self.images, self.shuffle = images, shuffle
-        self.rank = rank if rank is not None else distributed.get_rank() if known else 0
-        size = distributed.get_world_size() if known else 1
-        self.world_size = size if world_size is None else world_size
-        if not 0 <= self.rank < self.world_size:
-            raise ValueError(f"rank {self.rank} is not in 0..{self.world_size - 1}")
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+    ) -> "Stream":
+        """Return all images of one epoch, divided among ranks and the workers of their loaders.
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the order of the next epoch, from 0."""
-        self._epoch.fill_(epoch)
+        Where the number of images is no multiple of the ranks, some ranks have one image more.
+
+        Args:
+            epoch: Number of the epoch, which has an order of its own.
+            shuffle: Whether the order is random; else it is that of the indices.
+            rank: Number of this process; by default that of ``torch.distributed``, else 0.
+            world_size: Number of processes; by default that of ``torch.distributed``, else 1.
+
+        Raises:
+            ValueError: If the rank is not in 0..world_size - 1.
+        """
+        known = distributed.is_available() and distributed.is_initialized()
+        rank = rank if rank is not None else distributed.get_rank() if known else 0
+        size = distributed.get_world_size() if known else 1
+        size = size if world_size is None else world_size
+        if not 0 <= rank < size:
+            raise ValueError(f"rank {rank} is not in 0..{size - 1}")
+        return Stream(self, range(rank, len(self), size), epoch if shuffle else None)
+
+
+class Stream(data.IterableDataset[Sample]):
+    """Images at some places of an epoch's order; see :meth:`Images.stream`.
+
+    The order is a seeded permutation that is computed index by index: a set of any size takes no
+    memory.
+    """
+
+    def __init__(self, images: Images, places: range, epoch: int | None) -> None:
+        self.images, self.places, self.epoch = images, places, epoch
 
     def __len__(self) -> int:
-        """Images of this rank."""
-        return len(range(self.rank, len(self.images), self.world_size))
+        return len(self.places)
 
     def __iter__(self) -> Iterator[Sample]:
         worker = data.get_worker_info()
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
-        count, epoch = len(self.images), int(self._epoch)
-        shard = range(self.rank, count, self.world_size)[number::workers]
-        for place in shard:
-            index = permuted(place, count, self.images.plan.seed, epoch) if self.shuffle else place
+        count, seed = len(self.images), self.images.plan.seed
+        for place in self.places[number::workers]:
+            index = place if self.epoch is None else permuted(place, count, seed, self.epoch)
             yield self.images[index]
 
 

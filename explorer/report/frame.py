@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from explorer import files, store
 from explorer.store import Database, tables
-from explorer.variety import MEASURES
+from explorer.measures import MEASURES
 
 Range = tuple[float, float]
 
@@ -175,7 +175,7 @@ def load(database: Database, name: str) -> pd.DataFrame:
     ``<parameter>.low``    float64        low end of a parameter's range; NaN without
                                           pre-training and for a formula without that parameter
     ``<parameter>.high``   float64        its high end
-    ``variety.<measure>``  float64        variety of the images, see ``explorer.variety``
+    ``variety.<measure>``  float64        variety of the images, see ``explorer.measures``
     ``companions.<name>``  float64        a further score of the same weights
     ``seconds.<phase>``    float64        wall-clock seconds of a phase, and ``seconds.total``
     ``finetune_std``       float64        standard deviation of the accuracy over the fine-tunings

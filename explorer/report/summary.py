@@ -29,7 +29,7 @@ from explorer.report.statistics import (
     spread,
 )
 from explorer.store import Database
-from explorer.variety import MEASURES
+from explorer.measures import MEASURES
 
 Rows = list[dict[str, Any]]
 

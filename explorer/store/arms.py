@@ -114,7 +114,11 @@ class Arms:
     @patient
     def should_stop(self, number: int) -> bool:
         """Say whether the study's pruner stops an arm at what was reported of it last."""
-        return pruning.should_stop(self._study, self._optuna, self._trial(number))
+        trial = self._trial(number)
+        if not trial.state.is_finished():
+            with suppress(UpdateFinishedTrialError):  # another run has stopped it just now
+                return pruning.should_stop(self._study, self._optuna, trial)
+        return self._trial(number).state == TrialState.PRUNED
 
     @patient
     def settle(self, arm: str) -> None:

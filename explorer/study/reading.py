@@ -7,7 +7,6 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from explorer import files
 from explorer.errors import InputError, nearest, refuse
 
 
@@ -37,6 +36,19 @@ Range = Annotated[tuple[float, float], BeforeValidator(_both_ends)]
 """Low and high end, both inclusive; a file may write one number for both."""
 
 
+def _tuples(value: Any) -> Any:
+    """Return lists as tuples, at any depth: strict types want them behind a validator."""
+    if isinstance(value, Mapping):
+        return {key: _tuples(entry) for key, entry in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+ONE_OR_SEVERAL = BeforeValidator(
+    lambda value: _tuples(value if isinstance(value, list | tuple) else (value,))
+)
+"""Of a tuple: one entry needs no list."""
+
+
 class File(BaseModel):
     """Base of all that files hold: immutable, and a misspelt key is an error."""
 
@@ -44,15 +56,6 @@ class File(BaseModel):
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
-def parse(model: type[_Model], path: Path) -> _Model:
-    """Read a YAML file as a model.
-
-    Raises:
-        InputError: If it cannot be read, or what is wrong in it: all of it, a line each.
-    """
-    return validate(model, files.read(path), path)
 
 
 def validate(
@@ -80,10 +83,12 @@ def validate(
     unknown = [_key(m["loc"], content) for m in mistakes if m["type"] == "extra_forbidden"]
     lines = []
     for mistake in mistakes:
-        location = _key(mistake["loc"], content)
-        # A misspelt key is also a missing one; the misspelling says more.
+        place, kind = mistake["loc"], mistake["type"]
+        location = _key(place, content)
+        # A misspelt key is also a missing one, a wrong entry also one too few: each is said once.
         misspelt = any(key[:-1] == location[:-1] for key in unknown)
-        if mistake["type"] == "missing" and misspelt:
+        inner = any(m["loc"][: len(place)] == place for m in mistakes if m is not mistake)
+        if (kind == "missing" and misspelt) or (kind == "too_short" and inner):
             continue
         key = ".".join([*([prefix] if prefix else []), *map(str, location)])
         lines.append(_line(mistake, model, source, key, location))

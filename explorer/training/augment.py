@@ -7,17 +7,21 @@ from a GPU would hold up the loop. Images are float [B, C, H, W] with mean near 
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from explorer.training.recipe import Augmentation
+from explorer.training.recipe import Augmentation, Photometric
 
 ASPECT = (3 / 4, 4 / 3)
 ERASED_AREA = (0.02, 1 / 3)
 ERASED_ASPECT = (0.3, 1 / 0.3)
+# RandAugment's whole range of factors.
+FACTORS = (0.1, 1.9)
+WHITE = 255.0
 
 
 def augment(
@@ -26,7 +30,7 @@ def augment(
     """Apply a recipe's augmentations to a batch.
 
     Args:
-        images: float [B, C, H, W], standardised.
+        images: float [B, C, H, W], normalised.
         targets: float [B, classes], rows sum to one.
         recipe: Which augmentations, and how strong.
         seed: Of this batch, in 0..2⁶³ - 1.
@@ -44,6 +48,58 @@ def augment(
         kept, blend = _share(recipe.mixup, recipe.cutmix, np.random.default_rng(seed))
         images, targets = mix(images, targets, kept, generator, blend=blend)
     return images, targets
+
+
+def photometric(images: Tensor, recipe: Photometric, seed: int) -> Tensor:
+    """Change the grey levels of randomly chosen images of a batch, all channels alike.
+
+    Args:
+        images: Grey levels of 0 to 255, uint8 or float [B, C, H, W].
+        recipe: Which changes, and in which share of the images.
+        seed: Of this batch, in 0..2⁶³ - 1.
+
+    Returns:
+        Grey levels, float [B, C, H, W] in 0..255; the images as they came where nothing is on.
+    """
+    if recipe == Photometric():
+        return images
+    generator = torch.Generator(images.device).manual_seed(seed)
+    levels = images.float()
+    count = len(levels)
+
+    def changed(share: float, change: Callable[[Tensor], Tensor]) -> Tensor:
+        if share == 0:
+            return levels
+        chosen = _uniform(count, 0, 1, generator) < share
+        return torch.where(_each(chosen), change(levels).clamp(0, WHITE), levels)
+
+    def factor() -> Tensor:
+        return _each(_uniform(count, *FACTORS, generator))
+
+    levels = changed(recipe.stretch, stretch)
+    levels = changed(recipe.invert, lambda x: WHITE - x)
+    threshold = _each(_uniform(count, 0, WHITE, generator))
+    levels = changed(recipe.solarise, lambda x: torch.where(x < threshold, x, WHITE - x))
+    bits = torch.randint(4, 8, (count,), generator=generator, device=levels.device)
+    step = _each(2.0**bits)
+    levels = changed(recipe.posterise, lambda x: (x / step).floor() * step)
+    contrast, brightness = factor(), factor()
+    levels = changed(
+        recipe.contrast, lambda x: torch.lerp(x.mean(dim=(1, 2, 3), keepdim=True), x, contrast)
+    )
+    return changed(recipe.brightness, lambda x: x * brightness)
+
+
+def stretch(images: Tensor) -> Tensor:
+    """Stretch each image of [B, C, H, W] to the levels from 0 to 255; a constant one stays."""
+    low, high = images.amin(dim=(1, 2, 3), keepdim=True), images.amax(dim=(1, 2, 3), keepdim=True)
+    span = high - low
+    return torch.where(span > 0, (images - low) * (WHITE / span.clamp(min=1e-6)), images)
+
+
+def _each(values: Tensor) -> Tensor:
+    """Shape a value per image, [B], so that it meets [B, C, H, W]."""
+    return values[:, None, None, None]
 
 
 def warp(images: Tensor, recipe: Augmentation, generator: torch.Generator) -> Tensor:
@@ -111,7 +167,7 @@ def mix(
 
 
 def _rectangles(images: Tensor, area: Tensor, aspect: Tensor, generator: torch.Generator) -> Tensor:
-    """Mark, bool [B, H, W], a rectangle an image: area as a fraction, centre anywhere."""
+    """Mark, bool [B, H, W], a rectangle per image: area as a fraction, centre anywhere."""
     count, _, height, width = images.shape
     y = (torch.arange(height, device=images.device) + 0.5) / height
     x = (torch.arange(width, device=images.device) + 0.5) / width
@@ -128,7 +184,7 @@ def _uniform(count: int, low: float, high: float, generator: torch.Generator) ->
 
 
 def _share(mixup: float, cutmix: float, rng: np.random.Generator) -> tuple[float, bool]:
-    """Draw the share λ that a batch keeps, one a batch as in the papers, and whether by mixup."""
+    """Draw the share λ that a batch keeps, one per batch as in the papers, and whether by mixup."""
     blend = mixup > 0 and (cutmix == 0 or bool(rng.random() < 0.5))
     alpha = mixup if blend else cutmix
     return float(rng.beta(alpha, alpha)), blend

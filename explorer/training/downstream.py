@@ -1,39 +1,52 @@
-"""Downstream tasks: real images with labels, as uint8 arrays at the model's size.
+"""Downstream tasks in memory: real images with labels, as uint8 arrays at the model's size.
 
-Loading answers with arrays or with a `DownstreamError` that names what is wrong. The split
-depends on the task alone (its seed), never on the trial: all arms see the same images.
+Where images come from is the business of `explorer.training.tasks`. Here they are split, the
+labelled ones are drawn, and every image is reduced, scattered and inverted as its task says. All
+of that follows from the task alone (its seed), never from the trial: all arms see the same images.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.error import URLError
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from explorer.images import image_files
+from explorer.training import tasks
 from explorer.training.inputs import LUMA
-from explorer.training.recipe import Task
+from explorer.training.recipe import Scatter, Task
+from explorer.training.tasks import DownstreamError, Split
+
+__all__ = ["Downstream", "DownstreamError", "grey", "load", "sample_folder"]
 
 TEST_FRACTION = 0.2
+# Of the training split, for the frozen-feature scores; more adds time, not certainty, to a value
+# that only has to rank.
+PROBE_IMAGES = 2_000
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+Indices = NDArray[np.int64]
 Part = tuple[Images, Labels]
-
-
-class DownstreamError(ValueError):
-    """A downstream task that cannot be loaded; the message names the offending thing."""
 
 
 @dataclass(frozen=True)
 class Downstream:
     """A downstream task in memory.
 
-    Images are uint8 [N, C, S, S] with C = 1 (digits) or 3 (all others); labels are int64 [N].
+    Images are uint8 [N, C, S, S] with C = 1 (grey) or 3 (colour); labels are int64 [N].
+
+    Attributes:
+        name: As a report calls it.
+        train_images: Training images that are used: all draws of the labelled ones, and more of
+            the training split, up to 2,000 in all, for the scores of frozen features.
+        train_labels: Their labels.
+        test_images: Test images.
+        test_labels: Their labels.
+        classes: Names of the classes.
+        draws: Per draw, the indices of the labelled training images; none means that all are.
     """
 
     name: str
@@ -42,34 +55,68 @@ class Downstream:
     test_images: Images
     test_labels: Labels
     classes: tuple[str, ...]
+    draws: tuple[Indices, ...] = ()
 
     @property
     def channels(self) -> int:
         """Channels of the images, and so of the model."""
         return int(self.train_images.shape[1])
 
+    def labelled(self, draw: int) -> Part:
+        """Return the images and labels of a draw, to be fine-tuned on."""
+        chosen = self._mask(draw)
+        return self.train_images[chosen], self.train_labels[chosen]
+
+    def held_out(self, draw: int) -> Part:
+        """Return training images that a draw leaves out, and their labels; there may be none."""
+        left = ~self._mask(draw)
+        return self.train_images[left], self.train_labels[left]
+
+    def _mask(self, draw: int) -> NDArray[np.bool_]:
+        mask = np.full(len(self.train_labels), not self.draws)
+        if self.draws:
+            mask[self.draws[draw]] = True
+        return mask
+
 
 def load(task: Task, *, image_size: int) -> Downstream:
-    """Load a task, resize its images once, and split it.
+    """Load a task, split it, draw the labelled images, and reduce all that is used.
 
     Args:
-        task: Which, and how it is split.
+        task: Which, how it is split and how its images are shown.
         image_size: Side of the model's input, in pixels. The middle square of an image is
-            resized to it (bicubic, antialiased).
+            resized to it, or to the scattered size (bicubic, antialiased).
 
     Raises:
         DownstreamError: Something is missing, empty, unreadable or too small; it is named.
     """
-    if task.name == "digits":
-        train, test, classes = _digits(task, image_size)
-    elif task.name == "imagefolder":
-        train, test, classes = _imagefolder(task, image_size)
+    source = tasks.kind(task.name).load(task)
+    labels = source.train.labels
+    if source.test is None:
+        train, test = _split(labels, task, source.classes)
+        test_split = source.train
     else:
-        train, test, classes = _torchvision(task, image_size)
+        train, test = np.arange(len(labels)), np.arange(len(source.test.labels))
+        test_split = source.test
+    draws: tuple[Indices, ...] = ()
     if task.train_size is not None:
-        chosen = _choose(train[1], task, len(classes))
-        train = train[0][chosen], train[1][chosen]
-    return Downstream(task.title, *train, *test, classes)
+        classes = len(source.classes)
+        chosen = [_choose(labels[train], task, classes, draw) for draw in range(task.draws)]
+        more = _order(labels[train], classes, np.random.default_rng([task.seed, 2]))
+        used = np.unique(np.concatenate([*chosen, more[:PROBE_IMAGES]]))
+        draws = tuple(np.searchsorted(used, part) for part in chosen)
+        train = train[used]
+    # Where both come from one split an image is shown alike in either; else each has its stream.
+    apart = int(source.test is not None)
+    return Downstream(
+        task.title,
+        _show(source.train, train, task, image_size, source.channels, stream=0),
+        labels[train],
+        _show(test_split, test, task, image_size, source.channels, stream=apart),
+        test_split.labels[test],
+        source.classes,
+        draws,
+    )
 
 
 def sample_folder(
@@ -78,9 +125,9 @@ def sample_folder(
     """Read some images of some classes of a folder, to be pre-trained on.
 
     Args:
-        root: Holds one folder a class.
+        root: Holds one folder per class.
         categories: Classes to choose.
-        instances: Images a class to choose.
+        instances: Images to choose per class.
         image_size: Side that the middle square of an image is resized to, in pixels.
         seed: Seed of both choices.
 
@@ -90,20 +137,21 @@ def sample_folder(
     Raises:
         DownstreamError: The folder has fewer classes, or a chosen class fewer images.
     """
-    found = _classes(root.expanduser())
-    if categories > len(found):
-        raise DownstreamError(f"{root}: has {len(found)} classes, not {categories} to choose from")
+    files = tasks.class_files(root.expanduser())
+    if categories > len(files):
+        raise DownstreamError(f"{root}: has {len(files)} classes, not {categories} to choose from")
     rng = np.random.default_rng([seed, 3])
-    names = sorted(rng.permutation(list(found))[:categories].tolist())
-    chosen: dict[str, list[Path]] = {}
+    names = sorted(rng.permutation(list(files))[:categories].tolist())
+    chosen: list[Path] = []
     for name in names:
-        if instances > len(found[name]):
+        if instances > len(files[name]):
             raise DownstreamError(
-                f"{root / name}: has {len(found[name])} images, not {instances} to choose from"
+                f"{root / name}: has {len(files[name])} images, not {instances} to choose from"
             )
-        picked = np.sort(rng.permutation(len(found[name]))[:instances])
-        chosen[name] = [found[name][i] for i in picked]
-    return _read(chosen, tuple(names), image_size)
+        picked = np.sort(rng.permutation(len(files[name]))[:instances])
+        chosen += [files[name][index] for index in picked]
+    images = _stack((_fit(tasks.read_file(file), image_size) for file in chosen), image_size, 3)
+    return images, np.repeat(np.arange(categories, dtype=np.int64), instances)
 
 
 def grey(images: Images) -> Images:
@@ -116,126 +164,76 @@ def grey(images: Images) -> Images:
     return luma
 
 
-Loaded = tuple[Part, Part, tuple[str, ...]]
+def scatter(
+    image: Image.Image, recipe: Scatter, size: int, rng: np.random.Generator
+) -> Image.Image:
+    """Show the middle square of an image at a random scale, angle and place.
 
+    Args:
+        image: Of any size, mode L or RGB.
+        recipe: Ranges of scale, angle and place.
+        size: Side of the result, in pixels.
+        rng: Four numbers are drawn.
 
-def _digits(task: Task, size: int) -> Loaded:
-    from sklearn.datasets import load_digits
-
-    raw, labels = load_digits(return_X_y=True)
-    small = np.round(raw.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
-    images = _stack([Image.fromarray(image) for image in small], size)
-    classes = tuple(str(digit) for digit in range(10))
-    return (*_split(images, labels.astype(np.int64), task, classes), classes)
-
-
-def _imagefolder(task: Task, size: int) -> Loaded:
-    root = _root(task)
-    train, held_out = root / "train", root / "val"
-    if train.is_dir() != held_out.is_dir():
-        there, missing = (train, held_out) if train.is_dir() else (held_out, train)
-        raise DownstreamError(f"{missing}: missing beside {there}; both are needed, or neither")
-    if not train.is_dir():
-        found = _classes(root)
-        classes = tuple(found)
-        return (*_split(*_read(found, classes, size), task, classes), classes)
-    if task.test_fraction is not None:
-        raise DownstreamError(f"{root}: has val/, so test_fraction has no effect; remove it")
-    found, tested = _classes(train), _classes(held_out, least=1)
-    classes = tuple(found)
-    unknown = sorted(tested.keys() - found.keys())
-    if unknown:
-        raise DownstreamError(f"{held_out / unknown[0]}: no class of that name in {train}")
-    return _read(found, classes, size), _read(tested, classes, size), classes
-
-
-def _classes(root: Path, least: int = 2) -> dict[str, list[Path]]:
-    """Find the image files below a folder of classes, sorted, at any depth below the class."""
-    if not root.is_dir():
-        raise DownstreamError(f"{root}: no such directory; it should hold one folder a class")
-    folders = sorted(
-        entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-    )
-    if not folders:
-        raise DownstreamError(f"{root}: empty; it should hold one folder a class")
-    if len(folders) < least:
-        raise DownstreamError(f"{folders[0]}: the only class in {root}; at least two are needed")
-    found: dict[str, list[Path]] = {}
-    for folder in folders:
-        files = image_files(folder)
-        if not files:
-            raise DownstreamError(f"{folder}: no image in this class folder")
-        found[folder.name] = files
-    return found
-
-
-def _read(found: dict[str, list[Path]], classes: tuple[str, ...], size: int) -> Part:
-    files = [(file, classes.index(name)) for name, files in found.items() for file in files]
-    images = np.empty((len(files), 3, size, size), np.uint8)
-    for index, (file, _) in enumerate(files):
-        try:
-            with Image.open(file) as image:
-                images[index] = _planes(image.convert("RGB"), size)
-        except (UnidentifiedImageError, OSError, SyntaxError) as error:
-            raise DownstreamError(f"{file}: not a readable image ({error})") from error
-    return images, np.array([label for _, label in files], np.int64)
-
-
-def _torchvision(task: Task, size: int) -> Loaded:
-    from torchvision import datasets
-
-    root = _root(task)
-
-    def part(kind: str) -> tuple[list[Any], list[int], tuple[str, ...]]:
-        source: Any
-        if task.name == "flowers102":
-            source = datasets.Flowers102(root, split=kind, download=True)
-        else:
-            maker: Callable[..., Any] = getattr(datasets, task.name.upper())
-            source = maker(root, train=kind == "train", download=True)
-        pairs = [source[index] for index in range(len(source))]
-        count = len(source.classes) if hasattr(source, "classes") else 1 + max(y for _, y in pairs)
-        names = tuple(getattr(source, "classes", map(str, range(count))))
-        return [image for image, _ in pairs], [label for _, label in pairs], names
-
-    try:
-        images, labels, classes = part("train")
-        if task.name == "flowers102":
-            # As usual: its small `val` split is trained on as well.
-            more_images, more_labels, _ = part("val")
-            images, labels = images + more_images, labels + more_labels
-        test_images, test_labels, _ = part("test")
-    except (URLError, OSError, RuntimeError) as error:
-        raise DownstreamError(
-            f"{task.name}: not found in {root} and not fetched ({error}); connect to the network "
-            "once, or copy the files that torchvision expects there"
-        ) from error
-    return (
-        (_stack(images, size), np.array(labels, np.int64)),
-        (_stack(test_images, size), np.array(test_labels, np.int64)),
-        classes,
+    Returns:
+        An image of size x size of the same mode. What lies around the scattered image has the
+        median of its border, per channel; where its corners reach over the edge they are cut.
+    """
+    scale = rng.uniform(*recipe.scale)
+    angle = np.deg2rad(rng.uniform(-recipe.angle, recipe.angle))
+    x, y = rng.uniform(-1, 1, 2) * recipe.place * (1 - scale) / 2 * size
+    small = _fit(image, max(1, round(scale * size)))
+    pixels = np.asarray(small)
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    background = tuple(int(level) for level in np.median(border.reshape(len(border), -1), axis=0))
+    # From a pixel of the result back to one of the image, both turned about their middles.
+    cos, sin, middle = np.cos(angle), np.sin(angle), small.width / 2
+    x, y = size / 2 + x, size / 2 + y
+    back = (cos, sin, middle - cos * x - sin * y, -sin, cos, middle + sin * x - cos * y)
+    return small.transform(
+        (size, size),
+        Image.Transform.AFFINE,
+        back,
+        Image.Resampling.BICUBIC,
+        fillcolor=background if len(background) > 1 else background[0],
     )
 
 
-def _root(task: Task) -> Path:
-    if task.path is None:
-        raise DownstreamError(f"{task.name}: needs a path")
-    return task.path.expanduser()
+def _show(
+    split: Split,
+    chosen: Indices,
+    task: Task,
+    size: int,
+    channels: Literal[1, 3],
+    *,
+    stream: int,
+) -> Images:
+    """Decode the chosen images of a split and show them as the task says; uint8 [N, C, S, S]."""
+    mode = "L" if channels == 1 else "RGB"
+
+    def shown() -> Iterable[Image.Image]:
+        for index in chosen:
+            image = split.read(int(index)).convert(mode)
+            # By the image's own number: what it looks like depends on no choice of others.
+            rng = np.random.default_rng([task.seed, 4, stream, int(index)])
+            inverted = rng.random() < task.invert
+            placed = scatter(image, task.scatter, size, rng) if task.scatter else _fit(image, size)
+            yield ImageOps.invert(placed) if inverted else placed
+
+    return _stack(shown(), size, channels)
 
 
-def _stack(images: list[Image.Image], size: int) -> Images:
-    return np.stack([_planes(image, size) for image in images])
+def _stack(images: Iterable[Image.Image], size: int, channels: int) -> Images:
+    planes = [np.asarray(image).reshape(size, size, channels) for image in images]
+    return np.stack(planes).transpose(0, 3, 1, 2).copy()
 
 
-def _planes(image: Image.Image, size: int) -> Images:
-    """Resize the middle square of an image; uint8 [C, size, size]."""
-    fitted = np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC))
-    return fitted[None] if fitted.ndim == 2 else fitted.transpose(2, 0, 1)
+def _fit(image: Image.Image, size: int) -> Image.Image:
+    """Resize the middle square of an image."""
+    return ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
 
 
-def _split(
-    images: Images, labels: Labels, task: Task, classes: tuple[str, ...]
-) -> tuple[Part, Part]:
+def _split(labels: Labels, task: Task, classes: tuple[str, ...]) -> tuple[Indices, Indices]:
     """Keep a share of every class, at least one image, for testing."""
     fraction = TEST_FRACTION if task.test_fraction is None else task.test_fraction
     rng = np.random.default_rng([task.seed, 0])
@@ -248,10 +246,10 @@ def _split(
             )
         count = min(max(1, round(fraction * len(members))), len(members) - 1)
         testing[rng.permutation(members)[:count]] = True
-    return (images[~testing], labels[~testing]), (images[testing], labels[testing])
+    return np.flatnonzero(~testing), np.flatnonzero(testing)
 
 
-def _choose(labels: Labels, task: Task, classes: int) -> NDArray[np.int64]:
+def _choose(labels: Labels, task: Task, classes: int, draw: int) -> Indices:
     """Choose `train_size` images, evenly over the classes as far as they last."""
     size = task.train_size or 0
     where = task.path or task.name
@@ -261,11 +259,14 @@ def _choose(labels: Labels, task: Task, classes: int) -> NDArray[np.int64]:
         )
     if size < classes:
         raise DownstreamError(f"{where}: train_size {size} is less than the {classes} classes")
-    rng = np.random.default_rng([task.seed, 1])
-    # The k-th images of all classes come before the (k+1)-th ones; ties fall at random.
+    stream = [task.seed, 1, draw] if draw else [task.seed, 1]
+    return _order(labels, classes, np.random.default_rng(stream))[:size]
+
+
+def _order(labels: Labels, classes: int, rng: np.random.Generator) -> Indices:
+    """Order images so that the k-th ones of all classes precede the (k+1)-th; ties at random."""
     rank = np.empty(len(labels), np.int64)
     for label in range(classes):
         members = np.flatnonzero(labels == label)
         rank[members] = rng.permutation(len(members))
-    order = np.lexsort((rng.permutation(len(labels)), rank))
-    return np.sort(order[:size])
+    return np.lexsort((rng.permutation(len(labels)), rank))

@@ -1,6 +1,6 @@
 """The training loop, used twice: pre-training on the proxy, fine-tuning downstream.
 
-The images are one uint8 tensor on the device; a batch is a slice of it, standardised and
+The images are one uint8 tensor on the device; a batch is a slice of it, normalised and
 augmented there. There are no workers, because nothing is left for them to do.
 
 Every random choice of a step follows from (seed, epoch) or (seed, step) alone, not from what was
@@ -29,9 +29,9 @@ from torch import Tensor, nn
 
 from explorer.training import optimisers
 from explorer.training.arithmetic import autocast, determinism
-from explorer.training.augment import augment
-from explorer.training.inputs import Standardise
-from explorer.training.models import channels_of, place
+from explorer.training.augment import augment, photometric
+from explorer.training.inputs import Normalise
+from explorer.training.models import channels_of, drop_patches, place
 from explorer.training.recipe import Phase, Pretrain
 
 _log = logging.getLogger("explorer")
@@ -135,7 +135,9 @@ class Training:
             self.model = place(model, device)
             self.images = to_device(images, device)
             self.labels = torch.from_numpy(labels).to(device)
-            self.standardise = Standardise.of(self.images)
+            self.normalise = Normalise.of(self.model, self.images)
+            patch_drop = recipe.patch_drop if isinstance(recipe, Pretrain) else 0.0
+            self._patch_drop = drop_patches(self.model, patch_drop)
         self._forward: Callable[[Tensor], Tensor] = (
             torch.compile(self.model) if recipe.compile else self.model
         )
@@ -191,6 +193,13 @@ class Training:
             raise TrainingDiverged(self.phase, self.step, self.steps)
         self.model.eval()
 
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Compute the outputs of the head, float64 [N, classes], for uint8 [N, C, H, W].
+
+        In float32 and evaluation mode, at the scale of the input that was trained on.
+        """
+        return forward(self.model, self.model, images, self.normalise, device=self.device)
+
     def state(self) -> dict[str, Any]:
         """Copy all that a run needs to go on: plain numbers, lists and tensors.
 
@@ -242,9 +251,15 @@ class Training:
         """Make the batch of the current step from the images of these indices.
 
         Returns:
-            Images, float [B, C, H, W], standardised and augmented; targets, float [B, classes].
+            Images, float [B, C, H, W], normalised and augmented; targets, float [B, classes].
         """
-        images = self.standardise(self.images[chosen], channels_of(self.model))
+        levels = photometric(
+            self.images[chosen],
+            self.recipe.augmentation.photometric,
+            mixed(self.seed, 5, self.step),
+        )
+        images = self.normalise(levels, channels_of(self.model))
+        self._patch_drop.seed = mixed(self.seed, 6, self.step)
         targets = nnf.one_hot(self.labels[chosen], self.classes).float()
         seed = mixed(self.seed, 1, self.step)
         return augment(images, targets, self.recipe.augmentation, seed)
@@ -344,22 +359,23 @@ def schedule(step: int, steps: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / (steps - rising)))
 
 
-def predict(
-    model: nn.Module, images: NDArray[np.uint8], standardise: Standardise, *, device: torch.device
-) -> NDArray[np.int64]:
-    """Predict classes, int64 [N], for uint8 [N, C, H, W], in float32 and evaluation mode.
-
-    `standardise` is that of the images which the model was trained on.
-    """
+def forward(
+    model: nn.Module,
+    function: Callable[[Tensor], Tensor],
+    images: NDArray[np.uint8],
+    normalise: Normalise,
+    *,
+    device: torch.device,
+) -> NDArray[np.float64]:
+    """Apply a function of a model to uint8 [N, C, H, W], a batch at a time, as float64 [N, ...]."""
     model.eval()
     channels = channels_of(model)
     with torch.inference_mode():
-        found = [
-            model(standardise(batch.to(device), channels)).argmax(dim=1)
+        parts = [
+            function(normalise(batch.to(device), channels)).double().cpu()
             for batch in torch.split(to_device(images, torch.device("cpu")), EVALUATION_BATCH)
         ]
-    predicted: NDArray[np.int64] = torch.cat(found).cpu().numpy()
-    return predicted
+    return torch.cat(parts).numpy()
 
 
 def to_device(images: NDArray[np.uint8], device: torch.device) -> Tensor:

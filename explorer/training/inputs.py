@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 # Rec. 601 luma, as Pillow's convert("L").
 LUMA = (0.299, 0.587, 0.114)
@@ -13,21 +13,34 @@ LEAST_STD = 1.0
 
 
 @dataclass(frozen=True)
-class Standardise:
-    """Shift and scale that give a set of images mean 0 and standard deviation 1 a channel.
-
-    Each set is standardised by its own training images, so that faint proxies and bright
-    photographs reach the model alike.
-    """
+class Normalise:
+    """Shift and scale of the input, in grey levels of 0 to 255."""
 
     mean: Tensor
-    """float [1, C, 1, 1], in grey levels."""
+    """float [1, C, 1, 1], or [1, 1, 1, 1] for all channels alike."""
     std: Tensor
-    """float [1, C, 1, 1], in grey levels, at least one."""
+    """The same shape, positive."""
 
     @classmethod
-    def of(cls, images: Tensor) -> Self:
-        """Measure uint8 [N, C, H, W], exactly and without a float copy of them."""
+    def of(cls, model: nn.Module, images: Tensor) -> Self:
+        """Return the scale of a model's input, on the device of uint8 images [N, C, H, W].
+
+        A model of `explorer.training.models.build` says whether it is fixed or follows the images.
+        """
+        if model.input_scale == "each_set":
+            return cls.measured(images)
+        mean, std = model.input_scale  # type: ignore[misc]
+        return cls.fixed(float(mean), float(std), images.device)
+
+    @classmethod
+    def fixed(cls, mean: float, std: float, device: torch.device) -> Self:
+        """Take mean and deviation as fractions of white, the same for all images."""
+        values = torch.tensor([255 * mean, 255 * std], device=device).view(2, 1, 1, 1, 1)
+        return cls(values[0], values[1])
+
+    @classmethod
+    def measured(cls, images: Tensor) -> Self:
+        """Give uint8 [N, C, H, W] mean 0 and deviation 1 per channel, without a float copy."""
         channels = images.shape[1]
         counts = torch.stack(
             [torch.bincount(images[:, c].reshape(-1), minlength=256) for c in range(channels)]
@@ -39,7 +52,7 @@ class Standardise:
         return cls(mean.float().view(1, -1, 1, 1), std.float().view(1, -1, 1, 1))
 
     def __call__(self, images: Tensor, channels: int) -> Tensor:
-        """Turn uint8 [B, C, H, W] into float [B, channels, H, W].
+        """Turn grey levels, uint8 or float [B, C, H, W], into float [B, channels, H, W].
 
         Grey images are repeated over the channels of a colour model; colour images become
         their luma for a grey one.

@@ -29,7 +29,8 @@ def build(recipe: recipes.Model, *, classes: int, channels: int, seed: int) -> n
         seed: Of the weights; the global random state is left as it was.
 
     Returns:
-        A model in training mode, on the CPU, initialised as the recipe says.
+        A model in training mode, on the CPU, initialised as the recipe says. Its attribute
+        `input_scale` keeps the recipe's `normalise`, as the scale belongs to the weights.
 
     Raises:
         ModelError: The name is unknown (the nearest is suggested) or no vision transformer.
@@ -64,6 +65,7 @@ def build(recipe: recipes.Model, *, classes: int, channels: int, seed: int) -> n
                     nn.init.trunc_normal_(module.weight, std=module.in_features**-0.5)
     if not hasattr(model, "blocks"):
         raise ModelError(f"'{recipe.name}' has no transformer blocks; vit_tiny_patch16_224 has")
+    model.input_scale = recipe.normalise  # type: ignore[assignment]
     # Apart, so that the weights below do not depend on the number of classes: with one seed the
     # arm from scratch starts where the pre-trained arms started.
     replace_head(model, classes=classes, seed=seed)
@@ -99,8 +101,74 @@ def place(model: nn.Module, device: torch.device) -> nn.Module:
     return model.to(device)
 
 
+class PatchDrop(nn.Module):
+    """Leave out a share of the patches in training (PatchDropout: Liu et al., 2022).
+
+    timm's own draws from torch's global random state; this one from a seed that is set per step.
+
+    Args:
+        share: Of the patches to leave out, in 0..1; at least one is kept.
+        prefix: Tokens before the patches that are always kept (the class token).
+    """
+
+    def __init__(self, share: float, prefix: int) -> None:
+        super().__init__()
+        self.share = share
+        self.prefix = prefix
+        self.seed = 0
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Keep a random subset of the patches, another per image: [B, T, D] to [B, kept, D]."""
+        if not self.training or self.share == 0:
+            return tokens
+        first, patches = tokens[:, : self.prefix], tokens[:, self.prefix :]
+        kept = max(1, round((1 - self.share) * patches.shape[1]))
+        generator = torch.Generator(tokens.device).manual_seed(self.seed)
+        order = torch.rand(patches.shape[:2], generator=generator, device=tokens.device)
+        chosen = order.topk(kept, dim=1).indices[:, :, None].expand(-1, -1, patches.shape[2])
+        return torch.cat([first, patches.gather(1, chosen)], dim=1)
+
+
+def drop_patches(model: nn.Module, share: float) -> PatchDrop:
+    """Let a model leave out a share of its patches in training; 0 is none.
+
+    Returns:
+        The module that does so, which takes a `seed` per step.
+    """
+    drop = PatchDrop(share, int(model.num_prefix_tokens))  # type: ignore[arg-type]
+    model.patch_drop = drop
+    return drop
+
+
+def shuffle(model: nn.Module, *, seed: int) -> None:
+    """Put the weights of every tensor into random order: a control of the same statistics.
+
+    What is gained from such weights is owed to their size and spread, not to what was learned
+    (Huang et al., 2206.10139, found 39 % of the benefit there). The global random state is left
+    as it was.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            flat = parameter.detach().flatten()
+            order = torch.randperm(flat.numel(), generator=generator).to(flat.device)
+            parameter.copy_(flat[order].view_as(parameter))
+
+
+def frozen_features(model: nn.Module, images: Tensor) -> Tensor:
+    """Class token and mean of the patch tokens side by side, float [B, D or 2 D].
+
+    A model without a class token has the mean alone. `images` is normalised, [B, C, H, W]; the
+    tokens are those after the last norm of the blocks.
+    """
+    tokens: Tensor = model.forward_features(images)  # type: ignore[operator]
+    prefix = int(model.num_prefix_tokens)  # type: ignore[arg-type]
+    mean = tokens[:, prefix:].mean(dim=1)
+    return torch.cat([tokens[:, 0], mean], dim=1) if prefix else mean
+
+
 def features(model: nn.Module, images: Tensor) -> Tensor:
-    """Pooled features below the head, float [B, width], of standardised images [B, C, H, W]."""
+    """Pooled features below the head, float [B, width], of normalised images [B, C, H, W]."""
     pooled: Tensor = model.forward_head(  # type: ignore[operator]
         model.forward_features(images),  # type: ignore[operator]
         pre_logits=True,

@@ -10,14 +10,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from explorer.training import tasks
 
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-# Tasks that torchvision fetches; `digits` comes with scikit-learn, `imagefolder` is the user's.
-TORCHVISION_TASKS = ("cifar10", "cifar100", "flowers102")
 
 
 class Recipe(BaseModel):
@@ -53,6 +52,12 @@ class Model(Recipe):
     deviation 1/√(inputs), which keeps the size of what passes through (LeCun et al., 1998). At the
     width of a ViT-Tiny the latter is three to four times as large, and trains much faster."""
 
+    normalise: tuple[Fraction, Positive] | Literal["each_set"] = (0.5, 0.5)
+    """Scale of the input, the same in both phases: mean and standard deviation that are taken for
+    those of the pixels, which go from 0 to 1. `each_set` gives every set of images the mean 0 and
+    the deviation 1 of its own training images instead: faint images then reach the model as
+    strong as others, but the two phases no longer see one grey alike."""
+
     @model_validator(mode="after")
     def _patches_tile_the_image(self) -> Self:
         if self.image_size % self.patch_size:
@@ -60,6 +65,34 @@ class Model(Recipe):
                 f"patch_size {self.patch_size} does not divide image_size {self.image_size}"
             )
         return self
+
+
+class Photometric(Recipe):
+    """Random changes of grey levels, after RandAugment (Cubuk et al., 2020).
+
+    Each entry is the share of the images that is changed so, drawn per image and independently of
+    the others; they are applied in this order. Strengths are drawn evenly over RandAugment's
+    whole ranges.
+    """
+
+    stretch: Fraction = 0.0
+    """Stretch to full contrast: the darkest level of the image to black, the lightest to white
+    (RandAugment's AutoContrast)."""
+
+    invert: Fraction = 0.0
+    """Exchange black and white."""
+
+    solarise: Fraction = 0.0
+    """Invert the levels from a threshold upwards; it is drawn from black to white."""
+
+    posterise: Fraction = 0.0
+    """Keep the 1 to 4 highest bits of the 8 of a level."""
+
+    contrast: Fraction = 0.0
+    """Move all levels away from the mean of the image or towards it, by a factor of 0.1 to 1.9."""
+
+    brightness: Fraction = 0.0
+    """Multiply all levels by 0.1 to 1.9."""
 
 
 class Augmentation(Recipe):
@@ -87,6 +120,8 @@ class Augmentation(Recipe):
 
     cutmix: NotNegative = 0.0
     """An area from Beta(cutmix, cutmix) is pasted from a second image (Yun et al., 2019)."""
+
+    photometric: Photometric = Photometric()
 
     @model_validator(mode="after")
     def _crop_is_a_range(self) -> Self:
@@ -166,6 +201,11 @@ class Pretrain(Phase):
     rungs: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.25, 0.5, 1.0)
     """Shares of the pre-training after which the model is probed, increasing."""
 
+    patch_drop: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
+    """Share of the patches that is left out of every step, drawn per image (PatchDropout: Liu et
+    al., 2022). The cost of a step falls nearly by this share; probe and fine-tuning see all
+    patches."""
+
     @model_validator(mode="after")
     def _rungs_climb(self) -> Self:
         if any(low >= high for low, high in pairwise(self.rungs)):
@@ -180,45 +220,102 @@ class FineTune(Phase):
     """
 
     repeats: int = Field(default=1, ge=1, le=100)
-    """Fine-tunings of the same pre-trained weights, each under another head and in another order
-    of the images; the score is their mean. Worth it where fine-tuning is short beside
+    """Fine-tunings on each draw of the labelled images, each under another head and in another
+    order; the score is the mean over repeats and draws. Worth it where fine-tuning is short beside
     pre-training and scatters more: a repeat then lessens the noise for less than a replicate."""
+
+    weights: Literal["pretrained", "shuffled"] = "pretrained"
+    """What fine-tuning starts from. `shuffled` is a control: the pre-trained weights, in random
+    order within every tensor, have the same statistics and hold nothing that was learned."""
+
+
+class Scatter(Recipe):
+    """Every image of a task, training and test, at a random scale, angle and place.
+
+    Centred images can be read off their pixels, and then there is nothing that pre-training could
+    give. The draws follow from the task's seed and the image: all trials see the same images.
+    """
+
+    scale: tuple[Positive, Positive] = (0.4, 0.9)
+    """Low and high end of the side of the scattered image, as a fraction of the input's side."""
+
+    angle: float = Field(default=30.0, ge=0, le=180, allow_inf_nan=False)
+    """Largest turn to either side, in degrees."""
+
+    place: Fraction = 1.0
+    """How far from the middle: 1 reaches to the edge of the input, 0 stays in its middle. What is
+    left around the image has the image's own background, the median of its border."""
+
+    @model_validator(mode="after")
+    def _scale_is_a_range(self) -> Self:
+        if not self.scale[0] <= self.scale[1] <= 1:
+            raise ValueError(f"scale {list(self.scale)} is not a range low <= high <= 1")
+        return self
 
 
 class Task(Recipe):
-    """A downstream task: real images with labels, and how they are split."""
+    """A downstream task: real images with labels, how they are split and how they are shown."""
 
-    name: Literal["digits", "imagefolder", "cifar10", "cifar100", "flowers102"]
+    name: str = Field(pattern=r"^[A-Za-z0-9_./-]+$", max_length=200)
     """`digits` is scikit-learn's (1,797 images of 8 x 8, no network); `imagefolder` is any
-    directory with one folder a class; the others are fetched by torchvision."""
+    directory with one folder per class; `cifar10`, `cifar100`, `dtd`, `fgvcaircraft`,
+    `flowers102`, `food101`, `oxfordiiitpet`, `stanfordcars`, `stl10` and `svhn` are fetched by
+    torchvision; `hfds/OWNER/NAME` and timm's other prefixes name any data set that timm reads.
+    Other packages can add names (`explorer.training.tasks`)."""
 
     path: Path | None = None
     """`imagefolder`: the directory, with `train/` and `val/` or with the classes themselves.
-    torchvision tasks: where the files are or are fetched to."""
+    torchvision and timm: where the files are or are fetched to; timm can do without."""
+
+    splits: tuple[str, str] | None = None
+    """Of a timm data set: names of the split to train on and of the split to test on; null is
+    train and test."""
 
     train_size: Annotated[int, Field(ge=2, le=10_000_000)] | None = None
-    """Training images to keep, drawn evenly over the classes; null keeps all. The test images
+    """Labelled images to fine-tune on, drawn evenly over the classes; null is all. The test images
     stay the same whatever it is."""
+
+    draws: int = Field(default=1, ge=1, le=100)
+    """How often the `train_size` labelled images are drawn. Each draw is fine-tuned on, so that
+    the choice of the labelled images is part of the noise which a score reports."""
 
     test_fraction: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
     """Share of every class that is kept for testing, where the task has no split of its own
     (`digits`, a folder of classes); null is 0.2."""
 
+    scatter: Scatter | None = None
+    """Show every image at a random scale, angle and place; null leaves it whole and centred."""
+
+    invert: Fraction = 0.0
+    """Share of the images, training and test, in which black and white change places. At 0.5 a
+    task has both polarities, and a ground that agrees with it cannot pass for transfer."""
+
     seed: int = Field(default=0, ge=0, lt=2**32)
-    """Seed of the split and of the choice of training images. It belongs to the task, not to
-    the trial: all arms and replicates see the same images."""
+    """Seed of the split, of the draws and of the scattering. It belongs to the task, not to the
+    trial: all arms and replicates see the same images."""
 
     @property
     def title(self) -> str:
         """What it is called in a report: a folder's own name, else the name of the task."""
         return self.path.name if self.name == "imagefolder" and self.path else self.name
 
+    @field_validator("name")
+    @classmethod
+    def _name_is_known(cls, name: str) -> str:
+        tasks.kind(name)
+        return name
+
     @model_validator(mode="after")
     def _fields_have_an_effect(self) -> Self:
-        if self.name == "digits" and self.path is not None:
-            raise ValueError("path has no effect for digits, which come with scikit-learn")
-        if self.name != "digits" and self.path is None:
+        kind = tasks.kind(self.name)
+        if kind.path == "refused" and self.path is not None:
+            raise ValueError(f"path has no effect for {self.name}, which needs no files")
+        if kind.path == "required" and self.path is None:
             raise ValueError(f"{self.name} needs a path")
-        if self.name in TORCHVISION_TASKS and self.test_fraction is not None:
+        if kind.split == "own" and self.test_fraction is not None:
             raise ValueError(f"test_fraction has no effect for {self.name}, which has a test set")
+        if self.splits is not None and not self.name.startswith(tasks.TIMM_PREFIXES):
+            raise ValueError(f"splits has no effect for {self.name}, whose splits are known")
+        if self.draws > 1 and self.train_size is None:
+            raise ValueError("draws has no effect without train_size: all images are labelled")
         return self

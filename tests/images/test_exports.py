@@ -12,9 +12,8 @@ import pytest
 from PIL import Image
 
 from explorer import authors, formulas, images
-from explorer.authors import streams
 from explorer.errors import InputError
-from explorer.images import shards
+from explorer.images import layouts
 
 RANGES = {"orbits": (1, 30), "quantization": (50, 100), "radius": (2, 10)}
 SMALL = {"categories": 3, "instances": 4, "canvas": 48, "size": 20, "seed": 7}
@@ -35,7 +34,7 @@ every = pytest.mark.parametrize("kind", KINDS)
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch):
-    monkeypatch.setattr(shards, "_IMAGES", 5)
+    monkeypatch.setattr(layouts, "SHARD", 5)
 
 
 def plan(kind: str, seed=None, workers=None, **changes):
@@ -107,24 +106,14 @@ def test_an_export_holds_the_images_and_says_what_they_are(tmp_path, kind):
     if kind == "official":
         assert entries["seeds"] == [1, 2, 3]
         assert entries["arguments"] == plan(kind).arguments
-        assert [process["categories"] for process in entries["processes"]] == [
-            [0, 1],
-            [2, 3],
-            [4, 5],
-        ]
     else:
         assert {key: entries[key] for key in SMALL} == SMALL
         assert (entries["stream"], entries["layout"]) == ("counter", kind)
         assert entries["ranges"]["noise"] == [0.0, 4.0]
-        digest = images.render_dataset("visual_atom", RANGES, **SMALL).digest
+        each = (hashlib.sha256(image).digest() for image in expected(kind).values())
+        digest = hashlib.sha256(b"(12, 20, 20)" + b"".join(each)).hexdigest()
         assert entries["digest"] == digest
-
-
-def test_the_digest_of_a_dataset_is_that_of_its_images():
-    data = images.render_dataset("visual_atom", RANGES, **SMALL)
-    each = b"".join(hashlib.sha256(image.tobytes()).digest() for image in data.images)
-    assert data.digest == hashlib.sha256(b"(12, 20, 20)" + each).hexdigest()
-    assert data.digest == "db2ef6880f010f97813a9d198d41d0d107aa9541bec369433ead5a74791855c4"
+        assert digest == "db2ef6880f010f97813a9d198d41d0d107aa9541bec369433ead5a74791855c4"
 
 
 @every
@@ -191,7 +180,7 @@ def test_another_dataset_and_other_files_are_left_as_they_are(tmp_path, kind):
     with pytest.raises(InputError, match=r"holds another dataset \((layout|stream)"):
         exported("npz" if kind == "imagefolder" else "imagefolder", tmp_path)
     assert content(tmp_path) == before
-    for name in ("notes.txt", "00006/00000.png", "shard-000003.tar"):
+    for name in ("notes.txt", "00006/mine.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("mine")
         with pytest.raises(InputError, match="holds other files"):
@@ -338,29 +327,6 @@ def test_the_webdataset_library_and_timm_read_the_shards(tmp_path):
 
 
 # --- the authors' datasets ------------------------------------------------------------------------
-
-
-def test_the_pixels_are_the_authors(tmp_path):
-    case = next(c for c in json.loads(GOLDEN.read_text()) if c["formula"] == "visual_atom")
-    given = dict(case["arguments"])
-    seed = given.pop("thread_num") + 1
-    images.export_official(images.OfficialPlan("visual_atom", given, seed), tmp_path)
-    found = held("official", tmp_path)
-    digests = {name: hashlib.sha256(image.tobytes()).hexdigest() for name, image in found.items()}
-    assert digests == case["sha256"]
-
-
-def test_processes_that_are_done_are_not_drawn_again(tmp_path, monkeypatch):
-    exported("official", tmp_path)
-    (tmp_path / sorted(content(tmp_path))[-2]).unlink()  # of the last process
-    drawn, real = [], streams.render
-    monkeypatch.setattr(
-        streams, "render", lambda f, g: drawn.append(g.get("thread_num")) or real(f, g)
-    )
-    done: list[int] = []
-    exported("official", tmp_path, progress=done.append)
-    assert [number for number in drawn if number is not None] == [2]
-    assert sum(done) == 12
 
 
 def test_a_seed_draws_its_process_only(tmp_path):

@@ -176,6 +176,28 @@ def test_what_another_run_has_taken_back_is_dropped(either, study, queue):
     assert rows(either) == before
 
 
+def test_an_arm_that_another_run_stops_at_the_same_moment(either, write_study, monkeypatch):
+    write_study(STUDY + "pruner: {name: successive_halving}\n")
+    study = studies.load_study("mine")
+    with store.Run(either, "mine") as first, store.Run(either, "mine") as second:
+        queue, other = (store.Queue(either, study, run.run_id) for run in (first, second))
+        queue.recover()
+        _, one, _, _, same = queue.take(), queue.take(), queue.take(), queue.take(), other.take()
+        assert one.arm == same.arm == "circles"
+        write = queue._write
+
+        def write_and_be_overtaken(*arguments, **more):
+            done = write(*arguments, **more)
+            monkeypatch.undo()
+            other.prune("circles", "stopped by the other")
+            return done
+
+        monkeypatch.setattr(queue, "_write", write_and_be_overtaken)
+        assert queue.report(one, RUNG)
+    assert [row["state"] for row in rows(either, arm="circles")] == ["PRUNED", "PRUNED"]
+    assert [trial.state for trial in arms(either)][:1] == [TrialState.PRUNED]
+
+
 def test_added_arms_and_replicates_are_run_and_nothing_else(either, study, write_study):
     run_all(either, study, score=lambda one: 0.5 + one.seed / 10)
     write_study(STUDY.replace("replicates: 2", "replicates: 3") + "  many: {orbits: [200, 200]}\n")

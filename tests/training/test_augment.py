@@ -4,8 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from explorer.training.augment import _share, augment, erase, mix, warp
-from explorer.training.recipe import Augmentation
+from explorer.training.augment import _share, augment, erase, mix, photometric, warp
+from explorer.training.recipe import Augmentation, Photometric
 
 
 def rng(seed=0):
@@ -114,3 +114,81 @@ def test_one_share_a_batch_by_mixup_or_by_cutmix():
     assert np.mean([0.1 < kept < 0.9 for kept in pasted]) > 0.7
     assert all(_share(1.0, 0.0, np.random.default_rng(seed))[1] for seed in range(9))
     assert not any(_share(0.0, 1.0, np.random.default_rng(seed))[1] for seed in range(9))
+
+
+def levels(count=200, channels=1):
+    shape = (count, channels, 6, 6)
+    return torch.randint(40, 200, shape, generator=rng(9)).to(torch.uint8)
+
+
+def test_grey_levels_are_left_alone_by_default():
+    images = levels()
+    assert photometric(images, Photometric(), 0) is images
+
+
+@settings(max_examples=30)
+@given(
+    shares=st.fixed_dictionaries(
+        {name: st.sampled_from([0.0, 0.3, 1.0]) for name in Photometric.model_fields}
+    ),
+    channels=st.sampled_from([1, 3]),
+    seed=st.integers(0, 2**31),
+)
+def test_photometric_keeps_the_range_and_follows_the_seed(shares, channels, seed):
+    images, recipe = levels(8, channels), Photometric(**shares)
+    before = torch.get_rng_state()
+    done = photometric(images, recipe, seed).float()
+    assert torch.equal(done, photometric(images, recipe, seed).float())
+    assert torch.equal(before, torch.get_rng_state())
+    assert done.shape == images.shape
+    assert 0 <= float(done.min()) <= float(done.max()) <= 255
+
+
+def test_the_share_of_images_that_is_changed():
+    images = levels()
+    done = photometric(images, Photometric(invert=0.3), 0)
+    inverted = (done == 255 - images.float()).all(dim=(1, 2, 3))
+    assert ((done == images.float()).all(dim=(1, 2, 3)) ^ inverted).all()
+    assert 35 < int(inverted.sum()) < 85
+
+
+def test_stretched_images_have_full_contrast_and_constant_ones_stay():
+    images = levels(20, 3)
+    images[0] = 7
+    done = photometric(images, Photometric(stretch=1), 0)
+    assert (done[0] == 7).all()
+    assert torch.allclose(done[1:].amin(dim=(1, 2, 3)), torch.zeros(19), atol=1e-3)
+    assert torch.allclose(done[1:].amax(dim=(1, 2, 3)), torch.full((19,), 255.0), atol=1e-3)
+    # The order of the levels is kept.
+    assert ((done[1].flatten().diff() > 0) == (images[1].flatten().int().diff() > 0)).all()
+
+
+def test_solarised_images_are_inverted_above_a_threshold_of_their_own():
+    images = levels()
+    done = photometric(images, Photometric(solarise=1), 0)
+    kept = done == images.float()
+    assert (kept | (done == 255 - images.float())).all()
+    darkest_changed = torch.where(kept, 999, images.float()).amin(dim=(1, 2, 3))
+    assert (torch.where(kept, images.float(), 0).amax(dim=(1, 2, 3)) <= darkest_changed).all()
+    assert darkest_changed.unique().numel() > 50
+
+
+def test_posterised_images_have_few_levels():
+    ramp = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(100, 1, 16, 16)
+    counts = {len(image.unique()) for image in photometric(ramp, Photometric(posterise=1), 0)}
+    assert counts == {2, 4, 8, 16}
+
+
+@pytest.mark.parametrize(("name", "anchor"), [("contrast", "mean"), ("brightness", "black")])
+def test_contrast_and_brightness_scale_about_their_anchor(name, anchor):
+    images = 100 + levels().float() / 10  # 104..120: no factor up to 1.9 leaves the range
+    done = photometric(images, Photometric(**{name: 1.0}), 0)
+    mean = images.mean(dim=(1, 2, 3))
+    if anchor == "mean":
+        assert torch.allclose(done.mean(dim=(1, 2, 3)), mean, atol=1e-3)
+        factor = done.std(dim=(1, 2, 3)) / images.std(dim=(1, 2, 3))
+    else:
+        factor = done.mean(dim=(1, 2, 3)) / mean
+        assert torch.allclose(done, images * factor[:, None, None, None], rtol=1e-3)
+    assert 0.1 <= float(factor.min()) < 0.3
+    assert 1.7 < float(factor.max()) <= 1.9 + 1e-3

@@ -15,7 +15,6 @@ from explorer.training.engine import (
     TrainingDiverged,
     TrainingOutOfMemory,
 )
-from explorer.training.inputs import Standardise
 from explorer.training.recipe import Augmentation, FineTune, Pretrain
 
 CPU = torch.device("cpu")
@@ -44,8 +43,7 @@ def weights(training):
 
 
 def accuracy(training, images, labels):
-    found = engine.predict(training.model, images, training.standardise, device=CPU)
-    return float((found == labels).mean())
+    return float((training.logits(images).argmax(axis=1) == labels).mean())
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +108,7 @@ def test_another_seed_is_another_run(tiny, halves):
     assert not torch.equal(weights(first), weights(second))
 
 
-def told(event):
+def untimed(event):
     """All of an event but its time."""
     return replace(event, seconds=0)
 
@@ -128,7 +126,7 @@ def told(event):
 def test_goes_on_from_a_saved_state_as_if_never_stopped(tiny, halves, chosen):
     recipe = Pretrain(epochs=2, batch_size=32, learning_rate=3e-3, rungs=(0.25, 0.75, 1), **chosen)
     whole = start(tiny, halves, recipe)
-    expected = [told(event) for event in whole.run()]
+    expected = [untimed(event) for event in whole.run()]
     stopped = start(tiny, halves, recipe)
     for event in stopped.run():
         if isinstance(event, Rung):
@@ -143,7 +141,7 @@ def test_goes_on_from_a_saved_state_as_if_never_stopped(tiny, halves, chosen):
             parameter.fill_(7)
     again.restore(torch.load(saved, weights_only=True))
     assert (again.step, again.images_seen) == (2, 64)  # in the middle of an epoch of four steps
-    assert [told(event) for event in again.run()] == expected[1:]
+    assert [untimed(event) for event in again.run()] == expected[1:]
     assert torch.equal(weights(whole), weights(again))
 
 
@@ -333,15 +331,15 @@ def test_what_cannot_be_compiled_goes_on_as_it_is(tiny, halves, compiling, caplo
     assert "no compiler here" in warning.message
 
 
-def test_predict_takes_any_number_of_grey_images_for_a_colour_model(tiny):
-    model = models.build(tiny, classes=4, channels=3, seed=0)
+def test_logits_of_any_number_of_grey_images_for_a_colour_model(tiny):
     images = np.random.default_rng(0).integers(0, 256, (300, 8, 8), dtype=np.uint8)
-    standardise = Standardise.of(engine.to_device(images, CPU))
-    found = engine.predict(model, images, standardise, device=CPU)
-    alone = engine.predict(model, images[270:], standardise, device=CPU)
-    assert found.shape == (300,)
-    assert found.dtype == np.int64
-    assert np.array_equal(found[270:], alone)
+    model = models.build(tiny, classes=4, channels=3, seed=0)
+    training = Training(
+        model, images, np.arange(300) % 4, RECIPE, classes=4, seed=0, device=CPU, phase="pretrain"
+    )
+    logits = training.logits(images)
+    assert logits.shape == (300, 4)
+    assert np.allclose(logits[270:], training.logits(images[270:]))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -350,9 +348,7 @@ def test_learns_on_cuda(tiny, halves):
     model = models.build(tiny, classes=4, channels=1, seed=0)
     training = Training(model, *halves, RECIPE, classes=4, seed=0, device=cuda, phase="pretrain")
     assert list(training.run())[-2].accuracy > 0.9
-    assert (
-        engine.predict(model, halves[0], training.standardise, device=cuda) == halves[1]
-    ).mean() > 0.9
+    assert accuracy(training, *halves) > 0.9
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

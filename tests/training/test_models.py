@@ -93,3 +93,43 @@ def test_attention_is_two_products_on_a_processor(tiny):
     assert not any(block.attn.fused_attn for block in model.blocks)
     assert any(fused)
     assert torch.allclose(model(images), expected, atol=1e-5)
+
+
+def test_shuffled_weights_have_the_same_values_in_another_order(tiny):
+    model = models.build(tiny, classes=5, channels=1, seed=0)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    models.shuffle(model, seed=1)
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter.flatten().sort().values, before[name].flatten().sort().values)
+    qkv = "blocks.0.attn.qkv.weight"
+    assert not torch.equal(model.state_dict()[qkv], before[qkv])
+
+
+def test_dropped_patches_are_random_per_image_and_only_in_training(tiny):
+    model = models.build(
+        tiny.model_copy(update={"pooling": "token"}), classes=5, channels=1, seed=0
+    )
+    drop = models.drop_patches(model, 0.5)
+    tokens = torch.arange(5.0).view(1, 5, 1).expand(40, 5, 2).clone()
+    drop.seed = 3
+    kept = drop(tokens)
+    assert kept.shape == (40, 3, 2)
+    assert (kept[:, 0] == 0).all()  # the class token
+    assert (kept[:, 1:, 0].sort(dim=1).values.diff(dim=1) > 0).all()  # no patch twice
+    assert len({tuple(row) for row in kept[:, 1:, 0].tolist()}) > 3
+    assert torch.equal(kept, drop(tokens))
+    drop.seed = 4
+    assert not torch.equal(kept, drop(tokens))
+    assert drop.eval()(tokens) is tokens
+
+
+def test_frozen_features_are_the_class_token_and_the_mean_of_the_patches(tiny):
+    images = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    both = models.build(tiny.model_copy(update={"pooling": "token"}), classes=5, channels=1, seed=0)
+    tokens = both.eval().forward_features(images)
+    found = models.frozen_features(both, images)
+    assert torch.allclose(found[:, :64], tokens[:, 0])
+    assert torch.allclose(found[:, 64:], tokens[:, 1:].mean(dim=1))
+    mean = models.build(tiny, classes=5, channels=1, seed=0).eval()
+    # Without a class token timm normalises after the mean, not before it.
+    assert models.frozen_features(mean, images).shape == (3, 64)

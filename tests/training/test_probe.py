@@ -1,7 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import Ridge
+from sklearn.neighbors import KNeighborsClassifier
 
 from explorer.training import models, probe
 from explorer.training.downstream import Downstream
@@ -101,13 +104,78 @@ def test_scores_a_model_without_changing_it(tiny, task):
 
 def test_looks_at_a_bounded_sample(tiny, task, monkeypatch):
     model = models.build(tiny, classes=9, channels=1, seed=0)
-    monkeypatch.setattr(probe, "MOST_IMAGES", 40)
+    monkeypatch.setattr(probe, "PROBE_IMAGES", 40)
     seen = []
 
-    def pixels(_model, images, _standardise, *, device):
+    def pixels(_model, _function, images, _normalise, *, device):
         seen.append((len(images), device))
         return images.reshape(len(images), -1).astype(float)
 
-    monkeypatch.setattr(probe, "extract", pixels)
+    monkeypatch.setattr(probe, "forward", pixels)
     assert probe.accuracy(model, task, seed=0, device=CPU) > 0.5
     assert seen == [(40, CPU)]
+
+
+def test_neighbours_agree_with_scikit_learn():
+    x, labels = linear_problem(300)
+    queries = linear_problem(400)[0][300:]
+    mean = x.mean(axis=0)
+
+    def vote(distances):
+        return 1 - distances / 2  # (1 + cosine) / 2
+
+    reference = KNeighborsClassifier(10, metric="cosine", weights=vote).fit(x - mean, labels)
+    found = probe.neighbours(x, labels, queries, classes=4)
+    assert np.array_equal(found, reference.predict(queries - mean))
+
+
+def test_fewer_images_than_neighbours():
+    x, labels = linear_problem(4)
+    assert probe.neighbours(x, labels, x[:2], classes=4).shape == (2,)
+
+
+@pytest.mark.parametrize("shape", [(120, 20), (30, 50)])
+def test_logme_is_the_evidence_of_a_bayesian_regression(shape):
+    """Against the marginal likelihood computed from the covariance of the labels."""
+    x = rng(1).normal(size=shape)
+    labels = (x[:, 0] + 0.5 * rng(2).normal(size=shape[0]) > 0).astype(np.int64)
+
+    def evidence(prior, noise, y):
+        covariance = x @ x.T / prior + np.eye(len(x)) / noise
+        _, log = np.linalg.slogdet(2 * np.pi * covariance)
+        return -0.5 * (log + y @ np.linalg.solve(covariance, y)) / len(x)
+
+    grid = np.logspace(-2, 4, 61)
+    best = np.mean(
+        [
+            max(evidence(a, b, y) for a in grid for b in grid if b < 1e3)
+            for y in (1.0 - labels, 1.0 * labels)
+        ]
+    )
+    found = probe.logme(x, labels, classes=2)
+    assert found == pytest.approx(best, abs=0.02)
+    noise = probe.logme(rng(3).normal(size=shape), labels, classes=2)
+    assert noise < found
+
+
+def test_the_temperature_is_found_again():
+    logits = rng().normal(size=(4000, 5)) * 2
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = np.array([rng(i).choice(5, p=p) for i, p in enumerate(chances)])
+    assert probe.temperature(3 * logits, labels) == pytest.approx(3, rel=0.1)
+    assert probe.temperature(logits[:0], labels[:0]) == 1
+    assert probe.log_likelihood(np.zeros((7, 5)), labels[:7]) == pytest.approx(-np.log(5))
+
+
+def test_companions_see_what_is_there_to_be_seen(tiny, task):
+    tested = dataclasses.replace(
+        task, test_images=task.train_images[:60], test_labels=task.train_labels[:60]
+    )
+    model = models.build(tiny, classes=9, channels=1, seed=0)
+    found = probe.companions(model, tested, seed=0, device=CPU)
+    assert found == probe.companions(model, tested, seed=0, device=CPU)
+    assert found["ridge"] > 0.7
+    assert found["neighbours"] > 0.5
+    other = dataclasses.replace(tested, train_labels=rng().permutation(task.train_labels))
+    blind = probe.companions(model, other, seed=0, device=CPU)
+    assert all(blind[name] < found[name] for name in ("ridge", "neighbours", "logme"))

@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from explorer.training.recipe import Augmentation, FineTune, Model, Pretrain, Task
+from explorer.training.recipe import (
+    Augmentation,
+    FineTune,
+    Model,
+    Photometric,
+    Pretrain,
+    Scatter,
+    Task,
+)
 
 PHASE: dict[str, Any] = {"epochs": 1, "batch_size": 8, "learning_rate": 1e-3}
 
@@ -13,7 +21,7 @@ PHASE: dict[str, Any] = {"epochs": 1, "batch_size": 8, "learning_rate": 1e-3}
 def test_is_readable_without_torch():
     code = (
         "import sys, explorer.training.recipe as r; "
-        "assert not {'torch', 'timm', 'sklearn', 'torchvision'} & set(sys.modules)"
+        "assert not {'numpy', 'torch', 'timm', 'sklearn', 'torchvision'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -60,6 +68,12 @@ def test_muon_and_its_rate_come_together():
     assert FineTune(**PHASE, optimiser="muon", matrix_learning_rate=0.02).clip == 1.0
 
 
+@pytest.mark.parametrize("normalise", ["per_set", (0.5, 0), (1.5, 0.5), (0.5,)])
+def test_normalise_is_a_scale_or_each_set_s_own(normalise):
+    with pytest.raises(ValidationError, match="normalise"):
+        Model(image_size=16, patch_size=8, normalise=normalise)
+
+
 def test_patches_tile_the_image():
     with pytest.raises(ValidationError, match="patch_size 5 does not divide image_size 16"):
         Model(image_size=16, patch_size=5)
@@ -74,8 +88,14 @@ def test_crop_is_a_range(field):
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        ({"name": "mnist"}, "name"),
+        ({"name": "cifar_10"}, "no task named 'cifar_10'; did you mean 'cifar10'"),
         ({"name": "digits", "path": "x"}, "no effect for digits"),
+        ({"name": "digits", "draws": 3}, "draws has no effect without train_size"),
+        ({"name": "digits", "splits": ("train", "test")}, "splits has no effect for digits"),
+        ({"name": "digits", "scatter": {"scale": (0.9, 0.4)}}, "scale"),
+        ({"name": "digits", "scatter": {"scale": (0.5, 1.5)}}, "scale"),
+        ({"name": "digits", "invert": 1.5}, "invert"),
+        ({"name": "stanfordcars"}, "stanfordcars needs a path"),
         ({"name": "imagefolder"}, "imagefolder needs a path"),
         ({"name": "cifar10", "path": "x", "test_fraction": 0.5}, "has a test set"),
         ({"name": "digits", "train_size": 1}, "train_size"),
@@ -95,8 +115,10 @@ def test_recipes_are_frozen_and_hash_alike():
         first.train_size = 50
 
 
-@pytest.mark.parametrize("recipe", [Model, Augmentation, Pretrain, FineTune, Task])
+@pytest.mark.parametrize(
+    "recipe", [Model, Augmentation, Photometric, Pretrain, FineTune, Scatter, Task]
+)
 def test_every_field_is_described(recipe):
-    # `augmentation` is described by the class it holds.
+    # These are described by the class that they hold.
     bare = {name for name, field in recipe.model_fields.items() if not field.description}
-    assert bare <= {"augmentation"}
+    assert bare <= {"augmentation", "photometric"}

@@ -1,6 +1,6 @@
 """How different the images of a dataset are from one another, and what they are made of.
 
-:func:`measure` takes a seeded, stratified subsample and returns every measure of it;
+:func:`variety` takes a seeded, stratified subsample and returns every measure of it;
 :data:`MEASURES`, the one place where a measure is registered, says what each of them is. Each is a
 function of this room, defined for every array of grey images: where a textbook definition divides
 by zero (blank images, a single category) its docstring says which value stands in, and no NaN comes
@@ -14,10 +14,10 @@ from functools import cached_property
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from explorer.variety import marks, similarity, spectrum, spread
-from explorer.variety.pixels import SAMPLE, Floats, Images, Labels, check, subsample
+from explorer.measures import marks, similarity, spectrum, spread
+from explorer.measures.pixels import SAMPLE, Floats, Images, Labels, check, subsample
 
-__all__ = ["MEASURES", "SAMPLE", "Measure", "measure", "remarks", "subsample"]
+__all__ = ["MEASURES", "SAMPLE", "Measure", "remarks", "subsample", "variety"]
 
 FEW = 256
 """Of fewer images the Vendi scores and the intrinsic dimension say little."""
@@ -41,7 +41,7 @@ class Measure:
     """What a variety measure is.
 
     Attributes:
-        name: Its key in the database and in :func:`measure`.
+        name: Its key in the database and in :func:`variety`.
         title: Heading of its column.
         unit: Its unit; empty for a pure number.
         higher_means: What a higher value says of the images.
@@ -109,7 +109,7 @@ MEASURES: Mapping[str, Measure] = {measure.name: measure for measure in _ALL}
 """Every measure by name, in the order of reports."""
 
 
-def measure(
+def variety(
     images: Images, labels: Labels, *, seed: int = 0, sample: int = SAMPLE
 ) -> dict[str, float]:
     """Return every measure of a dataset, by name, from a seeded subsample.
@@ -136,7 +136,7 @@ def measure(
 def remarks(labels: Labels, values: Mapping[str, float], *, sample: int = SAMPLE) -> list[str]:
     """Say where a subsample was too small for what it was to measure.
 
-    Takes the labels of the whole dataset, what :func:`measure` returned for it, and its ``sample``.
+    Takes the labels of the whole dataset, what :func:`variety` returned for it, and its ``sample``.
     """
     measured, sentences = min(len(labels), sample), []
     if measured < FEW:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from explorer.variety.pixels import Images, Labels, reduced
+from explorer.measures.pixels import Images, Labels, reduced
 
 
 def within_spread(images: Images, labels: Labels) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.variety.pixels import Images, chunks, entropy
+from explorer.measures.pixels import Images, chunks, entropy
 
 EDGE_THRESHOLD = 0.1  # share of the way from black to white
 ORIENTATIONS = 18  # bins of 10 degrees, centred on multiples of 10 degrees

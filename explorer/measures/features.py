@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.variety.pixels import SIDE, Floats, Images, reduced
+from explorer.measures.pixels import SIDE, Floats, Images, reduced
 
 _WIDTHS = (16, 32, 64)
 _SEED = 20_230_618

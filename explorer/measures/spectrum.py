@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from explorer.variety.pixels import Floats, Images, chunks, entropy
+from explorer.measures.pixels import Floats, Images, chunks, entropy
 
 
 def radial_spectrum(images: Images) -> Floats:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from explorer import variety
-from explorer.variety import features, marks, similarity, spread
-from explorer.variety import spectrum as spectral
+from explorer import measures
+from explorer.measures import features, marks, similarity, spread
+from explorer.measures import spectrum as spectral
 
 random = np.random.default_rng
 
@@ -55,7 +55,7 @@ def coloured_noise(exponent: float, n: int = 64, side: int = 64) -> np.ndarray:
 
 @pytest.mark.parametrize("grey", [0, 99, 255])
 def test_blank_images_have_no_variety(grey: int):
-    found = variety.measure(blank(side=64, grey=grey), labels(4, 2))
+    found = measures.variety(blank(side=64, grey=grey), labels(4, 2))
     assert found.pop("compressed_bits") < 0.1
     assert found.pop("vendi_pixels") == pytest.approx(1)
     assert found.pop("vendi_features") == pytest.approx(1)
@@ -214,7 +214,7 @@ def test_ink_is_what_is_not_background(background: int):
     ],
 )
 def test_a_subsample_is_spread_over_the_categories(category, sample, counts):
-    chosen = variety.subsample(category, seed=0, sample=sample)
+    chosen = measures.subsample(category, seed=0, sample=sample)
     assert (np.diff(chosen) > 0).all()
     found = np.bincount(category[chosen])
     assert found[found > 0].tolist() == counts
@@ -223,28 +223,28 @@ def test_a_subsample_is_spread_over_the_categories(category, sample, counts):
 def test_subsample_depends_on_the_seed_and_on_nothing_else():
     category = np.repeat(np.arange(10), 100)
     state = np.random.get_state()[1].copy()  # noqa: NPY002 - the global state is what is tested
-    first = variety.subsample(category, seed=1, sample=50)
-    np.testing.assert_array_equal(first, variety.subsample(category, seed=1, sample=50))
-    assert (first != variety.subsample(category, seed=2, sample=50)).any()
+    first = measures.subsample(category, seed=1, sample=50)
+    np.testing.assert_array_equal(first, measures.subsample(category, seed=1, sample=50))
+    assert (first != measures.subsample(category, seed=2, sample=50)).any()
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
 
 def test_sample_must_hold_a_pair():
     with pytest.raises(ValueError, match="at least 2"):
-        variety.subsample(np.zeros(7, dtype=np.int64), seed=0, sample=1)
+        measures.subsample(np.zeros(7, dtype=np.int64), seed=0, sample=1)
 
 
 def test_measure_returns_every_measure_of_its_subsample():
     images, category = noise(60, 32), labels(60, 6)
-    found = variety.measure(images, category, seed=3, sample=24)
-    assert list(found) == list(variety.MEASURES)
+    found = measures.variety(images, category, seed=3, sample=24)
+    assert list(found) == list(measures.MEASURES)
     assert all(type(value) is float for value in found.values())
-    chosen = variety.subsample(category, seed=3, sample=24)
+    chosen = measures.subsample(category, seed=3, sample=24)
     assert found["vendi_pixels"] == pytest.approx(similarity.vendi_pixels(images[chosen]))
     assert found["within_spread"] == pytest.approx(
         spread.within_spread(images[chosen], category[chosen])
     )
-    assert found == variety.measure(images, category, seed=3, sample=24)
+    assert found == measures.variety(images, category, seed=3, sample=24)
 
 
 @settings(max_examples=40)
@@ -255,7 +255,7 @@ def test_measure_returns_every_measure_of_its_subsample():
     categories=st.integers(1, 6),
 )
 def test_every_measure_is_finite_and_in_its_range(images: np.ndarray, categories: int):
-    found = variety.measure(images, labels(len(images), categories), seed=0)
+    found = measures.variety(images, labels(len(images), categories), seed=0)
     assert all(math.isfinite(value) for value in found.values())
     assert 1 <= found["vendi_pixels"] <= len(images) + 1e-9
     for name in ("within_spread", "between_spread"):
@@ -279,7 +279,7 @@ def test_every_measure_is_finite_and_in_its_range(images: np.ndarray, categories
 )
 def test_what_cannot_be_measured_is_said(images: np.ndarray, category: np.ndarray, said: str):
     with pytest.raises(ValueError, match=said):
-        variety.measure(images, category, seed=0)
+        measures.variety(images, category, seed=0)
 
 
 def test_vendi_of_n_orthogonal_items_is_n_and_of_equal_ones_one():
@@ -353,11 +353,11 @@ def test_compressed_bits_of_blank_images_and_of_noise():
 def test_too_small_a_sample_is_said():
     images = random(7).integers(0, 256, (400, 16, 16)).astype(np.uint8)
     single = np.arange(400)
-    values = variety.measure(images, single, seed=0, sample=100)
-    said = " ".join(variety.remarks(single, values, sample=100))
+    values = measures.variety(images, single, seed=0, sample=100)
+    said = " ".join(measures.remarks(single, values, sample=100))
     assert "Only 100 images" in said
     assert "near its ceiling" in said
     assert "No category has two instances" in said
     paired = np.repeat(np.arange(200), 2)
-    enough = variety.measure(images[:10].repeat(40, axis=0), paired, seed=0)
-    assert variety.remarks(paired, enough) == []
+    enough = measures.variety(images[:10].repeat(40, axis=0), paired, seed=0)
+    assert measures.remarks(paired, enough) == []

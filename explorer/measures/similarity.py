@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from explorer.variety.features import features
-from explorer.variety.pixels import Floats, Images, entropy, reduced
+from explorer.measures.features import features
+from explorer.measures.pixels import Floats, Images, entropy, reduced
 
 _DISCARDED = 0.1
 
@@ -47,7 +47,7 @@ def vendi_features(images: Images) -> float:
     """Return the Vendi score of the images by the features of a random network.
 
     The kernel is ``exp(-d²)`` of the distance d of two images' features
-    (:func:`~explorer.variety.features.features`), whose unit is the distance of two noise images
+    (:func:`~explorer.measures.features.features`), whose unit is the distance of two noise images
     of different colours. It tells shapes and textures apart and hardly minds where they are; it
     grows with N more slowly than the score of the pixels.
     """
