@@ -14,8 +14,8 @@ import pandas as pd
 import sqlalchemy as sa
 
 from explorer import files, store
-from explorer.store import Database, tables
 from explorer.measures import MEASURES
+from explorer.store import Database, tables
 
 Range = tuple[float, float]
 

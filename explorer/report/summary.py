@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import pandas as pd
 
 from explorer.errors import InputError, nearest
+from explorer.measures import MEASURES
 from explorer.report.frame import (
     Definition,
     Progress,
@@ -29,7 +30,6 @@ from explorer.report.statistics import (
     spread,
 )
 from explorer.store import Database
-from explorer.measures import MEASURES
 
 Rows = list[dict[str, Any]]
 
