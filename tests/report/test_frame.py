@@ -57,8 +57,8 @@ def test_repeats_companions_and_remarks(database):
     (row,) = load(database, rows.make_study(database, "s", [entry])).to_dict("records")
     assert row["finetune_std"] == pytest.approx(0.0707, abs=1e-4)  # of 0.55 and 0.65
     assert row["remarks"] == "Too few images. And grey."
-    found = [c for c in row if c.startswith(("accuracy.", "variety.", "companions.", "seconds."))]
-    assert found == [
+    result = [c for c in row if c.startswith(("accuracy.", "variety.", "companions.", "seconds."))]
+    assert result == [
         *("accuracy.pets", "accuracy.digits"),
         *("variety.vendi_features", "variety.edge_density", "variety.own"),
         *("companions.linear", "seconds.pretrain", "seconds.total", "seconds.other"),
@@ -148,8 +148,8 @@ def test_the_attempt_with_a_score_counts(database):
         rows.row("none", 1, ranges={}, attempt=1, state="FAIL"),
         rows.row("none", 1, ranges={}, attempt=2, state="RUNNING"),
     ]
-    found = frames.counted(load(database, rows.make_study(database, "s", entries)))
-    assert found[["replicate", "attempt"]].to_numpy().tolist() == [[0, 1], [1, 2]]
+    result = frames.counted(load(database, rows.make_study(database, "s", entries)))
+    assert result[["replicate", "attempt"]].to_numpy().tolist() == [[0, 1], [1, 2]]
 
 
 def test_definition_of_several_formulas(database):
@@ -163,8 +163,8 @@ def test_definition_of_several_formulas(database):
         arm_changes={"photos": {"dataset": {"images": "my/photos"}}},
         protocol={"name": "p", "downstream": {"name": "imagefolder", "path": "data/pets"}},
     )
-    found = read_definition(database, name)
-    assert found.varied == ("frequency", "scale")
-    assert (found.varied_of("waves"), found.varied_of("noise")) == (("frequency",), ("scale",))
-    assert found.tasks == ("pets",)
-    assert (found.formula_of("noise"), found.formula_of("photos")) == ("perlin", "photos")
+    result = read_definition(database, name)
+    assert result.varied == ("frequency", "scale")
+    assert (result.varied_of("waves"), result.varied_of("noise")) == (("frequency",), ("scale",))
+    assert result.tasks == ("pets",)
+    assert (result.formula_of("noise"), result.formula_of("photos")) == ("perlin", "photos")

@@ -55,34 +55,34 @@ def add_run(database, study, *, ended=None):
 
 
 def test_a_study_on_its_way(studies):
-    found = status(studies, "unfinished", NOW)
-    assert found.progress == Progress(total=12, complete=3, pruned=0, failed=1, running=2)
+    result = status(studies, "unfinished", NOW)
+    assert result.progress == Progress(total=12, complete=3, pruned=0, failed=1, running=2)
     keys = ("arm", "replicate", "seconds", "rung", "probe", "loss")
-    assert [tuple(row[key] for key in keys) for row in found.running] == [
+    assert [tuple(row[key] for key in keys) for row in result.running] == [
         ("scratch", 1, 120, None, None, None),
         ("none", 1, 60, 4096, 0.3, 2.7),
     ]
-    assert [(row["arm"], row["reason"]) for row in found.failures] == [
+    assert [(row["arm"], row["reason"]) for row in result.failures] == [
         ("high", "ValueError: loss is nan")
     ]
-    assert (found.best.name, found.rate) == ("best_practice", 120.0)
+    assert (result.best.name, result.rate) == ("best_practice", 120.0)
     # Six wait for two workers, a minute each; those that run should have ended.
-    assert found.seconds_left == 180.0
-    assert [(arm.name, arm.complete, arm.running, arm.failed) for arm in found.arms] == [
+    assert result.seconds_left == 180.0
+    assert [(arm.name, arm.complete, arm.running, arm.failed) for arm in result.arms] == [
         ("scratch", 1, 1, 0), ("none", 1, 1, 0), ("best_practice", 1, 0, 0), ("high", 0, 0, 1),
     ]  # fmt: skip
 
 
 def test_a_finished_study(studies):
-    found = status(studies, "ablation")
-    assert (found.progress.finished, found.seconds_left, found.retried) == (True, 0.0, 2)
-    assert (found.failures, found.running, found.runs) == ((), (), 0)
-    assert found.best.accuracy.mean == pytest.approx(0.81667, abs=1e-5)
+    result = status(studies, "ablation")
+    assert (result.progress.finished, result.seconds_left, result.retried) == (True, 0.0, 2)
+    assert (result.failures, result.running, result.runs) == ((), (), 0)
+    assert result.best.accuracy.mean == pytest.approx(0.81667, abs=1e-5)
 
 
 def test_a_sampled_study_has_its_ranges_and_objectives(studies):
-    found = status(studies, "sampled")
-    arms = {arm.name: arm for arm in found.arms}
+    result = status(studies, "sampled")
+    arms = {arm.name: arm for arm in result.arms}
     assert arms["best_practice"].ranges == {}
     assert set(arms["sample-0007"].ranges) == {"frequency", "orbits", "noise"}
     assert (arms["sample-0007"].pruned, arms["sample-0007"].objectives) == (2, {})
@@ -93,9 +93,9 @@ def test_a_sampled_study_has_its_ranges_and_objectives(studies):
 def test_what_a_dead_run_left_waits(database, ended):
     name = rows.unfinished(database)
     add_run(database, name, ended=ended)
-    found = status(database, name)
+    result = status(database, name)
     alive = ended is None
-    assert (found.runs, len(found.running), found.progress.waiting) == (
+    assert (result.runs, len(result.running), result.progress.waiting) == (
         (1, 2, 6) if alive else (0, 0, 8)
     )
 
@@ -109,15 +109,15 @@ def test_attempts_are_not_replicates(database):
         rows.row("none", 2, state="FAIL", failure_kind="error"),
         rows.row("none", 2, 0.5, attempt=2),
     ]
-    found = status(database, rows.make_study(database, "s", entries))
-    assert found.progress == Progress(total=12, complete=1, pruned=0, failed=0, running=0)
-    assert (found.failures, found.retried) == ((), 2)
+    result = status(database, rows.make_study(database, "s", entries))
+    assert result.progress == Progress(total=12, complete=1, pruned=0, failed=0, running=0)
+    assert (result.failures, result.retried) == ((), 2)
 
 
 def test_results_that_were_taken_over_say_nothing_of_time(database):
     entry = rows.row("none", 0, 0.5, cached_from="other/none#0")
-    found = status(database, rows.make_study(database, "s", [entry]))
-    assert (found.rate, found.seconds_left) == (None, None)
+    result = status(database, rows.make_study(database, "s", [entry]))
+    assert (result.rate, result.seconds_left) == (None, None)
 
 
 def test_an_unknown_study_is_refused(studies):
@@ -162,10 +162,10 @@ def test_the_screen_of_a_sampled_study(studies):
 
 def test_overview(studies):
     shown = show(overview_screen(overview(studies), 80))
-    found = {line.split()[0]: line.split()[1:] for line in shown.splitlines()[2:] if line}
-    assert found["ablation"][:3] == ["laptop", "12/12", "0"]
-    assert found["ablation"][-1] == "finished"
-    assert found["unfinished"][1:3] == ["3/12", "1"]
+    result = {line.split()[0]: line.split()[1:] for line in shown.splitlines()[2:] if line}
+    assert result["ablation"][:3] == ["laptop", "12/12", "0"]
+    assert result["ablation"][-1] == "finished"
+    assert result["unfinished"][1:3] == ["3/12", "1"]
 
 
 def test_a_pipe_gets_a_line_per_ended_replicate(database):

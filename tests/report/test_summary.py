@@ -1,4 +1,4 @@
-"""What a study has found, arm by arm; and the digits of the README's table."""
+"""What a study has result, arm by arm; and the digits of the README's table."""
 
 # ruff: noqa: RUF001 - the tables have typographic dashes
 

@@ -204,13 +204,15 @@ def test_markdown_escapes_and_emphasises():
 
 
 def test_csv_has_every_arm_in_full_precision(sampled):
-    found = [*csv.DictReader(io.StringIO(render(sampled, "csv")))]
-    assert [row["arm"] for row in found] == [arm.name for arm in sampled.arms]
-    best = found[2]
+    result = [*csv.DictReader(io.StringIO(render(sampled, "csv")))]
+    assert [row["arm"] for row in result] == [arm.name for arm in sampled.arms]
+    best = result[2]
     assert float(best["accuracy"]) == sampled.arms[2].accuracy.mean
     assert float(best["p.corrected"]) == sampled.arms[2].difference.p_corrected
     assert (best["sampled"], best["front"], best["significant"]) == ("1", "1", "0")
-    assert (found[0]["formula"], found[1]["gain"], found[0]["variety.vendi_features"]) == ("",) * 3
+    assert (result[0]["formula"], result[1]["gain"], result[0]["variety.vendi_features"]) == (
+        "",
+    ) * 3
 
 
 def test_json_has_the_report_and_its_analyses(sampled):
