@@ -225,11 +225,8 @@ def write(path: Path, content: str | bytes, option: str | None = None) -> Path:
     """
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     source, value = (option, str(path)) if option else (path, None)
-    if path.is_fifo() or path.is_char_device() or path.is_block_device():
-        raise InputError(source, None, value, "cannot be written (it is a device or a pipe)")
     try:
-        target = Path(os.path.realpath(path))
-        _make_folder(target.parent)
+        target = _target(path)
         temporary = target.parent / f".{secrets.token_hex(8)}"
         try:
             with temporary.open("xb") as file:
@@ -248,10 +245,16 @@ def write(path: Path, content: str | bytes, option: str | None = None) -> Path:
     return path
 
 
-def _make_folder(folder: Path) -> None:
-    """Make a folder and those on the way to it, but none at the root of a file system."""
-    on_the_way = [*reversed(folder.parents), folder]
-    first = next((f for f in on_the_way if not f.exists()), folder)
-    if not first.exists() and first.parent == Path(first.anchor):
-        raise InputError(folder, None, None, f"there is no folder {first}; make it first")
-    folder.mkdir(parents=True, exist_ok=True)
+def _target(path: Path) -> Path:
+    """Return the file that a name stands for, a link followed; its folder is made.
+
+    No folder is made at the root of a file system.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file() and not target.is_dir():
+        raise OSError(errno.EEXIST, "it is a device or a pipe")
+    missing = [folder for folder in target.parents if not folder.exists()]
+    if missing and missing[-1].parent == Path(target.anchor):
+        raise InputError(path, None, None, f"there is no folder {missing[-1]}; make it first")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target

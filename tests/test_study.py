@@ -74,8 +74,7 @@ def test_a_file_whose_name_others_cannot_take_is_refused(write_study, name):
 
 def test_names_in_a_study_file_may_be_paths_beside_it(write_study, folder):
     (folder / "studies" / "noise.yaml").write_text("formula: perlin\n")
-    smoke = files.find("protocols", "smoke", source="test").read_text()
-    (folder / "studies" / "quick.yaml").write_text(smoke)
+    (folder / "studies" / "quick.yaml").write_text(SMOKE)
     text = STUDY.replace("protocol: smoke", "protocol: ./quick.yaml")
     write_study(text.replace("{frequency: [0, 0]}", "{search_space: ./noise.yaml}"))
     assert load_study("mine").protocol == load_protocol("smoke")
@@ -113,11 +112,7 @@ WRONG = [
     (CIRCLES, "{protocol: {datasets: {a: 4}}}", "'datasets': unknown; did you mean 'dataset'?"),
     (CIRCLES, "{protocol: {resources: {cpus: 2}}}", "protocol.resources: 'resources': unknown"),
     (CIRCLES, "{protocol: {dataset: {category: 4}}}", "category: 4: unknown key; did you mean"),
-    (
-        CIRCLES,
-        "{protocol: {dataset: {categories: 1}}}",
-        "dataset.categories: 1: must be at least 2",
-    ),
+    (CIRCLES, "{protocol: {dataset: {categories: 1}}}", "categories: 1: must be at least 2"),
     (CIRCLES, "{pretrain: false, frequency: 0}", "arms.circles.frequency: has no effect: no pre"),
     (CIRCLES, f"{{search_space: rcdb, protocol: {IMAGES}}}", "has no effect: images of a"),
     ("circles:", "scratch:", "arms.scratch: 'scratch': this name is taken"),
@@ -168,9 +163,8 @@ def test_cmaes_has_one_objective(write_study):
 
 
 def test_a_pruner_needs_rungs(write_study, folder):
-    smoke = dict(files.available("protocols"))["smoke"].read_text()
     (folder / "protocols").mkdir()
-    (folder / "protocols" / "bare.yaml").write_text(smoke.replace("[0.5, 1.0]", "[]"))
+    (folder / "protocols" / "bare.yaml").write_text(SMOKE.replace("[0.5, 1.0]", "[]"))
     write_study(STUDY + "pruner: {name: median}\n")
     with pytest.raises(InputError, match="the protocol has no rungs at which it could act"):
         load_study("mine", protocol="bare")
@@ -192,47 +186,32 @@ parameters:
   frequency: {low: [0, 60], high: [0, 60], default: [0, 20]}
 """
 
-WRONG_SPACE = {
-    "formula": ("visual_atom", "visual_atm", "formula: 'visual_atm': unknown; did you"),
-    "parameter": ("frequency:", "freq:", "parameters.freq"),
-    "beyond the formula": ("high: [0, 60]", "high: [0, 60000]", "parameters.frequency.high"),
-    "upside down": ("low: [0, 60]", "low: [60, 0]", "frequency.low: [60, 0]: low is above high"),
-    "default outside": ("default: [0, 20]", "default: [0, 70]", "default: [0, 70]: its high end"),
-    "low beyond high": ("low: [0, 60]", "low: [0, 90]", "bounds of low must not lie above"),
-}
+SMOKE = dict(files.available("protocols"))["smoke"].read_text()
+WRONG_PARTS = [
+    (SPACE, "visual_atom", "visual_atm", "formula: 'visual_atm': unknown; did you"),
+    (SPACE, "frequency:", "freq:", "parameters.freq"),
+    (SPACE, "high: [0, 60]", "high: [0, 60000]", "parameters.frequency.high"),
+    (SPACE, "low: [0, 60]", "low: [60, 0]", "frequency.low: [60, 0]: low is above high"),
+    (SPACE, "default: [0, 20]", "default: [0, 70]", "default: [0, 70]: its high end"),
+    (SPACE, "low: [0, 60]", "low: [0, 90]", "bounds of low must not lie above"),
+    (SMOKE, "categories: 8", "categories: 0", "dataset.categories: 0: "),
+    (SMOKE, "optimiser: muon", "optimiser: moun", "pretrain.optimiser: 'moun'"),
+    (SMOKE, "canvas: 64", "canvas: 8", "canvas: 8: "),
+    (SMOKE, "name: digits", "name: digit", "downstream.name: 'digit': no task named 'digit'; did"),
+    (SMOKE, "description:", "descriptoin:", "unknown key; did you mean 'description'?"),
+    (SMOKE, "downstream: {", "resources: {cpus: 1} #", "downstream: is missing"),
+]
 
 
-@pytest.mark.parametrize(("right", "wrong", "line"), WRONG_SPACE.values(), ids=WRONG_SPACE)
-def test_a_wrong_search_space_is_one_clear_line(folder, right, wrong, line):
-    (folder / "space.yaml").write_text(SPACE.replace(right, wrong))
-    with pytest.raises(InputError) as caught:
-        load_search_space("./space.yaml")
-    assert str(caught.value).startswith("space.yaml: ")
-    assert line in str(caught.value)
-
-
-WRONG_PROTOCOL = {
-    "zero categories": ("categories: 8", "categories: 0", "dataset.categories: 0: "),
-    "unknown optimiser": ("optimiser: muon", "optimiser: moun", "pretrain.optimiser: 'moun'"),
-    "canvas too small": ("canvas: 64", "canvas: 8", "canvas: 8: "),
-    "unknown task": (
-        "name: digits",
-        "name: digit",
-        "downstream.name: 'digit': no task named 'digit'; did you",
-    ),
-    "misspelt key": ("description:", "descriptoin:", "unknown key; did you mean 'description'?"),
-    "missing key": ("downstream: {", "resources: {cpus: 1} #", "downstream: is missing"),
-}
-
-
-@pytest.mark.parametrize(("right", "wrong", "line"), WRONG_PROTOCOL.values(), ids=WRONG_PROTOCOL)
-def test_a_wrong_protocol_is_one_clear_line(folder, right, wrong, line):
-    text = dict(files.available("protocols"))["smoke"].read_text()
+@pytest.mark.parametrize(
+    ("text", "right", "wrong", "line"), WRONG_PARTS, ids=[w[2] for w in WRONG_PARTS]
+)
+def test_a_wrong_search_space_or_protocol_is_one_clear_line(folder, text, right, wrong, line):
     assert right in text
-    (folder / "quick.yaml").write_text(text.replace(right, wrong))
+    (folder / "mine.yaml").write_text(text.replace(right, wrong))
     with pytest.raises(InputError) as caught:
-        load_protocol("./quick.yaml")
-    assert str(caught.value).startswith("quick.yaml: ")
+        (load_search_space if text == SPACE else load_protocol)("./mine.yaml")
+    assert str(caught.value).startswith("mine.yaml: ")
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -270,16 +249,6 @@ def test_the_studies_in_the_readme_are_right(write_study):
     for line in more.splitlines():  # each by itself: two objectives and a pruner do not go together
         write_study(arms + sampler + line, name="noise")
         load_study("noise")
-
-
-def test_the_shipped_search_spaces_only_narrow_their_formulas():
-    for name, _ in files.available("search_spaces"):
-        space = load_search_space(name)
-        formula = formulas.get(space.formula)
-        formula.resolve(space.complete({}))
-        for parameter, bounds in space.parameters.items():
-            formula.resolve({parameter: bounds.low})
-            formula.resolve({parameter: bounds.high})
 
 
 @pytest.mark.parametrize("name", formulas.BUILT_IN)
@@ -325,16 +294,15 @@ def test_a_member_of_a_group_may_be_bounded_alone(folder):
 
 
 def test_several_downstream_tasks_have_names_of_their_own(folder):
-    text = (files.find("protocols", "smoke", source="test")).read_text()
     two = "[{name: digits}, {name: imagefolder, path: photos/flowers}]"
     digits = "{name: digits, train_size: 100, test_fraction: 0.2}"
-    assert digits in text
-    (folder / "two.yaml").write_text(text.replace(digits, two))
+    assert digits in SMOKE
+    (folder / "two.yaml").write_text(SMOKE.replace(digits, two))
     protocol = load_protocol("two.yaml")
     assert [task.title for task in protocol.downstream] == ["digits", "flowers"]
     assert load_protocol("smoke").model_dump(mode="json")["downstream"]["name"] == "digits"
     assert Protocol.model_validate(protocol.model_dump(mode="json")) == protocol
-    (folder / "two.yaml").write_text(text.replace(digits, f"[{digits}, {digits}]"))
+    (folder / "two.yaml").write_text(SMOKE.replace(digits, f"[{digits}, {digits}]"))
     with pytest.raises(InputError, match="two tasks named digits"):
         load_protocol("two.yaml")
 

@@ -187,7 +187,7 @@ def test_real_images_may_stand_in_for_a_formula(smoke, photos):
     assert scores.variety["between_spread"] > 0
     assert scores.remarks[0].startswith("Only 20 images were measured")
     assert values(run({}, protocol)) == values((rungs, scores))
-    for wrong, why in (
+    for wrong, reason in (
         ({"categories": 4}, "has 3 classes"),
         ({"instances": 13}, "has 12 images"),
     ):

@@ -175,16 +175,15 @@ def read_ranges(
         InputError: If there is no such formula, one cannot draw from a range, or a key is a
             parameter of none.
     """
-    from explorer.study import check_ranges, find_formula
+    from explorer.study import check_ranges, find_formula, parse_range
 
     families = [find_formula(name) for name in names]
     keys = [{*(p.name for p in family.parameters), *family.groups} for family in families]
     ranges: dict[str, tuple[float, float]] = {}
     for setting in settings:
         key, _, value = setting.partition("=")
-        low, _, high = value.partition("..")
         try:
-            ranges[key] = (float(low), float(high or low))
+            ranges[key] = parse_range(value)
         except ValueError as error:
             raise InputError("--set", None, setting, "write KEY=LOW..HIGH or KEY=VALUE") from error
         if not any(key in known for known in keys):

@@ -25,7 +25,7 @@ from explorer.cli.options import (
     storage_option,
     whole,
 )
-from explorer.errors import InputError, OutageError
+from explorer.errors import InputError, OutageError, visible
 
 if TYPE_CHECKING:
     from explorer.store import Database
@@ -215,7 +215,7 @@ def _run(planned: "Study", database: "Database", artifacts: str | None, **option
         for key, table in report.study_tables(result).items():
             if key in {"arms", "front"}:  # the others are in the report
                 screen.print(report.terminal(table, width=screen.width), "")
-        click.echo(" ".join(report.sentences(result)))
+        click.echo(visible(" ".join(report.sentences(result))))
         importances = report.importances(database, planned.name)
         _write_page(name, report.render(result, "markdown", importances), "report")
     _print_place("log", log)

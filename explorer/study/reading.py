@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -10,26 +11,25 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from explorer.errors import InputError, nearest, refuse
 
 
+def parse_range(text: str) -> tuple[float, float]:
+    """Read a range as the command line has it: ``0..20``, or ``5`` for 5 to 5.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    low, _, high = text.partition("..")
+    return float(low), float(high or low)
+
+
 def _both_ends(value: Any) -> Any:
-    """Read ``5`` as 5 to 5, and ``0..20`` as the command line has it."""
-    if isinstance(value, str) and value.count("..") == 1:
-        value = [_number(end) for end in value.split("..")]
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = [value, value]
-    if (
-        isinstance(value, list | tuple)
-        and len(value) == 2
-        and all(isinstance(end, int | float) and not isinstance(end, bool) for end in value)
-    ):
-        return tuple(map(float, value))
+    if isinstance(value, str) and ".." in value:
+        with suppress(ValueError):
+            return parse_range(value)
+    ends = value if isinstance(value, list | tuple) else [value, value]
+    numbers = [e for e in ends if isinstance(e, int | float) and not isinstance(e, bool)]
+    if len(ends) == len(numbers) == 2:
+        return tuple(map(float, ends))
     raise ValueError("write two numbers, [low, high], or one for both")
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 Range = Annotated[tuple[float, float], BeforeValidator(_both_ends)]

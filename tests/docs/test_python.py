@@ -13,7 +13,8 @@ def blocks() -> list[str]:
 
 
 @pytest.mark.end_to_end
-def test_the_page_on_python_runs_from_top_to_bottom(folder):
+@pytest.mark.usefixtures("folder")
+def test_the_page_on_python_runs_from_top_to_bottom():
     names: dict[str, object] = {}
     for block in blocks():
         exec(compile(block, "docs/python.md", "exec"), names)  # noqa: S102
@@ -42,7 +43,8 @@ def test_the_notebook_runs(folder):
     import nbformat
 
     notebook = nbformat.read(DOCS / "tour.ipynb", as_version=4)
-    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": folder}}).execute()
+    place = {"metadata": {"path": folder}}
+    nbclient.NotebookClient(notebook, timeout=300, resources=place).execute()
 
     (shown,) = (c for c in notebook.cells if "groupby" in c.source)
     assert "waves" in str(shown.outputs)

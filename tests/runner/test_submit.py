@@ -72,7 +72,8 @@ def test_what_cannot_work_is_refused_before_anything_travels(address, storage, l
 
 
 def test_images_that_the_nodes_would_not_find_are_refused(write_study):
-    write_study(STUDY + "  photos: {protocol: {dataset: {images: photos, categories: 2, instances: 9}}}\n")
+    dataset = "{images: photos, categories: 2, instances: 9}"
+    write_study(f"{STUDY}  photos: {{protocol: {{dataset: {dataset}}}}}\n")
     with pytest.raises(InputError, match="'photos': images do not travel"):
         submit("mine", address=HTTP, url=STORAGE)
 
