@@ -73,7 +73,7 @@ def _frame(option: str, what: str) -> Decorator:
 @click.option(
     "--fidelity",
     is_flag=True,
-    help="How well its shorter protocols order the arms as the longest does.",
+    help="Decision accuracy: how well its shorter protocols order pairs of arms.",
 )
 def report_(
     study: str,
@@ -121,9 +121,9 @@ def report_(
             from explorer.report.figures import draw
 
             paths += draw(database, result, figures)
-    prints = form not in formats.values() and (form is not None or not paths)
-    if prints:
-        click.echo(report.render(result, form or "markdown"), nl=False)
+        prints = form not in formats.values() and (form is not None or not paths)
+        if prints:
+            click.echo(_rendered(database, result, form or "markdown"), nl=False)
     for path in paths:
         click.echo(path, err=prints)  # not into the table
     return OK
@@ -135,12 +135,15 @@ def _rendered(
     """Return the content of a file."""
     from explorer import report
 
-    if form not in {"html", "parquet"}:
-        return report.render(result, form)
     if isinstance(result, report.FidelityReport):
-        raise InputError("--output", None, form, "there is none of the fidelity; write another")
+        if form in {"html", "parquet"}:
+            raise InputError("--output", None, form, "there is none of the fidelity; write another")
+        return report.render(result, form)
     if form == "html":
         from explorer.report.page import html
 
         return html(database, result)
-    return bytes(report.to_frame(result).to_parquet(index=False))
+    if form == "parquet":
+        return bytes(report.to_frame(result).to_parquet(index=False))
+    shares = {} if form == "csv" else report.importances(database, result.study)
+    return report.render(result, form, shares)

@@ -213,10 +213,11 @@ def _run(planned: "Study", database: "Database", artifacts: str | None, **option
     if state.complete:
         result = report.summarise(database, planned.name)
         for key, table in report.study_tables(result).items():
-            if key in {"arms", "best", "front"}:  # the others are in the report
+            if key in {"arms", "front"}:  # the others are in the report
                 screen.print(report.terminal(table, width=screen.width), "")
         click.echo(visible(" ".join(report.sentences(result))))
-        _write_page(name, report.render(result, "markdown"), "report")
+        importances = report.importances(database, planned.name)
+        _write_page(name, report.render(result, "markdown", importances), "report")
     _print_place("log", log)
     if interrupted:
         left = state.waiting + state.running
