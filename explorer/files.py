@@ -209,7 +209,8 @@ def write(path: Path, content: str | bytes, option: str | None = None) -> Path:
     """Write a file, all of it or nothing.
 
     It is written beside its name and renamed, so that readers see the old one or the new one. A
-    symbolic link is followed. Folders on the way are made, but not at the root of a file system.
+    symbolic link is followed; a device or a pipe is written straight. Folders on the way are made,
+    but not at the root of a file system.
 
     Args:
         path: The file.
@@ -220,12 +221,15 @@ def write(path: Path, content: str | bytes, option: str | None = None) -> Path:
         The path as it was given.
 
     Raises:
-        InputError: If there can be no such file, or something else is there.
+        InputError: If there can be no such file.
         OutageError: If the device is full or gone.
     """
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     source, value = (option, str(path)) if option else (path, None)
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(data)
+            return path
         target = _target(path)
         temporary = target.parent / f".{secrets.token_hex(8)}"
         try:
@@ -251,8 +255,6 @@ def _target(path: Path) -> Path:
     No folder is made at the root of a file system.
     """
     target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file() and not target.is_dir():
-        raise OSError(errno.EEXIST, "it is a device or a pipe")
     missing = [folder for folder in target.parents if not folder.exists()]
     if missing and missing[-1].parent == Path(target.anchor):
         raise InputError(path, None, None, f"there is no folder {missing[-1]}; make it first")

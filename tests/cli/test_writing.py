@@ -40,13 +40,17 @@ def test_a_link_is_followed(tmp_path):
     assert target.read_text() == "new"
 
 
-def test_what_is_no_regular_file_stays(tmp_path):
+def test_what_is_no_regular_file_is_written_straight(tmp_path):
     fifo = tmp_path / "t.csv"
     os.mkfifo(fifo)
-    for path in (fifo, Path("/dev/null")):
-        with pytest.raises(InputError, match=r"cannot be written \(it is a device or a pipe"):
-            files.write(path, "rows")
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    files.write(fifo, "rows")
+    assert os.read(reader, 100) == b"rows"
+    os.close(reader)
     assert stat.S_ISFIFO(fifo.stat().st_mode)
+    with pytest.raises(OutageError, match=r"cannot be written \(No space left"):
+        files.write(Path("/dev/full"), "rows")
+    assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
 
 
 def test_nothing_is_left_where_writing_fails(tmp_path, monkeypatch):
