@@ -9,7 +9,7 @@ segments (vertices times orbits) of the orbit families, points of the fractals. 
 
 - ``authors``: the authors' own code, where its path is given: the renderer of an orbit family, or
   the file that defines ``ifs_function``;
-- ``reference``: plain Python of ours after the definition (the oracle of the tests);
+- ``reference``: plain Python of ours after the definition;
 - ``official``: our authors' stream, whose images are compared with the reference's;
 - ``iteration``: the systems of fractals, iterated in compiled code as the first two do;
 - ``counter``: our counter stream, four times as many categories, in jobs of 16 instances.
@@ -29,11 +29,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import plain
 from benchmarks.common import busy, only, ratio, table, usable
 from explorer import authors, formulas
 from explorer.formulas import fractal, iterated
 from explorer.images import Plan
-from tests.formulas import reference
 
 ROUNDS = 5
 SIDE = 512
@@ -96,7 +96,7 @@ def _draw(
     chosen = {"numof_classes": categories, "numof_instances": _SLOW, "thread_num": seed}
     given = {**authors.arguments(formula), **chosen}
     start = time.process_time()
-    expected = list(getattr(reference, f"official_{formula}")(given))
+    expected = list(getattr(plain, f"official_{formula}")(given))
     spent = {"reference": time.process_time() - start}
     if script is not None:
         with tempfile.TemporaryDirectory() as folder:
@@ -125,7 +125,7 @@ def _iterate(
         work.append((np.column_stack([system, chances]).tolist(), count))
     start = time.process_time()
     for number, (system, count) in enumerate(work):
-        reference.iterate(system, count, number)
+        plain.iterate(system, count, number)
     spent = {"reference": time.process_time() - start}
     start = time.process_time()
     for number, (whole, count) in enumerate(zip(wholes, points, strict=True)):

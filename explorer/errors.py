@@ -1,11 +1,11 @@
 """What is said to a user whose input was wrong."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 # Over-masking is harmless: up to the last "@" of a line, whatever the password is made of.
 _USER_AND_PASSWORD = re.compile(r"(://[^\s:/]*:)[^\n]*@")
@@ -33,19 +33,18 @@ class InputError(Exception):
     def __init__(
         self, source: str | Path, key: str | None, value: object | None, remedy: str
     ) -> None:
+        super().__init__(source, key, value, remedy)  # what pickle makes it of again
         self.source = str(source)
         self.key = key
         self.value = value
         self.remedy = remedy
-        # Each part masked by itself: what follows a URL may have an "@" of its own.
-        parts = [masked(self.source), *([key] if key else [])]
-        shown = "" if value is None else f"{_short(value)}: "
-        line = f"{': '.join(parts)}: {shown}{masked(remedy)}"
-        super().__init__(visible(" ".join(line.split())))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Come out of another process as it went in; an exception is made from its line else."""
-        return type(self), (self.source, self.key, self.value, self.remedy)
+    def __str__(self) -> str:
+        # Each part masked by itself: what follows a URL may have an "@" of its own.
+        parts = [masked(self.source), *([self.key] if self.key else [])]
+        shown = "" if self.value is None else f"{_short(self.value)}: "
+        line = f"{': '.join(parts)}: {shown}{masked(self.remedy)}"
+        return visible(" ".join(line.split()))
 
 
 class InputErrors(InputError):  # noqa: N818  (it is several)
@@ -55,10 +54,22 @@ class InputErrors(InputError):  # noqa: N818  (it is several)
         first = errors[0]
         super().__init__(first.source, first.key, first.value, first.remedy)
         self.errors = tuple(errors)
-        self.args = ("\n".join(str(error) for error in errors),)
+        self.args = (self.errors,)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.errors,)
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.errors))
+
+
+class Mistakes(list[InputError]):
+    """What is wrong. As a context it takes up what its block raises, and the program goes on."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if isinstance(error, InputError):
+            self.append(error)
+        return isinstance(error, InputError)
 
 
 def refuse(errors: Iterable[InputError]) -> None:
@@ -112,7 +123,7 @@ def written(value: object) -> str:
     if isinstance(value, str):
         return repr(value)
     if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
+        return json.dumps(value)
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {written(entry)}" for key, entry in value.items()) + "}"
     if isinstance(value, list | tuple):

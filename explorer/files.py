@@ -22,7 +22,6 @@ Kind = Literal["studies", "search_spaces", "protocols"]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 """What studies, protocols and arms may be called: other files are named after them."""
 
-_SINGULAR = {"studies": "study", "search_spaces": "search space", "protocols": "protocol"}
 _LARGEST = 2**20  # bytes of a YAML file
 _MOST_VALUES = 50_000  # of a YAML file, aliases written out
 _DEEPEST = 20  # levels of a YAML file
@@ -48,23 +47,25 @@ def find(
     Raises:
         InputError: If there is no such file.
     """
-    what = _SINGULAR[kind]
-    if is_path(name):
-        path = (source.parent if isinstance(source, Path) else Path()) / name
-        if not _is_file(path):
-            raise InputError(source, key, name, f"no such {what} file")
-        if not NAME.fullmatch(path.stem):
-            remedy = (
-                "a file is named by letters, digits, _ . + - and begins with one of the first two"
-            )
+    what = kind.replace("studies", "study").removesuffix("s").replace("_", " ")
+    if not is_path(name):
+        known = dict(available(kind))
+        if name not in known:
+            hint = nearest(name, {*known, *others})
+            remedy = f"no {what} of this name; {hint} in the folder {kind} here and in explorer"
             raise InputError(source, key, name, remedy)
-        return path
-    known = dict(available(kind))
-    if name not in known:
-        hint = nearest(name, {*known, *others})
-        remedy = f"no {what} of this name; {hint} in the folder {kind} here and in explorer"
+        return known[name]
+    path = (source.parent if isinstance(source, Path) else Path()) / name
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):  # too long, or no name at all
+        there = False
+    if not there:
+        raise InputError(source, key, name, f"no such {what} file")
+    if not NAME.fullmatch(path.stem):
+        remedy = "a file is named by letters, digits, _ . + - and begins with one of the first two"
         raise InputError(source, key, name, remedy)
-    return known[name]
+    return path
 
 
 def is_path(name: str) -> bool:
@@ -74,8 +75,10 @@ def is_path(name: str) -> bool:
 
 def available(kind: Kind) -> Iterator[tuple[str, Path]]:
     """Yield the name and file of everything of a kind, by name; nearer folders win."""
+    package = Path(__file__).parent
+    # A wheel carries the files in explorer/library; in a checkout they stand beside the package.
     nearer: dict[str, Path] = {}
-    for folder in _folders(kind):
+    for folder in (Path(kind), package / "library" / kind, package.parent / kind):
         for path in sorted(folder.glob("*.yaml")):
             if NAME.fullmatch(path.stem):
                 nearer.setdefault(path.stem, path)
@@ -108,16 +111,11 @@ def read(path: Path) -> dict[str, Any]:
 def parse(text: str, source: str | Path) -> dict[str, Any]:
     """Read a YAML text as :func:`read` does.
 
-    Args:
-        text: What the file holds.
-        source: The file, for the error line.
-
     Raises:
         InputError: As for :func:`read`.
     """
     from ruamel.yaml import YAML
-    from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.constructor import SafeConstructor
 
     class Plain(SafeConstructor):
         """Dates stay text, for no entry is one."""
@@ -127,23 +125,19 @@ def parse(text: str, source: str | Path) -> dict[str, Any]:
     yaml.Constructor = Plain
     try:
         content = yaml.load(text)
-    except DuplicateKeyError as error:
-        place = _place(error)
-        what = str(error.problem).removeprefix("found ").split(" with value")[0]
-        raise InputError(source, place, None, f"{what}; every key may stand once") from error
-    except MarkedYAMLError as error:
-        place = _place(error)
-        raise InputError(source, place, None, f"is not valid YAML: {error.problem}") from error
-    except YAMLError as error:
-        raise InputError(source, None, None, f"is not valid YAML: {error}") from error
     except RecursionError as error:
         raise InputError(source, None, None, "is nested too deeply") from error
-    except Exception as error:  # whatever the library makes of what no YAML may hold
-        place = f"line {_line(yaml)}"
-        raise InputError(source, place, None, f"is not valid YAML: {error}") from error
+    except Exception as error:  # YAMLError, or whatever becomes of what no YAML may hold
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        line = getattr(mark or getattr(yaml, "reader", None), "line", 0) + 1
+        place = f"line {line}, column {mark.column + 1}" if mark else f"line {line}"
+        # Of a repeated key the library goes on to say what its two values are.
+        problem = str(getattr(error, "problem", None) or error).split(" with value")[0]
+        raise InputError(source, place, None, f"is not valid YAML: {problem}") from error
     if not isinstance(content, dict):
-        what = "is empty" if content is None else "is no mapping"
-        raise InputError(source, None, None, f"{what}; a mapping of keys to values is needed")
+        problem = "is empty" if content is None else "is no mapping"
+        remedy = f"{problem}; a mapping of keys to values is needed"
+        raise InputError(source, None, None, remedy)
     for count, (key, problem) in enumerate(_examine(content)):
         if problem:
             raise InputError(source, key, None, problem)
@@ -153,62 +147,30 @@ def parse(text: str, source: str | Path) -> dict[str, Any]:
 
 
 def _examine(content: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Yield the place of every value, and what is wrong with it."""
-    if depth > _DEEPEST:
-        yield key, f"is nested more than {_DEEPEST} levels deep"
-        return
-    problem = ""
-    if isinstance(content, str):
-        problem = _problem_of_text(content)
-    elif content is not None and not isinstance(content, dict | list | bool | int | float):
-        problem = f"is a {type(content).__name__}; write text, numbers, lists and mappings"
-    elif isinstance(content, int) and abs(content) >= 2**63:
-        problem = "is a number beyond all bounds"
-    yield key, problem
-    if isinstance(content, dict):
-        for name, value in content.items():
-            if not isinstance(name, str):
-                yield f"{key}.{name}".lstrip("."), "a key is text; write it in quotes"
-                return
-            yield key, _problem_of_text(name)
-            yield from _examine(value, f"{key}.{name}".lstrip("."), depth + 1)
-    elif isinstance(content, list):
-        for position, value in enumerate(content):
-            yield from _examine(value, f"{key}.{position}".lstrip("."), depth + 1)
+    """Yield the place of every value, keys too, and what is wrong with it."""
+    deep = f"is nested more than {_DEEPEST} levels deep"
+    yield key, _problem(content) if depth <= _DEEPEST else deep
+    entries = content.items() if isinstance(content, dict) else ()
+    for name, value in enumerate(content) if isinstance(content, list) else entries:
+        place = f"{key}.{name}".lstrip(".")
+        if isinstance(content, dict):
+            right = isinstance(name, str)
+            yield place, _problem(name) if right else "a key is text; write it in quotes"
+        yield from _examine(value, place, depth + 1)
 
 
-def _problem_of_text(text: str) -> str:
-    if "\0" in text:
-        return "holds a NUL character"
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        return "holds half of a surrogate pair, which is no character"
+def _problem(value: Any) -> str:
+    """Say what is wrong with a value of a file; empty where nothing is."""
+    if isinstance(value, str):
+        if "\0" in value:
+            return "holds a NUL character"
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            return "holds half of a surrogate pair, which is no character"
+    elif isinstance(value, int) and abs(value) >= 2**63:
+        return "is a number beyond all bounds"
+    elif value is not None and not isinstance(value, dict | list | bool | int | float):
+        return f"is a {type(value).__name__}; write text, numbers, lists and mappings"
     return ""
-
-
-def _place(error: Any) -> str | None:
-    mark = error.problem_mark or error.context_mark
-    return None if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
-
-
-def _line(yaml: Any) -> int | str:
-    """Return the line that a YAML library has read up to."""
-    try:
-        return int(yaml.reader.line) + 1
-    except Exception:  # noqa: BLE001  (it is only the place)
-        return "unknown"
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long, or no name at all
-        return False
-
-
-def _folders(kind: Kind) -> list[Path]:
-    package = Path(__file__).parent
-    # A wheel carries the files in explorer/library; in a checkout they stand beside the package.
-    return [Path(kind), package / "library" / kind, package.parent / kind]
 
 
 def plain_name(name: str) -> str:
@@ -221,15 +183,10 @@ def plain_name(name: str) -> str:
 
 
 def ending(path: Path, known: Iterable[str], source: str) -> str:
-    """Return the ending of a file that is to be written: it says the format.
-
-    Args:
-        path: The file.
-        known: The endings that there are, as ``".csv"``.
-        source: The option that names the file.
+    """Return the ending of a file that ``source`` wants written: it says the format.
 
     Raises:
-        InputError: If it is none of them.
+        InputError: If it is none of those that are known, as ``".csv"``.
     """
     suffix = path.suffix.lower()
     if suffix not in known:
@@ -241,12 +198,7 @@ def ending(path: Path, known: Iterable[str], source: str) -> str:
 
 @contextmanager
 def replacing(path: Path, option: str | None = None) -> Iterator[Path]:
-    """Yield a path to write to, whose content then becomes that of a file; see :func:`write`.
-
-    Args:
-        path: The file that is to be there in the end.
-        option: What named it, for the error line.
-    """
+    """Yield a path to write to, whose content then becomes that of a file; see :func:`write`."""
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         temporary = Path(folder) / f"new{path.suffix}"
         yield temporary
@@ -256,9 +208,9 @@ def replacing(path: Path, option: str | None = None) -> Iterator[Path]:
 def write(path: Path, content: str | bytes, option: str | None = None) -> Path:
     """Write a file, all of it or nothing.
 
-    A regular file is written beside its name and renamed, so that readers see the old one or the
-    new one. A symbolic link is followed. What is there and is no regular file (a device, a pipe) is
-    written to. Folders on the way are made, but not at the root of a file system.
+    It is written beside its name and renamed, so that readers see the old one or the new one. A
+    symbolic link is followed; a device or a pipe is written straight. Folders on the way are made,
+    but not at the root of a file system.
 
     Args:
         path: The file.
@@ -273,13 +225,12 @@ def write(path: Path, content: str | bytes, option: str | None = None) -> Path:
         OutageError: If the device is full or gone.
     """
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+    source, value = (option, str(path)) if option else (path, None)
     try:
-        if _is_stream(path):
-            with path.open("wb") as stream:
-                stream.write(data)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(data)
             return path
-        target = Path(os.path.realpath(path))
-        make_folder(target.parent)
+        target = _target(path)
         temporary = target.parent / f".{secrets.token_hex(8)}"
         try:
             with temporary.open("xb") as file:
@@ -287,41 +238,25 @@ def write(path: Path, content: str | bytes, option: str | None = None) -> Path:
                     temporary.chmod(target.stat().st_mode & 0o777)
                 file.write(data)
             temporary.replace(target)
-        except BaseException:
+        finally:
             with suppress(OSError):
                 temporary.unlink()
-            raise
     except (OSError, ValueError) as error:
-        raise _unwritable(path, error, option) from error
+        reason = f"cannot be written ({getattr(error, 'strerror', None) or error})"
+        if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
+            raise OutageError(f"{path}: {reason}") from error
+        raise InputError(source, None, value, reason) from error
     return path
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those on the way to it, but none at the root of a file system.
+def _target(path: Path) -> Path:
+    """Return the file that a name stands for, a link followed; its folder is made.
 
-    Raises:
-        InputError: If it would be at the root.
-        OSError: If it cannot be made.
+    No folder is made at the root of a file system.
     """
-    first = next(
-        (f for f in [*reversed(folder.absolute().parents), folder] if not f.exists()), None
-    )
-    if first is not None and first.absolute().parent == Path(first.absolute().anchor):
-        raise InputError(folder, None, None, f"there is no folder {first}; make it first")
-    folder.mkdir(parents=True, exist_ok=True)
-
-
-def _unwritable(path: Path, error: Exception, option: str | None) -> InputError | OutageError:
-    reason = getattr(error, "strerror", None) or str(error)
-    if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE}:
-        return OutageError(f"{path}: cannot be written ({reason})")
-    source, value = (option, str(path)) if option else (str(path), None)
-    return InputError(source, None, value, f"cannot be written ({reason})")
-
-
-def _is_stream(path: Path) -> bool:
-    """Say whether something is there that is no regular file, or a name of an open one."""
-    # /dev/stdout may be a regular file that a shell has open: a new one would not reach it.
-    if path.absolute().parts[1:2] in {("dev",), ("proc",)}:
-        return path.exists() and not path.is_dir()
-    return path.exists() and not path.is_file() and not path.is_dir()
+    target = Path(os.path.realpath(path))
+    missing = [folder for folder in target.parents if not folder.exists()]
+    if missing and missing[-1].parent == Path(target.anchor):
+        raise InputError(path, None, None, f"there is no folder {missing[-1]}; make it first")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target

@@ -74,8 +74,7 @@ def test_a_file_whose_name_others_cannot_take_is_refused(write_study, name):
 
 def test_names_in_a_study_file_may_be_paths_beside_it(write_study, folder):
     (folder / "studies" / "noise.yaml").write_text("formula: perlin\n")
-    smoke = files.find("protocols", "smoke", source="test").read_text()
-    (folder / "studies" / "quick.yaml").write_text(smoke)
+    (folder / "studies" / "quick.yaml").write_text(SMOKE)
     text = STUDY.replace("protocol: smoke", "protocol: ./quick.yaml")
     write_study(text.replace("{frequency: [0, 0]}", "{search_space: ./noise.yaml}"))
     assert load_study("mine").protocol == load_protocol("smoke")
@@ -83,55 +82,63 @@ def test_names_in_a_study_file_may_be_paths_beside_it(write_study, folder):
 
 
 SAMPLER = "sampler: {name: tpe, samples: 3}"
+TWO = "objectives: [accuracy, variety.vendi_pixels]"
+SEARCHED = STUDY.replace("arms:", f"{SAMPLER}\nvary: [frequency]\narms:")
+CIRCLES = "{frequency: [0, 0]}"
+IMAGES = "{dataset: {images: a, categories: 2, instances: 9}}"
 
 # What is right in a study, what is written instead, what the line must say.
 WRONG = [
     ("replicates: 2", "replicas: 2", "replicas: 2: unknown key; did you mean 'replicates'?"),
-    ("[0, 0]", "[9, 3]", "arms.circles.frequency: [9, 3]: low is above high; write [3, 9]"),
-    (
-        "[0, 0]",
-        "[0, 5000]",
-        "arms.circles.frequency: [0, 5000]: its high end must lie in [0, 1000]",
-    ),
-    ("[0, 0]", "[0, 1.5]", "arms.circles.frequency: [0, 1.5]: must be an integer"),
-    ("frequency: [0, 0]", "freq: 0", "freq: no parameter of the search space of visual_atom; did"),
-    (
-        "frequency: [0, 0]",
-        "search_space: perlim",
-        "'perlim': no search space of this name; did you",
-    ),
-    ("[0, 0]}", "1, search_space: perlin, orbits: 5}", "arms.circles.orbits: no parameter of"),
-    ("[0, 0]}", "[0, 999], search_space: perlin}", "its high end must lie in [0, 256]"),
-    (
-        "visual_atom",
-        "visual_atoms",
-        "'visual_atoms': no search space of this name; did you mean 'v",
-    ),
-    (
-        "protocol: smoke",
-        "protocol: smok",
-        "'smok': no protocol of this name; did you mean 'smoke'?",
-    ),
-    ("search_space: visual_atom\n", "", "search_space: is missing"),
+    ("replicates: 2", "replicates: true", "replicates: true: write a whole number"),
+    ("replicates: 2", 'replicates: "2"', "replicates: '2': write a whole number"),
+    ("replicates: 2", "replicates: 2.5", "replicates: 2.5: write a whole number"),
+    ("replicates: 2", "replicates: 2\nreplicates: 3", "line 5, column 1: is not valid YAML: found"),
     ("replicates: 2", "baseline: wave", "baseline: 'wave': no arm of this name; did you mean 'wav"),
+    ("A study for a test.", "3", "description: 3: write text"),
+    ("search_space: visual_atom\n", "", "search_space: is missing"),
+    ("visual_atom", "visual_atoms", "no search space of this name; did you mean 'visual_atom'?"),
+    ("smoke", "smok", "'smok': no protocol of this name; did you mean 'smoke'?"),
+    ("[0, 0]", "[9, 3]", "arms.circles.frequency: [9, 3]: low is above high; write [3, 9]"),
+    ("[0, 0]", "[0, 5000]", "frequency: [0, 5000]: its high end must lie in [0, 1000]"),
+    ("[0, 0]", "[0, .inf]", "its high end must lie in"),
+    ("[0, 0]", "[0, 1.5]", "arms.circles.frequency: [0, 1.5]: must be an integer"),
+    ("[0, 0]", '["0", 1]', "frequency: ['0', 1]: write two numbers"),
+    ("frequency: [0, 0]", "freq: 0", "freq: no parameter of the search space of visual_atom; did"),
+    (CIRCLES, "[1, 2]", "arms.circles: [1, 2]: write a mapping"),
+    (CIRCLES, "{search_space: perlim}", "'perlim': no search space of this name; did you"),
+    (CIRCLES, "{search_space: perlin, orbits: 5}", "arms.circles.orbits: no parameter of"),
+    (CIRCLES, "{frequency: [0, 999], search_space: perlin}", "its high end must lie in [0, 256]"),
+    (CIRCLES, "{protocol: {datasets: {a: 4}}}", "'datasets': unknown; did you mean 'dataset'?"),
+    (CIRCLES, "{protocol: {resources: {cpus: 2}}}", "protocol.resources: 'resources': unknown"),
+    (CIRCLES, "{protocol: {dataset: {category: 4}}}", "category: 4: unknown key; did you mean"),
+    (CIRCLES, "{protocol: {dataset: {categories: 1}}}", "categories: 1: must be at least 2"),
+    (CIRCLES, "{pretrain: false, frequency: 0}", "arms.circles.frequency: has no effect: no pre"),
+    (CIRCLES, f"{{search_space: rcdb, protocol: {IMAGES}}}", "has no effect: images of a"),
     ("circles:", "scratch:", "arms.scratch: 'scratch': this name is taken"),
+    ("circles:", "sample-0000:", "arms.sample-0000: 'sample-0000': this name is taken"),
+    ("circles:", "NA:", "arms.NA: 'NA': programs that read tables take this name for a missing"),
     ("circles:", "../circles:", "arms.../circles: '../circles': a name has letters"),
-    ("replicates: 2", "replicates: 2\nreplicates: 3", "line 5, column 1: duplicate"),
+    ("circles:", "5:", "arms.5: a key is text; write it in quotes"),
+    ("circles:", '"\\e[31m":', r"arms.\x1b[31m: '\x1b[31m': a name has letters"),
     ("  circles", "\tcircles", "is not valid YAML"),
     (STUDY[STUDY.index("arms:") :], "", "varies nothing; give it arms, or a sampler and vary"),
-    (
-        "arms:",
-        f"{SAMPLER.replace('tpe', 'tpee')}\nvary: [noise]\narms:",
-        "'tpee': unknown; did you",
-    ),
     ("arms:", f"{SAMPLER}\narms:", "vary: a sampler needs the parameters that it may vary"),
     ("arms:", "vary: [frequency]\narms:", "vary: ['frequency']: needs"),
     ("arms:", f"{SAMPLER}\nvary: [nois]\narms:", "vary.0: 'nois': no parameter of the search"),
-    (
-        "arms:",
-        f"{SAMPLER.replace('samples', 'n')}\nvary: [noise]\narms:",
-        "sampler.n: 3: unknown k",
-    ),
+    ("arms:", "sampler: tpee\nvary: [noise]\narms:", "'tpee': unknown; did you"),
+    ("arms:", "sampler: [tpe]\narms:", "sampler: ['tpe']: write a mapping of name, samples"),
+    ("arms:", "sampler: {name: tpe, n: 3}\narms:", "sampler.n: 3: unknown k"),
+    ("arms:", "pruner: medium\narms:", "pruner.name: 'medium': unknown; did you mean 'median'?"),
+    ("arms:", "pruner: {name: none, startup: 3}\narms:", "startup has no effect for none; remove"),
+    ("arms:", "pruner: {name: median, startup: 0}\narms:", "pruner.startup: 0: must be at least 1"),
+    ("arms:", "pruner: wilcoxon\narms:", "too few for the pruner wilcoxon: 4 pairs give p = 0.062"),
+    ("arms:", f"{TWO}\npruner: median\narms:", "two objectives cannot be stopped early"),
+    ("arms:", "objectives: [variety.vendi_features]\narms:", "']: the first is accuracy"),
+    ("arms:", "objectives: [{accuracy: minimize}]\narms:", "]: the first is accuracy"),
+    ("arms:", "objectives: [accuracy, accuracy]\narms:", "accuracy stands there twice"),
+    ("arms:", "objectives: [accuracy, variety.x]\narms:", "no trial measures variety.x"),
+    ("arms:", "objectives: [accuracy, {variety.x: up}]\narms:", "'up': unknown; there is maximize"),
 ]
 
 
@@ -144,36 +151,7 @@ def test_a_wrong_study_is_one_clear_line(write_study, right, wrong, line):
     assert str(caught.value).startswith("studies/mine.yaml: ")
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-SEARCHED = STUDY.replace("arms:", f"{SAMPLER}\nvary: [frequency]\narms:")
-
-
-TWO = "objectives: [accuracy, variety.vendi_pixels]"
-WRONG_SEARCH = [
-    ("pruner: {name: medium}", "pruner.name: 'medium': unknown; did you mean 'median'?"),
-    ("pruner: {name: median, reduction_factor: 3}", "reduction_factor has no effect for median"),
-    ("pruner: {name: none, startup: 3}", "pruner: startup has no effect for none; remove it"),
-    ("pruner: {name: median, startup: 0}", "pruner.startup: 0: must be at least 1"),
-    ("pruner: {name: wilcoxon, threshold: 2}", "pruner.threshold: 2: must be less than 1"),
-    ("pruner: wilcoxon", "replicates: 2: too few for the pruner wilcoxon: 4 pairs give p = 0.062"),
-    ("objectives: [variety.vendi_features]", "']: the first is accuracy"),
-    ("objectives: [{accuracy: minimize}]", "]: the first is accuracy"),
-    ("objectives: [accuracy, accuracy]", "accuracy stands there twice"),
-    ("objectives: [accuracy, variety.x]", "objectives.1: variety.x: nothing that trials measure"),
-    ("objectives: [accuracy, {variety.vendi_pixels: up}]", "'up': unknown; there is maximize"),
-    (f"{TWO}\npruner: median", "'median': an arm with two objectives cannot be stopped early"),
-]
-
-
-@pytest.mark.parametrize(("more", "line"), WRONG_SEARCH)
-def test_a_wrong_search_is_one_clear_line(write_study, more, line):
-    write_study(f"{SEARCHED}{more}\n")
-    with pytest.raises(InputError) as caught:
-        load_study("mine")
-    assert line in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert "studies/mine.yaml" in str(caught.value)
+    assert "input should" not in str(caught.value)
 
 
 def test_cmaes_has_one_objective(write_study):
@@ -185,9 +163,8 @@ def test_cmaes_has_one_objective(write_study):
 
 
 def test_a_pruner_needs_rungs(write_study, folder):
-    smoke = dict(files.available("protocols"))["smoke"].read_text()
     (folder / "protocols").mkdir()
-    (folder / "protocols" / "bare.yaml").write_text(smoke.replace("[0.5, 1.0]", "[]"))
+    (folder / "protocols" / "bare.yaml").write_text(SMOKE.replace("[0.5, 1.0]", "[]"))
     write_study(STUDY + "pruner: {name: median}\n")
     with pytest.raises(InputError, match="the protocol has no rungs at which it could act"):
         load_study("mine", protocol="bare")
@@ -209,60 +186,41 @@ parameters:
   frequency: {low: [0, 60], high: [0, 60], default: [0, 20]}
 """
 
-WRONG_SPACE = {
-    "formula": ("visual_atom", "visual_atm", "formula: 'visual_atm': unknown; did you"),
-    "parameter": ("frequency:", "freq:", "parameters.freq"),
-    "beyond the formula": ("high: [0, 60]", "high: [0, 60000]", "parameters.frequency.high"),
-    "bounds upside down": (
-        "low: [0, 60]",
-        "low: [60, 0]",
-        "parameters.frequency.low: [60, 0]: low is above high",
-    ),
-    "default outside": ("default: [0, 20]", "default: [0, 70]", "default: [0, 70]: its high end"),
-    "low beyond high": ("low: [0, 60]", "low: [0, 90]", "bounds of low must not lie above"),
-}
+SMOKE = dict(files.available("protocols"))["smoke"].read_text()
+WRONG_PARTS = [
+    (SPACE, "visual_atom", "visual_atm", "formula: 'visual_atm': unknown; did you"),
+    (SPACE, "frequency:", "freq:", "parameters.freq"),
+    (SPACE, "high: [0, 60]", "high: [0, 60000]", "parameters.frequency.high"),
+    (SPACE, "low: [0, 60]", "low: [60, 0]", "frequency.low: [60, 0]: low is above high"),
+    (SPACE, "default: [0, 20]", "default: [0, 70]", "default: [0, 70]: its high end"),
+    (SPACE, "low: [0, 60]", "low: [0, 90]", "bounds of low must not lie above"),
+    (SMOKE, "categories: 8", "categories: 0", "dataset.categories: 0: "),
+    (SMOKE, "optimiser: muon", "optimiser: moun", "pretrain.optimiser: 'moun'"),
+    (SMOKE, "canvas: 64", "canvas: 8", "canvas: 8: "),
+    (SMOKE, "name: digits", "name: digit", "downstream.name: 'digit': no task named 'digit'; did"),
+    (SMOKE, "description:", "descriptoin:", "unknown key; did you mean 'description'?"),
+    (SMOKE, "downstream: {", "resources: {cpus: 1} #", "downstream: is missing"),
+]
 
 
-@pytest.mark.parametrize(("right", "wrong", "line"), WRONG_SPACE.values(), ids=WRONG_SPACE)
-def test_a_wrong_search_space_is_one_clear_line(folder, right, wrong, line):
-    (folder / "space.yaml").write_text(SPACE.replace(right, wrong))
-    with pytest.raises(InputError) as caught:
-        load_search_space("./space.yaml")
-    assert str(caught.value).startswith("space.yaml: ")
-    assert line in str(caught.value)
-
-
-WRONG_PROTOCOL = {
-    "zero categories": ("categories: 8", "categories: 0", "dataset.categories: 0: "),
-    "unknown optimiser": ("optimiser: muon", "optimiser: moun", "pretrain.optimiser: 'moun'"),
-    "canvas too small": ("canvas: 64", "canvas: 8", "canvas: 8: "),
-    "unknown task": ("name: digits", "name: digit", "downstream.name: 'digit': unknown; did you"),
-    "misspelt key": ("description:", "descriptoin:", "unknown key; did you mean 'description'?"),
-    "missing key": (
-        "downstream: {name: digits",
-        "resources: {cpus: 1} #",
-        "downstream: is missing",
-    ),
-}
-
-
-@pytest.mark.parametrize(("right", "wrong", "line"), WRONG_PROTOCOL.values(), ids=WRONG_PROTOCOL)
-def test_a_wrong_protocol_is_one_clear_line(folder, right, wrong, line):
-    text = dict(files.available("protocols"))["smoke"].read_text()
+@pytest.mark.parametrize(
+    ("text", "right", "wrong", "line"), WRONG_PARTS, ids=[w[2] for w in WRONG_PARTS]
+)
+def test_a_wrong_search_space_or_protocol_is_one_clear_line(folder, text, right, wrong, line):
     assert right in text
-    (folder / "quick.yaml").write_text(text.replace(right, wrong))
+    (folder / "mine.yaml").write_text(text.replace(right, wrong))
     with pytest.raises(InputError) as caught:
-        load_protocol("./quick.yaml")
-    assert str(caught.value).startswith("quick.yaml: ")
+        (load_search_space if text == SPACE else load_protocol)("./mine.yaml")
+    assert str(caught.value).startswith("mine.yaml: ")
     assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_digest_of_a_protocol_is_that_of_what_changes_scores():
     smoke = load_protocol("smoke")
     prose = smoke.model_copy(update={"description": "other words"})
-    larger = smoke.model_copy(
-        update={"dataset": smoke.dataset.model_copy(update={"instances": 99})}
-    )
+    more = smoke.dataset.model_copy(update={"instances": 99})
+    larger = smoke.model_copy(update={"dataset": more})
     assert prose.digest() == smoke.digest()
     assert larger.digest() != smoke.digest()
 
@@ -293,19 +251,9 @@ def test_the_studies_in_the_readme_are_right(write_study):
         load_study("noise")
 
 
-def test_the_shipped_search_spaces_only_narrow_their_formulas():
-    for name, _ in files.available("search_spaces"):
-        space = load_search_space(name)
-        formula = formulas.get(space.formula)
-        formula.resolve(space.complete({}))
-        for parameter, bounds in space.parameters.items():
-            formula.resolve({parameter: bounds.low})
-            formula.resolve({parameter: bounds.high})
-
-
 @pytest.mark.parametrize("name", formulas.BUILT_IN)
 def test_the_name_of_a_formula_is_a_search_space(name, monkeypatch):
-    monkeypatch.setattr(files, "_folders", lambda _: [])
+    monkeypatch.setattr(files, "available", lambda _: [])
     space = load_search_space(name)
     formula = formulas.get(name)
     assert formula.resolve(space.complete({})) == formula.resolve()
@@ -330,8 +278,8 @@ def test_a_file_narrows_what_the_formula_says(folder, entry, bounds):
     text = f"formula: visual_atom\nparameters: {{frequency: {entry}}}\n"
     (folder / "space.yaml").write_text(text)
     space = load_search_space("./space.yaml")
-    found = space.parameters["frequency"]
-    assert (found.low, found.high, found.default) == bounds
+    frequency = space.parameters["frequency"]
+    assert (frequency.low, frequency.high, frequency.default) == bounds
     assert space.parameters["orbits"].default == (1, 200)
     assert "frequency_1" not in space.parameters
 
@@ -345,52 +293,18 @@ def test_a_member_of_a_group_may_be_bounded_alone(folder):
     assert "frequency" not in space.parameters
 
 
-@pytest.mark.parametrize(
-    ("arm", "line"),
-    [
-        (
-            "{protocol: {datasets: {categories: 4}}}",
-            "arms.circles.protocol.datasets: no part that an arm can change; did you mean",
-        ),
-        ("{protocol: {resources: {cpus: 2}}}", "arms.circles.protocol.resources: no part"),
-        (
-            "{protocol: {dataset: {category: 4}}}",
-            "arms.circles.protocol.dataset.category: 4: unknown key; did you mean 'categories'",
-        ),
-        (
-            "{protocol: {dataset: {categories: 1}}}",
-            "arms.circles.protocol.dataset.categories: 1: must be at least 2",
-        ),
-        ("{pretrain: false, frequency: [0, 0]}", "arms.circles.frequency: has no effect: no pre"),
-        (
-            "{search_space: rcdb, protocol: {dataset: {images: a, categories: 2, instances: 9}}}",
-            "arms.circles.search_space: has no effect: images of a",
-        ),
-    ],
-)
-def test_what_sets_an_arm_apart_must_have_an_effect(write_study, arm, line):
-    write_study(STUDY.replace("{frequency: [0, 0]}", arm))
-    with pytest.raises(InputError, match=re.escape(line)):
-        load_study("mine")
-
-
 def test_several_downstream_tasks_have_names_of_their_own(folder):
-    text = (files.find("protocols", "smoke", source="test")).read_text()
     two = "[{name: digits}, {name: imagefolder, path: photos/flowers}]"
     digits = "{name: digits, train_size: 100, test_fraction: 0.2}"
-    assert digits in text
-    (folder / "two.yaml").write_text(text.replace(digits, two))
+    assert digits in SMOKE
+    (folder / "two.yaml").write_text(SMOKE.replace(digits, two))
     protocol = load_protocol("two.yaml")
     assert [task.title for task in protocol.downstream] == ["digits", "flowers"]
+    assert load_protocol("smoke").model_dump(mode="json")["downstream"]["name"] == "digits"
     assert Protocol.model_validate(protocol.model_dump(mode="json")) == protocol
-    (folder / "two.yaml").write_text(text.replace(digits, f"[{digits}, {digits}]"))
+    (folder / "two.yaml").write_text(SMOKE.replace(digits, f"[{digits}, {digits}]"))
     with pytest.raises(InputError, match="two tasks named digits"):
         load_protocol("two.yaml")
-
-
-def test_one_downstream_task_is_written_as_one():
-    content = load_protocol("smoke").model_dump(mode="json")
-    assert content["downstream"]["name"] == "digits"
 
 
 def test_all_mistakes_are_said_at_once(write_study):
@@ -409,35 +323,6 @@ def test_all_mistakes_are_said_at_once(write_study):
     write_study(STUDY.replace("replicates: 2", "baseline: wave").replace("smoke", "smok"))
     with pytest.raises(InputErrors, match=r"protocol: 'smok'.*\n.*baseline|baseline.*\n.*protocol"):
         load_studies("mine")
-
-
-STRICT = [
-    ("replicates: 2", "replicates: true", "replicates: true: write a whole number"),
-    ("replicates: 2", 'replicates: "2"', "replicates: '2': write a whole number"),
-    ("replicates: 2", "replicates: 2.5", "replicates: 2.5: write a whole number"),
-    ("description: A study for a test.", "description: 3", "description: 3: write text"),
-    ("[0, 0]", '["0", 1]', "frequency: ['0', 1]: write two numbers"),
-    ("[0, 0]", "[0, .inf]", "its high end must lie in"),
-    ("{frequency: [0, 0]}", "[1, 2]", "arms.circles: [1, 2]: write a mapping"),
-    ("arms:", "sampler: [tpe]\narms:", "sampler: ['tpe']: write a mapping of name, samples"),
-    ("circles:", "NA:", "arms.NA: 'NA': programs that read tables take this name for a missing"),
-    ("circles:", "nan:", "arms.nan: 'nan': programs"),
-    ("circles:", "sample-0000:", "arms.sample-0000: 'sample-0000': this name is taken"),
-    ("circles:", "5:", "arms.5: a key is text; write it in quotes"),
-    ("circles:", '"\\e[31m":', r"arms.\x1b[31m: '\x1b[31m': a name has letters"),
-]
-
-
-@pytest.mark.parametrize(("right", "wrong", "line"), STRICT, ids=[w for _, w, _ in STRICT])
-def test_types_and_names_are_strict_and_said_in_the_words_of_the_file(
-    write_study, right, wrong, line
-):
-    assert right in STUDY
-    write_study(STUDY.replace(right, wrong))
-    with pytest.raises(InputError) as caught:
-        load_study("mine")
-    assert line in str(caught.value)
-    assert "input should" not in str(caught.value)
 
 
 def test_one_number_is_both_ends_and_a_sampler_needs_no_mapping(write_study):
@@ -555,7 +440,7 @@ WRONG_SETTINGS = [
     ("pretrain.epoch=3", "--set: pretrain.epoch: 3: unknown key; did you mean 'epochs'?"),
     ("pretain.epochs=3", "--set: pretain.epochs: no part of a study or a protocol; did you mean"),
     ("pretrain.epochs", "--set: 'pretrain.epochs': write KEY=VALUE"),
-    ("pretrain=3", "--set: pretrain: 3: write a mapping of entries of pretrain"),
+    ("pretrain=3", "--set: pretrain: 3: write a mapping of epochs, batch_size"),
     ("pretrain.epochs=[", "--set: pretrain.epochs: '[': is not valid YAML"),
     ("pretrain.epochs=many", "--set: pretrain.epochs: 'many': write a whole number"),
     ("sampler.samples=3", "--set: sampler.name: is missing"),
@@ -574,28 +459,10 @@ def test_a_wrong_setting_is_one_clear_line(write_study, setting, line):
 def test_only_input_errors_come_out_of_mutated_files(folder):
     """Some hundred mutants of the shipped files, made by a seeded generator."""
     generator = random.Random(0)
-    pieces = [
-        "[",
-        "]",
-        "{",
-        "}",
-        ": ",
-        "\n",
-        "  ",
-        "-1",
-        "1e400",
-        "true",
-        "null",
-        "&a ",
-        "*a",
-        "\0",
-    ]
-    pieces += ['"', "'", "é", "!!int ", "\u202e", "2026-02-30", "#", ",", "~", "0x1F", "\t"]
-    loads = {
-        "studies": load_studies,
-        "protocols": load_protocol,
-        "search_spaces": load_search_space,
-    }
+    pieces = ["[", "]", "{", "}", ": ", "\n", "  ", "-1", "1e400", "true", "null", "&a ", "*a"]
+    pieces += ['"', "'", "é", "!!int ", "\u202e", "2026-02-30", "#", ",", "~", "0x1F", "\t", "\0"]
+    loads = {"studies": load_studies, "protocols": load_protocol}
+    loads["search_spaces"] = load_search_space
     texts = [
         (load, p.read_text()) for kind, load in loads.items() for _, p in files.available(kind)
     ]
@@ -618,21 +485,16 @@ def test_only_input_errors_come_out_of_mutated_files(folder):
 @pytest.mark.parametrize(
     "text",
     [
-        "postgresql://me:secret@host/db",
         "postgresql://me:se@cret@host/db",
-        "postgresql://host/db?password=secret",
         "postgresql://host/db?passwd=secret&x=1",
         "postgresql://host/db?options=-cpassword%3Dsecret",
         "connection to host=h user=me password=secret failed",
         "password='sec ret' secret",
-        "postgresql://host/db?sslpassword=secret",
     ],
 )
 def test_passwords_are_masked_in_every_form(text):
     assert "***" in masked(text)
-    assert "secret@" not in masked(text)
-    assert "=secret" not in masked(text)
-    assert "sec ret" not in masked(text)
+    assert not any(part in masked(text) for part in ("secret@", "=secret", "sec ret"))
 
 
 def test_control_characters_are_shown_and_not_executed():

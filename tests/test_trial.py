@@ -212,7 +212,8 @@ def test_a_trial_that_was_stopped_goes_on_from_its_last_rung(smoke, pretrained, 
     rungs, scores = run({"frequency": (0, 20)}, smoke, checkpoints=tmp_path)
     assert values((rungs, scores)) == values(pretrained)
     assert rungs[0] == first  # reported again, not done again
-    assert scores.seconds["total"] >= scores.seconds["pretrain"] >= first.seconds / 2
+    # What was spent before counts too; seconds of a part of an epoch may be missing.
+    assert scores.seconds["total"] > first.seconds / 2
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,16 +1,18 @@
 """What can be known of a study before it is run: whether all is there, and how long it takes."""
 
+import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from explorer import files
-from explorer.errors import InputError, refuse
+from explorer.errors import InputError, Mistakes, refuse
 from explorer.study import (
     Protocol,
-    SearchSpace,
     Study,
     load_protocol,
     load_search_space,
@@ -21,9 +23,6 @@ from explorer.study import (
 if TYPE_CHECKING:
     from explorer.store import Database
 
-Costs = Mapping[tuple[str, bool], tuple[float, int]]
-"""(Digest of a protocol, whether pre-trained) -> seconds per trial and number of trials."""
-
 
 def check_protocols(studies: Sequence[Study]) -> None:
     """Try what the protocols of studies name: folders, models, tasks, GPUs; each of them once.
@@ -31,7 +30,7 @@ def check_protocols(studies: Sequence[Study]) -> None:
     Raises:
         InputError: What is not as it should be: all of it, a line each.
     """
-    mistakes: list[InputError] = []
+    mistakes = Mistakes()
     tried: list[Protocol] = []
     for study in studies:
         changed = {f"arms.{a}.protocol": p for a, p in study.arm_protocols.items()}
@@ -56,35 +55,34 @@ def _lacks(protocol: Protocol, path: Path, key: str, name: str) -> Iterator[Inpu
         yield InputError(path, key, name, str(error))
 
 
-def check_files(names: Iterable[str]) -> list[Study | Protocol | SearchSpace]:
+def check_files(names: Iterable[str]) -> list[Study]:
     """Read files of any kind, with all that they name, and try it.
 
     Args:
         names: Paths, or names of studies, protocols or search spaces, looked for in this order.
 
+    Returns:
+        The studies among them.
+
     Raises:
         InputError: What is wrong: all of it, a line each.
     """
-    mistakes: list[InputError] = []
-    content: list[Study | Protocol | SearchSpace] = []
+    mistakes = Mistakes()
+    studies: list[Study] = []
     for name in names:
-        try:
+        with mistakes:
             kind = _kind(name)
             if kind == "search_spaces":
-                content.append(load_search_space(name, source="FILE"))
+                load_search_space(name, source="FILE")
             elif kind == "protocols":
                 protocol = load_protocol(name, source="FILE")
-                content.append(protocol)
-                path = files.find("protocols", name, source="FILE")
+                path = files.find(kind, name, source="FILE")
                 mistakes += _lacks(protocol, path, "protocol", path.stem)
             else:
-                studies = load_studies(name)
-                content += studies
-                check_protocols(studies)
-        except InputError as error:
-            mistakes.append(error)
+                studies += (named := load_studies(name))
+                check_protocols(named)
     refuse(mistakes)
-    return content
+    return studies
 
 
 def _kind(name: str) -> files.Kind:
@@ -97,20 +95,9 @@ def _kind(name: str) -> files.Kind:
     return next((kind for kind in kinds if name in dict(files.available(kind))), "studies")
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a study asks for; ``hours`` is ``None`` where nothing says how long a trial takes."""
-
-    study: str
-    protocol: str
-    trials: int
-    left: int
-    hours: float | None
-    workers: int
-    source: str
-
-
-def estimate(study: Study, database: "Database | None", workers: int | None = None) -> Estimate:
+def estimate(
+    study: Study, database: "Database | None", workers: int | None = None
+) -> dict[str, Any]:
     """Say how many trials a study has and how long they will take on this machine.
 
     A trial takes what trials of the same protocol have taken in the database, on average, or else
@@ -121,39 +108,39 @@ def estimate(study: Study, database: "Database | None", workers: int | None = No
         study: The study.
         database: Where earlier trials are, if there is any.
         workers: Trials at a time; ``None`` is as many as this machine holds.
+
+    Returns:
+        Names of study and protocol, numbers of trials, ``hours`` (NaN where nothing says how long
+        a trial takes) and where they come from.
     """
-    rows = [] if database is None else _grouped(database)
-    costs = {} if database is None else _costs(database, rows)
-    done = {row.arm: row.done for row in rows if row.study == study.name}
-    wanted = dict.fromkeys(study.arms, study.file.replicates)
+    ended = [] if database is None else _ended(database)
+    costs = {} if database is None else _costs(database, ended)
+    done = Counter(row.arm for row in ended if row.study == study.name)
     samples = study.file.sampler.samples if study.file.sampler else 0
-    wanted |= {f"sample-{n:04d}": study.file.replicates for n in range(samples)}
-    left = {arm: max(0, n - done.get(arm, 0)) for arm, n in wanted.items()}
-    seconds, sources, unknown = 0.0, set(), False
-    for arm, count in left.items():
-        protocol = study.protocol_of(arm)
-        pretrained = arm not in study.arms or study.arms[arm] is not None
-        measured = costs.get((protocol.digest(), pretrained)) or costs.get(
-            (protocol.digest(), True)
-        )
-        each = measured[0] if measured else protocol.expected_seconds
+    arms = [*study.arms, *(f"sample-{n:04d}" for n in range(samples))]
+    left, seconds, sources = 0, 0.0, set()
+    for arm in arms:
+        protocol, pretrained = study.protocol_of(arm), study.arms.get(arm, {}) is not None
+        digest, count = protocol.digest(), max(0, study.file.replicates - done[arm])
+        measured = costs.get((digest, pretrained)) or costs.get((digest, True))
+        each = fmean(measured) if measured else protocol.expected_seconds
+        left += count
+        seconds += math.nan if each is None else count * each
         if each is None:
-            unknown = True
             sources.add(f"{study.protocol_name} says no seconds, and none has run")
         else:
-            what = f"{measured[1]} trials have taken" if measured else "the protocol says"
+            what = f"{len(measured)} trials have taken" if measured else "the protocol says"
             sources.add(f"{what} {each:.3g} s")
-            seconds += count * each
     workers = workers or _at_a_time(study.protocol)
-    return Estimate(
-        study=study.name,
-        protocol=study.protocol_name,
-        trials=sum(wanted.values()),
-        left=sum(left.values()),
-        hours=None if unknown else seconds / workers / 3600,
-        workers=workers,
-        source="; ".join(sorted(sources)),
-    )
+    return {
+        "study": study.name,
+        "protocol": study.protocol_name,
+        "trials": study.planned,
+        "left": left,
+        "hours": seconds / workers / 3600,
+        "workers": workers,
+        "source": "; ".join(sorted(sources)),
+    }
 
 
 def _at_a_time(protocol: Protocol) -> int:
@@ -166,47 +153,34 @@ def _at_a_time(protocol: Protocol) -> int:
     return max(1, int(fitting))
 
 
-def _grouped(database: "Database") -> list[Any]:
-    """Count the replicates of every arm that have come to a result, and sum what they took."""
+def _ended(database: "Database") -> list[Any]:
+    """Return the replicates of all studies that have come to a result."""
     import sqlalchemy as sa
 
     from explorer.store.tables import COMPLETE, PRUNED, replicates
 
-    columns = replicates.c
-    whole = sa.and_(columns.cached_from.is_(None), columns.state == COMPLETE)
-    computed = sa.case((whole, columns.seconds))
-    query = (
-        sa.select(
-            columns.study,
-            columns.arm,
-            sa.func.count().label("done"),
-            sa.func.count(computed).label("computed"),
-            sa.func.sum(computed).label("seconds"),
-            sa.func.max(sa.case((columns.ranges.is_(None), 0), else_=1)).label("pretrained"),
-        )
-        .where(columns.state.in_((COMPLETE, PRUNED)))
-        .group_by(columns.study, columns.arm)
-    )
+    c = replicates.c
+    measured = sa.and_(c.state == COMPLETE, c.cached_from.is_(None)).label("measured")
+    pretrained = c.ranges.is_not(None).label("pretrained")
+    query = sa.select(c.study, c.arm, c.seconds, measured, pretrained)
     with database.engine.connect() as connection:
-        return list(connection.execute(query))
+        return list(connection.execute(query.where(c.state.in_((COMPLETE, PRUNED)))))
 
 
-def _costs(database: "Database", rows: Iterable[Any]) -> Costs:
-    """Return what trials have taken, by protocol, in all studies of a database."""
+def _costs(database: "Database", ended: Iterable[Any]) -> dict[tuple[str, bool], list[float]]:
+    """Return (digest of a protocol, whether pre-trained) -> seconds that trials have taken."""
     from explorer import store
 
     digests: dict[str, dict[str | None, str]] = {}
-    sums: dict[tuple[str, bool], tuple[float, int]] = {}
-    for row in rows:
+    costs: dict[tuple[str, bool], list[float]] = defaultdict(list)
+    for row in ended:
         if row.study not in digests:
-            try:
+            digests[row.study] = {None: ""}
+            with suppress(InputError):  # a study of an older version, whose times say nothing
                 definition = store.definition(database, row.study)
-            except InputError:
-                definition = {"protocol": {}}
-            protocols = {None: definition["protocol"], **definition.get("arm_protocols", {})}
-            digests[row.study] = {arm: protocol_digest(p) for arm, p in protocols.items()}
-        known = digests[row.study]
-        key = known.get(row.arm, known[None]), bool(row.pretrained)
-        before, count = sums.get(key, (0.0, 0))
-        sums[key] = before + (row.seconds or 0.0), count + row.computed
-    return {key: (total / count, count) for key, (total, count) in sums.items() if count}
+                protocols = {None: definition["protocol"], **definition.get("arm_protocols", {})}
+                digests[row.study] = {arm: protocol_digest(p) for arm, p in protocols.items()}
+        if row.measured and row.seconds is not None:
+            known = digests[row.study]
+            costs[known.get(row.arm, known[None]), bool(row.pretrained)].append(row.seconds)
+    return costs

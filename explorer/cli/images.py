@@ -1,6 +1,7 @@
 """Commands on images: render, preview, measure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,18 @@ from explorer.cli.options import (
     INTERRUPTED,
     OK,
     SOMETHING_FAILED,
-    console,
-    echo_json,
     json_option,
+    print_json,
+    print_tables,
     progress,
-    ranges_option,
-    read_ranges,
-    refusals,
     set_option,
     whole,
 )
 from explorer.errors import InputError, nearest
+
+_ranges_option = set_option(
+    "KEY=LOW..HIGH", "Range of a parameter (frequency=0..20) or one value (orbits=1)"
+)
 
 
 @click.command()
@@ -67,13 +69,17 @@ def render(formula: str | None, verify: Path | None, **options: Any) -> int:
     find_formula(formula)
     if "output" not in given:
         raise InputError("--output", None, None, "is missing; name a new directory")
+    output = given.pop("output")
+    prepare = _official if stream == "official" else _counter
+    plan, write = prepare(formula, preset[1], **given)
     try:
-        if stream == "official":
-            return _render_official(formula, preset[1], **given)
-        return _render_counter(formula, **given)
+        with progress("rendering", plan.total) as advance:
+            write(plan, output, progress=advance)
     except KeyboardInterrupt:
         click.echo("Interrupted; the same command goes on.", err=True)
         return INTERRUPTED
+    click.echo(f"{plan.total} images in {output}")
+    return OK
 
 
 _OF_OTHER_STREAM = {
@@ -108,55 +114,43 @@ def _preset(name: str | None, formula: str | None) -> tuple[str | None, Mapping[
     return family, arguments
 
 
-def _render_counter(
+def _counter(
     formula: str,
+    _: object,
     *,
-    output: Path,
     settings: tuple[str, ...] = (),
     layout: str = "imagefolder",
     canvas: int = 512,
     **arguments: Any,
-) -> int:
+) -> tuple[Any, Callable[..., object]]:
+    """Return what is to be drawn in the counter stream, and the function that writes it."""
     from explorer import images as dataset
 
     if layout not in dataset.LAYOUTS:
         raise InputError("--layout", None, layout, f"unknown; {nearest(layout, dataset.LAYOUTS)}")
-
     (ranges,) = read_ranges([formula], settings)
     for name in ("categories", "instances"):
         if name not in arguments:
             raise InputError(f"--{name}", None, None, "is missing; say how many")
-    arguments = {"size": canvas, "seed": 0, **arguments, "canvas": canvas}
-    with refusals():
-        plan = dataset.Plan(formula, ranges, **arguments)
-    with progress("rendering", plan.total) as advance:
-        dataset.LAYOUTS[layout](plan, output, progress=advance)
-    click.echo(f"{plan.total} images in {output}")
-    return OK
+    with _refusals():
+        plan = dataset.Plan(
+            formula, ranges, **{"size": canvas, "seed": 0, **arguments, "canvas": canvas}
+        )
+    return plan, dataset.LAYOUTS[layout]
 
 
-def _render_official(
+def _official(
     formula: str,
     preset: Mapping[str, float],
     *,
-    output: Path,
     settings: tuple[str, ...] = (),
     seed: int | None = None,
     workers: int | None = None,
-) -> int:
+) -> tuple[Any, Callable[..., object]]:
+    """Return what is to be drawn in the official stream, and the function that writes it."""
     from explorer import images as dataset
 
-    given = {**preset, **_numbers(settings)}
-    with refusals("--set"):
-        plan = dataset.OfficialPlan(formula, given, seed, workers)
-    with progress("rendering", plan.total) as advance:
-        dataset.export_official(plan, output, progress=advance)
-    click.echo(f"{plan.total} images in {output}")
-    return OK
-
-
-def _numbers(settings: tuple[str, ...]) -> dict[str, float]:
-    numbers = {}
+    numbers = dict(preset)
     for setting in settings:
         name, _, value = setting.partition("=")
         try:
@@ -165,7 +159,55 @@ def _numbers(settings: tuple[str, ...]) -> dict[str, float]:
         except (ValueError, OverflowError) as error:
             remedy = "write NAME=VALUE in the official stream"
             raise InputError("--set", None, setting, remedy) from error
-    return numbers
+    with _refusals("--set"):
+        return dataset.OfficialPlan(formula, numbers, seed, workers), dataset.export_official
+
+
+def read_ranges(
+    names: Sequence[str], settings: Sequence[str]
+) -> list[dict[str, tuple[float, float]]]:
+    """Read ranges as the command line says them: ``frequency=0..20``, or ``orbits=1`` for both.
+
+    Returns:
+        For each formula of ``names`` the ranges that it has a parameter for.
+
+    Raises:
+        InputError: If there is no such formula, one cannot draw from a range, or a key is a
+            parameter of none.
+    """
+    from explorer.study import check_ranges, find_formula, parse_range
+
+    families = [find_formula(name) for name in names]
+    keys = [{*(p.name for p in family.parameters), *family.groups} for family in families]
+    ranges: dict[str, tuple[float, float]] = {}
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        try:
+            ranges[key] = parse_range(value)
+        except ValueError as error:
+            raise InputError("--set", None, setting, "write KEY=LOW..HIGH or KEY=VALUE") from error
+        if not any(key in known for known in keys):
+            hint = nearest(key, set().union(*keys))
+            raise InputError("--set", key, None, f"no parameter of {', '.join(names)}; {hint}")
+    shares = [{k: ends for k, ends in ranges.items() if k in known} for known in keys]
+    for family, share in zip(families, shares, strict=True):
+        place = "*" if len(names) == 1 else f"* of {family.name}"
+        check_ranges(family, share, "--set", place)
+    return shares
+
+
+@contextmanager
+def _refusals(source: str | None = None) -> Iterator[None]:
+    """Turn what the renderer refuses into the option that said it; ``source`` sets parameters."""
+    from explorer.formulas import RangeError
+
+    try:
+        yield
+    except RangeError as error:
+        if source is None or error.parameter in {"seed", "workers"}:
+            option = f"--{error.parameter}"
+            raise InputError(option, None, error.value, error.remedy) from error
+        raise InputError(source, error.parameter, error.value, error.remedy) from error
 
 
 def _verify(directory: Path, workers: int | None) -> int:
@@ -192,7 +234,7 @@ def _verify(directory: Path, workers: int | None) -> int:
 @whole("--canvas", 16, 4096, "In pixels.", default=512, show_default=True)
 @whole("--size", 16, 1024, "Side of an image on the sheet; default 128, or a smaller canvas.")
 @whole("--seed", 0, default=0, show_default=True)
-@ranges_option
+@_ranges_option
 def preview(
     formulas: tuple[str, ...], output: Path, settings: tuple[str, ...], **options: Any
 ) -> int:
@@ -206,18 +248,15 @@ def preview(
     files.ending(output, (".png",), "--output")
     ranges = read_ranges(formulas, settings)
     alone = len(formulas) == 1
-    arguments = {
+    sizes = {
         "canvas": options["canvas"],
         "seed": options["seed"],
         "categories": options["categories"] or (6 if alone else 4),
         "instances": options["instances"] or (8 if alone else 4),
         "size": options["size"] or min(128, options["canvas"]),
     }
-    with refusals():
-        plans = [
-            dataset.Plan(name, share, **arguments)
-            for name, share in zip(formulas, ranges, strict=True)
-        ]
+    with _refusals():
+        plans = [dataset.Plan(*pair, **sizes) for pair in zip(formulas, ranges, strict=True)]
         sheet = dataset.contact_sheet(plans)
     dataset.write_png(sheet, output)
     click.echo(f"{output}")
@@ -232,7 +271,7 @@ def preview(
 @whole("--seed", 0, None, "Default 0.")
 @whole("--size", 8, 4096, "Images are reduced to it, in pixels.", default=64, show_default=True)
 @whole("--sample", 2, None, "Images to measure, over all categories.", default=512)
-@ranges_option
+@_ranges_option
 @json_option
 def variety(
     images: str, size: int, sample: int, settings: tuple[str, ...], form: str, **options: int | None
@@ -241,14 +280,13 @@ def variety(
     from explorer import formulas
     from explorer import images as dataset
     from explorer import measures as room
-    from explorer.cli.tables import table
 
     given = {name: value for name, value in options.items() if value is not None}
     seed = given.get("seed", 0)
     if images in formulas.names():
         (ranges,) = read_ranges([images], settings)
         sizes: dict[str, Any] = {"categories": 32, "instances": 32, "canvas": 512, **given}
-        with refusals():
+        with _refusals():
             proxy = dataset.render_dataset(images, ranges, **{**sizes, "seed": seed}, size=size)
         pixels, labels = proxy.images, proxy.labels
     elif Path(images).is_dir():
@@ -264,13 +302,18 @@ def variety(
     values = room.variety(pixels, labels, seed=seed, sample=sample)
     remarks = room.remarks(labels, values, sample=sample)
     if form == "json":
-        echo_json({"measures": values, "remarks": remarks})
+        print_json({"measures": values, "remarks": remarks})
         return OK
     rows = [
-        (name, f"{value:.4g}", room.MEASURES[name].unit, room.MEASURES[name].higher_means)
+        {
+            "measure": name,
+            "value": f"{value:.4g}",
+            "unit": room.MEASURES[name].unit,
+            "a higher value means": room.MEASURES[name].higher_means,
+        }
         for name, value in values.items()
     ]
-    console().print(table("Variety", ("measure", "value", "unit", "a higher value means"), rows))
+    print_tables({"variety": rows})
     for remark in remarks:
         click.echo(remark)
     return OK

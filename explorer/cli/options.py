@@ -1,23 +1,37 @@
-"""What several commands share: exit codes, options, the console and the progress bar."""
+"""What several commands share: exit codes, options, the opening of databases, and printing."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from explorer.errors import InputError, nearest
+from explorer.errors import InputError, masked, visible
 
 if TYPE_CHECKING:
     from explorer.store import Database
-    from explorer.study import Range
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 OK, SOMETHING_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
+
+def default_url() -> str:
+    """Return the database that is used where none is named."""
+    from explorer import store
+
+    return store.default_url()
+
+
 storage_option = click.option(
-    "--storage", metavar="URL", help="Database; default $EXPLORER_STORAGE or sqlite:///explorer.db."
+    "--storage",
+    "url",
+    metavar="URL",
+    default=default_url,
+    help="Database; default $EXPLORER_STORAGE or sqlite:///explorer.db.",
+)
+json_option = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
 
 
@@ -32,38 +46,6 @@ def set_option(metavar: str, text: str) -> Decorator:
     return click.option("--set", "settings", metavar=metavar, multiple=True, help=more)
 
 
-ranges_option = set_option(
-    "KEY=LOW..HIGH", "Range of a parameter (frequency=0..20) or one value (orbits=1)"
-)
-json_option = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
-
-
-def console() -> Any:
-    """Return a rich console on standard output."""
-    from rich.console import Console
-
-    return Console()
-
-
-def echo_json(content: object) -> None:
-    """Print plain data as JSON; what is no number there is null."""
-    import json
-    import math
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {str(key): plain(entry) for key, entry in value.items()}
-        if isinstance(value, list | tuple):
-            return [plain(entry) for entry in value]
-        if isinstance(value, float) and not math.isfinite(value):
-            return None
-        return value
-
-    click.echo(json.dumps(plain(content), indent=2, ensure_ascii=False, default=str))
-
-
 def existing(url: str) -> "Database | None":
     """Open a database that is there; ``None`` where the first study is still to make it."""
     from explorer import store
@@ -76,63 +58,51 @@ def existing(url: str) -> "Database | None":
         raise
 
 
-def read_ranges(names: Sequence[str], settings: Sequence[str]) -> "list[dict[str, Range]]":
-    """Read ranges as the command line says them: ``frequency=0..20``, or ``orbits=1`` for both.
+def console() -> Any:
+    """Return a rich console on standard output."""
+    from rich.console import Console
+
+    return Console()
+
+
+def print_json(content: object) -> None:
+    """Print plain data as JSON; what is no number there is null."""
+    from pydantic_core import to_json
+
+    click.echo(to_json(content, indent=2, inf_nan_mode="null", fallback=str))
+
+
+def print_tables(
+    tables: Mapping[str, Sequence[Mapping[str, object]]],
+    form: str = "text",
+    titles: Mapping[str, str] | None = None,
+) -> None:
+    """Print tables, one below the other, or as JSON.
 
     Args:
-        names: Names of formulas; each takes the ranges that it has a parameter for.
-        settings: One ``KEY=LOW..HIGH`` each.
-
-    Returns:
-        The ranges of every formula.
-
-    Raises:
-        InputError: If there is no such formula, one cannot draw from a range, or a key is a
-            parameter of none.
+        tables: Key -> rows, all with the same columns; texts may come from anywhere.
+        form: ``text`` or ``json``.
+        titles: Key -> title, where that is more than the key in words.
     """
-    from explorer.formulas import RangeError
-    from explorer.study import find_formula
+    if form == "json":
+        print_json(tables)
+        return
+    from rich.table import Table
+    from rich.text import Text
 
-    families = [find_formula(name) for name in names]
-    ranges: dict[str, Range] = {}
-    for setting in settings:
-        key, _, value = setting.partition("=")
-        low, _, high = value.partition("..")
-        try:
-            ranges[key] = (float(low), float(high or low))
-        except ValueError as error:
-            raise InputError("--set", None, setting, "write KEY=LOW..HIGH or KEY=VALUE") from error
-    keys = [{*(p.name for p in family.parameters), *family.groups} for family in families]
-    for key in ranges:
-        if not any(key in known for known in keys):
-            hint = nearest(key, set().union(*keys))
-            raise InputError("--set", key, None, f"no parameter of {', '.join(names)}; {hint}")
-    shares = [{k: ends for k, ends in ranges.items() if k in known} for known in keys]
-    for family, share in zip(families, shares, strict=True):
-        try:
-            family.resolve(share)
-        except RangeError as error:
-            key = f"{error.parameter} of {family.name}" if len(names) > 1 else error.parameter
-            raise InputError("--set", key, share.get(error.parameter), error.remedy) from error
-    return shares
-
-
-@contextmanager
-def refusals(source: str | None = None) -> Iterator[None]:
-    """Turn what the renderer refuses (a size above the canvas) into the option that said it.
-
-    Args:
-        source: The option by which parameters are set; without it each has an option of its own.
-    """
-    from explorer.formulas import RangeError
-
-    try:
-        yield
-    except RangeError as error:
-        if source is None or error.parameter in {"seed", "workers"}:
-            option = f"--{error.parameter}"
-            raise InputError(option, None, error.value, error.remedy) from error
-        raise InputError(source, error.parameter, error.value, error.remedy) from error
+    screen = console()
+    for key, rows in tables.items():
+        title = (titles or {}).get(key, key.replace("_", " ").capitalize())
+        style = {"title_justify": "left", "title_style": "bold", "box": None, "pad_edge": False}
+        grid = Table(title=visible(title), **style)  # type: ignore[arg-type]
+        for position, heading in enumerate(rows[0] if rows else ()):
+            # On a narrow terminal the name is the last thing that goes.
+            grid.add_column(heading, header_style="dim", no_wrap=position == 0)
+        for row in rows:
+            first, *others = (Text(visible(masked(str(cell)))) for cell in row.values())
+            first.stylize("bold")
+            grid.add_row(first, *others)
+        screen.print(grid, *([""] if len(tables) > 1 else []))
 
 
 @contextmanager

@@ -1,30 +1,31 @@
 """The command that writes what a study has found."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from explorer.cli.options import OK, storage_option
+from explorer.cli.options import OK, Decorator, storage_option
 from explorer.errors import InputError
 
 if TYPE_CHECKING:
     from explorer.report import FidelityReport, StudyReport
     from explorer.store import Database
 
-TABLES = {".md": "markdown", ".csv": "csv", ".tex": "latex", ".json": "json", ".parquet": "parquet"}
-"""Ending of a file -> the format of a table in it; ``.html`` is the page of the whole study."""
+FORMATS = {
+    ".md": "markdown",
+    ".csv": "csv",
+    ".tex": "latex",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".html": "html",  # the page of the whole study
+}
 FRAMES = (".csv", ".json", ".parquet")
 
 
-def _frame(option: str, what: str) -> Callable[[Any], Any]:
-    return click.option(
-        option,
-        metavar="FILE",
-        type=click.Path(path_type=Path),
-        help=f"Write {what}, as .csv, .json or .parquet.",
-    )
+def _frame(option: str, what: str) -> Decorator:
+    text = f"Write {what}, as .csv, .json or .parquet."
+    return click.option(option, metavar="FILE", type=click.Path(path_type=Path), help=text)
 
 
 @click.command("report")
@@ -33,7 +34,7 @@ def _frame(option: str, what: str) -> Callable[[Any], Any]:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["markdown", "csv", "latex", "json", "parquet", "html"]),
+    type=click.Choice(["markdown", "csv", "latex", "json", "html"]),
     help="What is printed, unless an --output has this format: markdown (default, if no file is "
     "asked for), csv, latex (booktabs), json; html writes the page reports/STUDY.html.",
 )
@@ -72,11 +73,11 @@ def _frame(option: str, what: str) -> Callable[[Any], Any]:
 @click.option(
     "--fidelity",
     is_flag=True,
-    help="How well its shorter protocols order the arms as the longest does.",
+    help="Decision accuracy: how well its shorter protocols order pairs of arms.",
 )
 def report_(
     study: str,
-    storage: str | None,
+    url: str,
     form: str | None,
     outputs: tuple[Path, ...],
     figures: Path | None,
@@ -93,71 +94,56 @@ def report_(
     """
     from explorer import files
 
-    formats = {path: _format(path) for path in outputs}  # before anything is read
+    # All endings are looked at before anything is read.
+    formats = {path: FORMATS[files.ending(path, FORMATS, "--output")] for path in outputs}
     wanted = {option: path for option, path in frames.items() if path is not None}
     for option, path in wanted.items():
         files.ending(path, FRAMES, f"--{option}")
     if form == "html" and "html" not in formats.values():
         formats[Path("reports") / f"{files.plain_name(study)}.html"] = "html"
-    if form == "parquet" and "parquet" not in formats.values():
-        remedy = "is no text; name a file that ends in .parquet with --output"
-        raise InputError("--format", None, form, remedy)
     from explorer import report, store
 
     loaders = {"trials": report.load, "rungs": report.load_rungs, "epochs": report.load_epochs}
-    with store.connect(storage or store.default_url()) as database:
-        found = _read(database, study, test, fidelity=fidelity)
-        if isinstance(found, report.StudyReport):
+    with store.connect(url) as database:
+        several = study not in store.study_names(database) and report.members(study, database)
+        result: StudyReport | FidelityReport
+        if fidelity or several:
+            result = report.fidelity(database, study)
+        else:
+            result = report.summarise(database, study, test=test)
             names = [name for name in (arms or "").split(",") if name]
-            found = report.arrange(found, arms=names, order=order or "file")
-        paths = [files.write(p, _rendered(database, found, kind)) for p, kind in formats.items()]
+            result = report.arrange(result, arms=names, order=order or "file")
+        paths = [files.write(p, _rendered(database, result, f)) for p, f in formats.items()]
         for option, path in wanted.items():
             report.export(loaders[option](database, study), path, f"--{option}")
             paths.append(path)
         if figures is not None:
             from explorer.report.figures import draw
 
-            paths += draw(database, found, figures)
+            paths += draw(database, result, figures)
         prints = form not in formats.values() and (form is not None or not paths)
         if prints:
-            click.echo(report.render(found, form or "markdown"), nl=False)
+            click.echo(_rendered(database, result, form or "markdown"), nl=False)
     for path in paths:
         click.echo(path, err=prints)  # not into the table
     return OK
 
 
-def _format(path: Path) -> str:
-    """Return the format of a file by its ending; a device without one takes Markdown."""
-    from explorer import files
-
-    if not path.suffix and path.exists() and not path.is_file():
-        return "markdown"
-    return TABLES.get(files.ending(path, (*TABLES, ".html"), "--output"), "html")
-
-
-def _read(
-    database: "Database", study: str, test: str, *, fidelity: bool
-) -> "StudyReport | FidelityReport":
-    from explorer import report, store
-
-    several = study not in store.study_names(database) and report.members(study, database)
-    if fidelity or several:
-        return report.fidelity(database, study)
-    return report.summarise(database, study, test=test)
-
-
 def _rendered(
-    database: "Database", found: "StudyReport | FidelityReport", kind: str
+    database: "Database", result: "StudyReport | FidelityReport", form: str
 ) -> str | bytes:
     """Return the content of a file."""
     from explorer import report
 
-    if kind not in {"html", "parquet"}:
-        return report.render(found, kind)
-    if isinstance(found, report.FidelityReport):
-        raise InputError("--output", None, kind, "there is none of the fidelity; write another")
-    if kind == "html":
+    if isinstance(result, report.FidelityReport):
+        if form in {"html", "parquet"}:
+            raise InputError("--output", None, form, "there is none of the fidelity; write another")
+        return report.render(result, form)
+    if form == "html":
         from explorer.report.page import html
 
-        return html(database, found)
-    return bytes(report.to_frame(found).to_parquet(index=False))
+        return html(database, result)
+    if form == "parquet":
+        return bytes(report.to_frame(result).to_parquet(index=False))
+    shares = {} if form == "csv" else report.importances(database, result.study)
+    return report.render(result, form, shares)

@@ -4,7 +4,7 @@ from functools import partial
 
 import click
 
-from explorer.cli.options import OK, SOMETHING_FAILED, progress
+from explorer.cli.options import OK, SOMETHING_FAILED, default_url, progress
 from explorer.errors import masked, visible
 
 
@@ -42,17 +42,14 @@ def copy(source: str, target: str, studies: tuple[str, ...]) -> int:
 
 
 @storage.command()
-@click.argument("url", required=False)
-def check(url: str | None) -> int:
+@click.argument("url", default=default_url)
+def check(url: str) -> int:
     """Say whether a database is sound; URL is by default the one that all commands use."""
     from explorer import store
 
-    url = url or store.default_url()
     facts, problems = store.check(url)
     click.echo(masked(url))
-    for fact in facts:
-        click.echo(f"  {visible(fact)}")
-    for problem in problems:
-        click.echo(f"  wrong: {visible(problem)}")
+    for line in (*facts, *(f"wrong: {problem}" for problem in problems)):
+        click.echo(f"  {visible(line)}")
     click.echo(f"{len(problems)} things are wrong" if problems else "sound")
     return SOMETHING_FAILED if problems else OK

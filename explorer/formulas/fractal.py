@@ -208,14 +208,11 @@ class ContractiveFractal(_Plane):
 
 def with_systems(rows: Rows, systems: Sequence[Floats], numbers: int) -> Rows:
     """Add the fields ``maps``, int64, and ``system``, float64 ``[16, numbers]``, to some rows."""
-    added = [("maps", np.int64), ("system", np.float64, (int(MAPS.high), numbers))]
-    full = np.zeros(len(rows), [*rows.dtype.descr, *added])
-    for field in rows.dtype.names or ():
-        full[field] = rows[field]
-    for row, system in zip(full, systems, strict=True):
-        row["maps"] = len(system)
-        row["system"][: len(system)] = system
-    return full
+    padded = np.zeros((len(rows), int(MAPS.high), numbers))
+    for system, place in zip(systems, padded, strict=True):
+        place[: len(system)] = system
+    maps = np.array([len(system) for system in systems], np.int64)
+    return streams.with_fields(rows, maps=maps, system=padded)
 
 
 def draw_numbers(keys: streams.Words, low: int, high: int, numbers: int) -> list[Floats]:

@@ -7,10 +7,10 @@ from explorer.authors import PRESETS, OfficialPlan
 from explorer.images.exports import LAYOUTS, Stored, export, export_official
 from explorer.images.layouts import write_png
 from explorer.images.plan import Plan, ProxyDataset, render, render_dataset
+from explorer.images.reader import Folder, image_files, read
 from explorer.images.sheet import contact_sheet
 
 if TYPE_CHECKING:
-    from explorer.images.reader import Folder, image_files, read
     from explorer.images.stream import Images, Stream
 
 __all__ = [
@@ -33,12 +33,8 @@ __all__ = [
     "write_png",
 ]
 
-# Imported when they are asked for: torch and Pillow take a while.
-_LATER = {"Folder": "reader", "image_files": "reader", "read": "reader"}
-_LATER |= {"Images": "stream", "Stream": "stream"}
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    if name in {"Images", "Stream"}:  # imported when they are asked for: torch takes a while
+        return getattr(import_module("explorer.images.stream"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

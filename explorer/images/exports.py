@@ -1,7 +1,15 @@
-"""Datasets in files: written, continued after an interruption, and compared with what they are."""
+"""Datasets in files: written, continued after an interruption, and compared with what they are.
 
+``dataset.json``, the manifest, stands beside the images and says what they are.
+"""
+
+import json
+import os
+import platform
+import re
+import zlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain, islice
@@ -14,8 +22,12 @@ import numpy as np
 from explorer import __version__, formulas
 from explorer.authors import OfficialPlan
 from explorer.errors import InputError
-from explorer.images import layouts, manifest
+from explorer.images import layouts
 from explorer.images.plan import Images, Plan, Progress
+
+MANIFEST = "dataset.json"
+
+_SIZES = ("seed", "categories", "instances", "canvas", "size")
 
 
 def export(
@@ -46,14 +58,21 @@ def export(
             then), or cannot be written.
     """
     root, kind = Path(directory), layouts.LAYOUTS[layout](plan)
-    content = manifest.identity(plan, layout)
+    origin = formulas.origin(plan.formula)
+    content = {
+        "formula": plan.formula,
+        **({"package": origin} if origin else {}),
+        "stream": "counter",
+        "layout": layout,
+        "ranges": {name: list(ends) for name, ends in plan.resolved.items()},
+        **{name: getattr(plan, name) for name in _SIZES},
+    }
 
     def encode(places: range, images: Images) -> list[bytes]:
         missing = [not (root / kind.name(place)).exists() for place in places]
         return [kind.encode(i) if m else b"" for i, m in zip(images, missing, strict=True)]
 
-    with layouts.writing(root):
-        manifest.prepare(root, content, kind.pattern)
+    def draw() -> str:
         digest = plan.digest()
         encoded = chain.from_iterable(part for *_, part in plan.drawn(digest, progress, encode))
         for first in range(0, plan.total, kind.most):
@@ -65,8 +84,10 @@ def export(
             deque(share, maxlen=0)
         deque(encoded, maxlen=0)
         for name, text in kind.info().items():
-            manifest.write_file(root / name, text)
-        return manifest.write(root, content, digest.hexdigest())
+            _write(root / name, text)
+        return digest.hexdigest()
+
+    return _resumable(root, content, kind.pattern, draw)
 
 
 LAYOUTS = {name: partial(export, layout=name) for name in layouts.LAYOUTS}
@@ -88,16 +109,14 @@ def export_official(
         "layout": "imagefolder",
         "arguments": plan.arguments,
         "seeds": list(plan.seeds),
-        "explorer": __version__,
     }
 
     def keep(name: str, image: Images) -> None:
         if not (root / name).exists():
-            manifest.write_file(root / name, layouts.encode(image))
+            _write(root / name, layouts.encode(image))
 
-    with layouts.writing(root):
-        manifest.prepare(root, content, r"image/|(image/)?\d{5,}/(\w+\.png)?")
-        return manifest.write(root, content, plan.run(keep, progress))
+    pattern = r"image/|(image/)?\d{5,}/(\w+\.png)?"
+    return _resumable(root, content, pattern, lambda: plan.run(keep, progress))
 
 
 @dataclass(frozen=True)
@@ -133,88 +152,154 @@ class Stored:
             ``"missing NAME"`` or ``"changed NAME"`` for every file that is not as it should be;
             nothing if all is well.
         """
-        root, plan = Path(self.directory), self._plan
-        known = manifest.read(root)
+        root, plan, known = Path(self.directory), self._plan, _read(Path(self.directory))
+        wrong: dict[str, str] = {}
+
+        def look(name: str, read: Callable[[], Images | None], image: Images) -> None:
+            if name in wrong:
+                return
+            try:
+                held = read()
+            except FileNotFoundError:
+                wrong[name] = "missing"
+            except layouts.BROKEN:
+                wrong[name] = "changed"
+            else:
+                if held is None or not np.array_equal(held, image):
+                    wrong[name] = "changed"
+
         if isinstance(plan, OfficialPlan):
-            wrong, digest = _compare_official(root, plan, progress)
+            digest = plan.run(
+                lambda name, image: look(name, lambda: _png(root / name), image), progress
+            )
         else:
-            wrong, digest = _compare(root, plan, known["layout"], progress)
-        same = digest == known.get("digest")
-        return tuple(wrong if same else [*wrong, f"changed {manifest.MANIFEST}"])
+            digest = _compare(root, plan, layouts.LAYOUTS[known["layout"]](plan), look, progress)
+        if digest != known.get("digest"):
+            wrong[MANIFEST] = "changed"
+        return tuple(f"{wrong[name]} {name}" for name in sorted(wrong))
 
     @property
     def _plan(self) -> Plan | OfficialPlan:
-        path = Path(self.directory) / manifest.MANIFEST
-        known = manifest.read(path.parent)
+        path = Path(self.directory) / MANIFEST
+        known = _read(path.parent)
         try:
             if known["stream"] == "official":
-                return _official(known, self.workers)
+                arguments, seeds = dict(known["arguments"]), known["seeds"]
+                plan = OfficialPlan(known["formula"], arguments, None, self.workers)
+                if seeds == list(plan.seeds):
+                    return plan
+                (seed,) = seeds
+                return OfficialPlan(known["formula"], arguments, seed, self.workers)
             _ = layouts.LAYOUTS[known["layout"]]
-            return manifest.plan_of(known, self.workers)
+            ranges = {name: (low, high) for name, (low, high) in known["ranges"].items()}
+            sizes = {name: known[name] for name in _SIZES}
+            return Plan(known["formula"], ranges, workers=self.workers, **sizes)
         except (formulas.UnknownFormula, formulas.BrokenFormula) as error:
             raise InputError(path, "formula", error.name, error.remedy) from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(path, None, None, f"describes no dataset: {error}") from error
 
 
-def _official(known: Mapping[str, Any], workers: int | None) -> OfficialPlan:
-    plan = OfficialPlan(known["formula"], dict(known["arguments"]), None, workers)
-    if known["seeds"] == list(plan.seeds):
-        return plan
-    (seed,) = known["seeds"]
-    return OfficialPlan(plan.formula, plan.given, seed, workers)
-
-
 def _compare(
-    root: Path, plan: Plan, layout: str, progress: Progress | None
-) -> tuple[list[str], str]:
-    """Return what is wrong with the files, in order, and the digest of the images as drawn."""
-    kind, lock = layouts.LAYOUTS[layout](plan), Lock()
+    root: Path,
+    plan: Plan,
+    kind: layouts.Kind,
+    look: Callable[[str, Callable[[], Images | None], Images], None],
+    progress: Progress | None,
+) -> str:
+    """Look at every image of a plan in its file; returns the digest of the images as drawn."""
+    lock = Lock()
+    opened = lru_cache(maxsize=4)(
+        lambda first: kind.open(root / kind.name(first), kind.places(first))
+    )
 
-    @lru_cache(maxsize=4)
-    def opened(first: int) -> Any:
-        try:
-            name = kind.name(first)
-            return kind.open(root / name, kind.places(first))
-        except FileNotFoundError:
-            return "missing"
-        except layouts.BROKEN:
-            return "changed"
-
-    def state(place: int, image: Images) -> str:
+    def read(place: int) -> Images | None:
         with lock:
             file = opened(kind.places(place).start)
-        if not isinstance(file, str):
-            file = "" if _same(file(place), image) else "changed"
-        return file and f"{file} {kind.name(place)}"
+        return file(place)
 
-    def compare(places: range, images: Images) -> list[str]:
-        return [state(place, image) for place, image in zip(places, images, strict=True)]
+    def compare(places: range, images: Images) -> None:
+        for place, image in zip(places, images, strict=True):
+            look(kind.name(place), partial(read, place), image)
 
     digest = plan.digest()
-    states = [s for *_, some in plan.drawn(digest, progress, compare) for s in some if s]
+    deque(plan.drawn(digest, progress, compare), maxlen=0)
     for name, text in kind.info().items():
-        path = root / name
-        if not path.exists() or path.read_bytes() != text:
-            states.append(f"{'changed' if path.exists() else 'missing'} {name}")
-    return list(dict.fromkeys(states)), digest.hexdigest()
+        wanted = np.frombuffer(text, np.uint8)
+        look(name, lambda name=name: np.fromfile(root / name, np.uint8), wanted)  # type: ignore[misc]
+    return digest.hexdigest()
 
 
-def _compare_official(
-    root: Path, plan: OfficialPlan, progress: Progress | None
-) -> tuple[list[str], str]:
-    wrong: list[tuple[str, str]] = []
-
-    def look(name: str, image: Images) -> None:
-        path = root / name
-        if not path.exists():
-            wrong.append((name, "missing"))
-        elif not _same(layouts.decode(path.read_bytes()), image):
-            wrong.append((name, "changed"))
-
-    digest = plan.run(look, progress)
-    return [f"{state} {name}" for name, state in sorted(wrong)], digest
+def _png(path: Path) -> Images | None:
+    return layouts.decode(path.read_bytes())
 
 
-def _same(held: Images | None, image: Images) -> bool:
-    return held is not None and np.array_equal(held, image)
+def _resumable(
+    root: Path, content: Mapping[str, Any], pattern: str, draw: Callable[[], str]
+) -> Path:
+    """Write a manifest without a digest, let the files be written, and add their digest.
+
+    Refuses a directory with another dataset, or with files and folders (``00003/``) whose names do
+    not match the pattern.
+    """
+    content = {**content, "explorer": __version__}
+    versions = {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "zlib": zlib.ZLIB_RUNTIME_VERSION,
+    }
+
+    def note(digest: str | None) -> None:
+        whole = {**content, "digest": digest, "versions": versions}
+        _write(root / MANIFEST, (json.dumps(whole, indent=2) + "\n").encode())
+
+    try:
+        if root.exists() and not root.is_dir():
+            raise InputError(root, None, None, "is a file; name a directory")
+        held = _read(root) if (root / MANIFEST).exists() else {}
+        for key in content.keys() if held else ():
+            if held.get(key) != content[key]:
+                _refuse(root, f"another dataset ({key} {held.get(key)}, not {content[key]})")
+        known = rf"({pattern if held else ''}|{MANIFEST})({layouts.PART})?"
+        other = [name for name in _names(root) if not re.fullmatch(known, name)]
+        if other:
+            _refuse(root, f"other files ({min(other).rstrip('/')})")
+        if not held:
+            note(None)
+        note(draw())
+    except FileExistsError as error:  # where a directory was to be made
+        raise InputError(error.filename, None, None, "is a file; name a directory") from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        source = error.filename or root
+        raise InputError(source, None, None, f"cannot be written: {reason}") from error
+    return root / MANIFEST
+
+
+def _names(root: Path) -> Iterator[str]:
+    for folder, folders, files in os.walk(root):
+        inside = (Path(folder).relative_to(root).as_posix() + "/").removeprefix("./")
+        yield from (f"{inside}{name}/" for name in folders)
+        yield from (f"{inside}{name}" for name in files)
+
+
+def _refuse(root: Path, held: str) -> None:
+    raise InputError(root, None, None, f"holds {held}; name an empty or a new directory")
+
+
+def _write(path: Path, content: bytes) -> None:
+    with layouts.whole(path) as part:
+        part.write_bytes(content)
+
+
+def _read(root: Path) -> Mapping[str, Any]:
+    path = root / MANIFEST
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(path, None, None, "does not exist; name an exported dataset") from None
+    except (OSError, ValueError) as error:
+        raise InputError(path, None, None, f"cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(path, None, None, "describes no dataset")
+    return content

@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from explorer import files
-from explorer.errors import InputError
 from explorer.images.plan import Images, Plan
 
 PART = ".part"
@@ -178,8 +178,6 @@ def encode(image: Images) -> bytes:
 
 def decode(content: bytes) -> Images | None:
     """Return the pixels of a grey PNG file that is whole, or ``None`` for anything else."""
-    from PIL import Image
-
     try:
         with Image.open(io.BytesIO(content)) as file:
             kind = file.format, file.mode
@@ -196,8 +194,6 @@ def write_png(image: Images, path: str | Path) -> Path:
 
 
 def _png(image: Images, **options: int) -> bytes:
-    from PIL import Image
-
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG", **options)
     return buffer.getvalue()
@@ -220,20 +216,8 @@ def whole(path: Path) -> Iterator[Path]:
     part.replace(path)
 
 
-@contextmanager
-def writing(where: Path) -> Iterator[None]:
-    """Turn a full disk or a place that cannot be written to into a line for the user."""
-    try:
-        yield
-    except OSError as error:
-        source = error.filename or where
-        if isinstance(error, FileExistsError):  # where a directory was to be made
-            raise InputError(source, None, None, "is a file; name a directory") from error
-        reason = error.strerror or str(error)
-        raise InputError(source, None, None, f"cannot be written: {reason}") from error
-
-
-LAYOUTS: Mapping[str, Callable[[Plan], _ImageFolder | _Npz]] = {
+Kind = _ImageFolder | _Npz
+LAYOUTS: Mapping[str, Callable[[Plan], Kind]] = {
     "imagefolder": _ImageFolder,
     "webdataset": _WebDataset,
     "npz": _Npz,

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from itertools import islice
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,6 @@ Images = npt.NDArray[np.uint8]
 Progress = Callable[[int], None]
 Drawn = tuple[range, Images, Any]
 """Numbers of some images of a category, the images, and what a piece of work made of them."""
-T = TypeVar("T")
 
 # Instances rendered by one job: enough that threads seldom wait for the interpreter's lock, few
 # enough that a job's images take 8 MiB at most.
@@ -48,8 +48,7 @@ class ProxyDataset:
     @classmethod
     def of(cls, images: Images, labels: npt.NDArray[np.int64]) -> Self:
         """Make a dataset of images that were not rendered."""
-        digest = _begin(images.shape)
-        digest.update(fingerprint(images))
+        digest = hashlib.sha256(str(images.shape).encode() + _fingerprint(images))
         return cls(images, labels, digest.hexdigest())
 
 
@@ -57,21 +56,7 @@ class ProxyDataset:
 class Plan:
     """A proxy dataset that is to be rendered; everything checked at construction.
 
-    Args:
-        formula: Name of the formula.
-        ranges: Parameter or group name -> (low, high); the rest keeps the formula's default.
-        categories: Number of categories N.
-        instances: Images per category M.
-        canvas: Side that the formula draws on, in pixels.
-        size: Side of the images after exact area averaging, at most ``canvas``.
-        seed: Seed of the counter stream.
-        workers: Threads that render, or None for one per core; the result does not depend on it.
-        first_category: Number of the first category.
-
-    Raises:
-        UnknownFormula: If there is no such formula.
-        BrokenFormula: If another package offers it and it cannot be used.
-        RangeError: If a range or a number is out of bounds.
+    Arguments and errors are those of :func:`render`.
     """
 
     formula: str
@@ -143,7 +128,7 @@ class Plan:
 
     def digest(self) -> "hashlib._Hash":
         """Return the hash that the fingerprints of all images, in order, make the digest."""
-        return _begin(self.shape)
+        return hashlib.sha256(str(self.shape).encode())
 
     def drawn(
         self,
@@ -163,13 +148,24 @@ class Plan:
             category, instance = divmod(places.start, self.instances)
             numbers = range(instance, instance + len(places))
             images = self.draw(self.first_category + category, numbers)
-            return (places, images, work(places, images)), fingerprint(images)
+            return (places, images, work(places, images)), _fingerprint(images)
 
-        for drawn, prints in _in_order(job, self._jobs(), self.workers or cores()):
-            digest.update(prints)
-            yield drawn
-            if progress is not None:
-                progress(len(drawn[0]))
+        workers = self.workers or len(os.sched_getaffinity(0))
+        pool, waiting, jobs = ThreadPoolExecutor(workers), deque[Future[Any]](), self._jobs()
+        try:
+            while True:
+                waiting.extend(
+                    pool.submit(job, each) for each in islice(jobs, workers + 2 - len(waiting))
+                )
+                if not waiting:
+                    return
+                drawn, prints = waiting.popleft().result()
+                digest.update(prints)
+                yield drawn
+                if progress is not None:
+                    progress(len(drawn[0]))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def dataset(self, progress: Progress | None = None) -> ProxyDataset:
         """Render all images into one array."""
@@ -185,23 +181,10 @@ class Plan:
                 yield range(first, min(first + count, start + self.instances))
 
 
-def _begin(shape: tuple[int, ...]) -> "hashlib._Hash":
-    return hashlib.sha256(str(shape).encode())
-
-
-def fingerprint(images: Images) -> bytes:
-    """Return the SHA-256 of every image, one after the other.
-
-    An image at a time, so that the threads that draw can hash as well: hashing an image takes
-    longer than drawing a simple one.
-    """
+def _fingerprint(images: Images) -> bytes:
+    """Return the SHA-256 of every image; in the threads, as it takes longer than a simple image."""
     whole = np.ascontiguousarray(images)
     return b"".join(hashlib.sha256(image.data).digest() for image in whole)
-
-
-def cores() -> int:
-    """Number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def render(
@@ -236,6 +219,7 @@ def render(
 
     Raises:
         UnknownFormula: If there is no such formula.
+        BrokenFormula: If another package offers it and it cannot be used.
         RangeError: If a range or a number is out of bounds.
     """
     size = canvas if size is None else size
@@ -253,17 +237,3 @@ def render_dataset(
 ) -> ProxyDataset:
     """Render images with their labels and digest; arguments are those of :class:`Plan`."""
     return Plan(formula, ranges, workers=workers, **sizes).dataset(progress)
-
-
-def _in_order(work: Callable[[range], T], jobs: Iterator[range], workers: int) -> Iterator[T]:
-    waiting: deque[Future[T]] = deque()
-    pool = ThreadPoolExecutor(max_workers=workers)
-    try:
-        for job in jobs:
-            waiting.append(pool.submit(work, job))
-            if len(waiting) > workers + 1:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -100,14 +100,11 @@ def read(
 
 
 class Folder:
-    """The image files below a directory; those in one folder are a category.
+    """The image files below a directory, at any depth; those in one folder are a category.
 
     Attributes:
         files: The image files, in the order of their names.
         labels: Number of the folder of each, int64 ``[len(files)]``.
-
-    Args:
-        root: The directory; files at any depth below it count.
 
     Raises:
         InputError: If it is no directory, or holds no image file.
@@ -125,19 +122,9 @@ class Folder:
         self.labels: npt.NDArray[np.int64] = np.array([numbers[file.parent] for file in self.files])
 
     def read(self, chosen: Sequence[int] | npt.NDArray[np.int64], *, size: int) -> Images:
-        """Read some of the images in grey; see :func:`read`.
-
-        Args:
-            chosen: Indices into :attr:`files`.
-            size: Side that the middle square is reduced to by area, in pixels.
-
-        Returns:
-            uint8 ``[len(chosen), size, size]``.
-        """
-        images = np.empty((len(chosen), size, size), np.uint8)
-        for image, index in zip(images, chosen, strict=True):
-            image[...] = read(self.files[index], 1, size, resample="area")[0]
-        return images
+        """Read the images at these indices in grey, reduced by area: uint8 ``[n, size, size]``."""
+        files = [self.files[index] for index in chosen]
+        return np.concatenate([read(file, 1, size, resample="area") for file in files])
 
 
 def _hidden(name: str) -> bool:
@@ -146,17 +133,14 @@ def _hidden(name: str) -> bool:
 
 def _whole(image: Image.Image, kind: str | None, path: Path) -> Image.Image:
     """Return an image whose values mean 0 for black and 255 for white, without transparency."""
-    if image.mode.startswith("I;16"):
+    # Pillow opens 16-bit PNM files, and elder ones 16-bit PNG, as 32-bit integers.
+    if image.mode.startswith("I;16") or (image.mode == "I" and kind in {"PNG", "PPM"}):
         _tell_once("has 16 bits per pixel: scaled by the type's range to 8", path)
         return _scaled(np.asarray(image), 0, 65535)
     if image.mode in {"I", "F"}:
         values = np.asarray(image, np.float64)
         if not np.isfinite(values).all():
             raise InputError(path, None, None, "holds values that are no finite numbers")
-        # Pillow opens 16-bit PNM files, and elder ones 16-bit PNG, as 32-bit integers.
-        if image.mode == "I" and kind in {"PNG", "PPM"}:
-            _tell_once("has 16 bits per pixel: scaled by the type's range to 8", path)
-            return _scaled(values, 0, 65535)
         _tell_once("has 32 bits per pixel: scaled from its own least and greatest value", path)
         return _scaled(values, values.min(), values.max())
     if image.has_transparency_data:

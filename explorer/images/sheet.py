@@ -1,15 +1,13 @@
 """Contact sheets: categories are rows, instances columns; several formulas side by side."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from explorer.formulas import RangeError
 from explorer.images.plan import Images, Plan
-
-if TYPE_CHECKING:
-    from PIL import Image, ImageDraw, ImageFont
 
 _MOST = 2**28  # pixels of all images of a sheet
 _ABREAST = 3  # formulas side by side, at most
@@ -23,17 +21,12 @@ def contact_sheet(plans: Sequence[Plan]) -> Images:
     Every plan has a panel: its formula's title, its name and the ranges that it sets, and its
     images with the numbers of categories and instances. At most three panels are side by side.
 
-    Args:
-        plans: What to draw, at least one.
-
     Returns:
         uint8 ``[H, W]``, black on white.
 
     Raises:
         RangeError: If the images have more than 2**28 pixels, a quarter of a gigabyte.
     """
-    from PIL import Image
-
     pixels = sum(plan.total * plan.size**2 for plan in plans)
     if pixels > _MOST:
         remedy = f"makes a sheet of {pixels:,} pixels, at most {_MOST:,}; draw fewer or smaller"
@@ -59,7 +52,8 @@ class _Measures:
 
     def __init__(self, plan: Plan) -> None:
         text = _text_size(plan.size)
-        self.small, self.large = _font(text), _font(round(1.4 * text))
+        fonts = [ImageFont.load_default(size) for size in (text, round(1.4 * text))]
+        self.small, self.large = cast("list[ImageFont.FreeTypeFont]", fonts)
         self.gap = max(5, plan.size // 20)
         self.pitch = plan.size + self.gap
         self.line, self.headline = (_height(font) + self.gap for font in (self.small, self.large))
@@ -72,17 +66,15 @@ class _Measures:
         self.subtitle = _wrapped(_subtitle(plan), self.small, self.width)
 
 
-def _panels(plans: Sequence[Plan]) -> "list[Image.Image]":
+def _panels(plans: Sequence[Plan]) -> list[Image.Image]:
     """Draw the panels of one row, their images at one height."""
     measures = [_Measures(plan) for plan in plans]
     lines = max(len(each.subtitle) for each in measures)
     return [_panel(plan, at, lines) for plan, at in zip(plans, measures, strict=True)]
 
 
-def _panel(plan: Plan, at: _Measures, lines: int) -> "Image.Image":
+def _panel(plan: Plan, at: _Measures, lines: int) -> Image.Image:
     """Draw the images of one plan with their labels, below so many lines of subtitle."""
-    from PIL import Image, ImageDraw
-
     top = at.headline + (lines + 2) * at.line + at.gap
     turned = _turned("category", at.small)
     height = max(plan.categories * at.pitch, turned.height)
@@ -103,25 +95,13 @@ def _panel(plan: Plan, at: _Measures, lines: int) -> "Image.Image":
     for row in range(plan.categories):
         place = (at.left - at.gap, top + row * at.pitch + plan.size // 2)
         draw.text(place, str(row), fill=_BLACK, font=at.small, anchor="rm")
-    _paste_images(panel, draw, plan, (at.left, top), at.pitch)
-    return panel
-
-
-def _paste_images(
-    panel: "Image.Image",
-    draw: "ImageDraw.ImageDraw",
-    plan: Plan,
-    corner: tuple[int, int],
-    pitch: int,
-) -> None:
-    from PIL import Image
-
     for number, image in enumerate(plan.dataset().images):
         row, column = divmod(number, plan.instances)
-        x, y = corner[0] + column * pitch, corner[1] + row * pitch
+        x, y = at.left + column * at.pitch, top + row * at.pitch
         # A thin frame, for images that are as white as the sheet.
         draw.rectangle((x - 1, y - 1, x + plan.size, y + plan.size), outline=_LINE)
         panel.paste(Image.fromarray(image), (x, y))
+    return panel
 
 
 def _subtitle(plan: Plan) -> list[str]:
@@ -132,7 +112,7 @@ def _subtitle(plan: Plan) -> list[str]:
     return [plan.formula, *(shown or ["default ranges"]), *sizes]
 
 
-def _wrapped(pieces: Sequence[str], font: "ImageFont.FreeTypeFont", width: int) -> list[str]:
+def _wrapped(pieces: Sequence[str], font: ImageFont.FreeTypeFont, width: int) -> list[str]:
     """Join pieces to lines that are no wider than this, where a piece alone is not."""
     lines = [pieces[0]]
     for piece in pieces[1:]:
@@ -145,10 +125,8 @@ def _wrapped(pieces: Sequence[str], font: "ImageFont.FreeTypeFont", width: int) 
     return lines
 
 
-def _turned(text: str, font: "ImageFont.FreeTypeFont") -> "Image.Image":
+def _turned(text: str, font: ImageFont.FreeTypeFont) -> Image.Image:
     """Draw a text that reads from below to above."""
-    from PIL import Image, ImageDraw
-
     image = Image.new("L", (round(font.getlength(text)) + 1, _height(font)), _WHITE)
     ImageDraw.Draw(image).text((0, 0), text, fill=_GREY, font=font)
     return image.transpose(Image.Transpose.ROTATE_90)
@@ -159,12 +137,6 @@ def _text_size(size: int) -> int:
     return min(max(size // 8, 11), 20)
 
 
-def _font(size: int) -> "ImageFont.FreeTypeFont":
-    from PIL import ImageFont
-
-    return cast("ImageFont.FreeTypeFont", ImageFont.load_default(size))
-
-
-def _height(font: "ImageFont.FreeTypeFont") -> int:
+def _height(font: ImageFont.FreeTypeFont) -> int:
     ascent, descent = font.getmetrics()
     return ascent + descent

@@ -3,18 +3,16 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import distributed
 from torch.utils import data
 
-from explorer.formulas import Ranges, streams
+from explorer.formulas import Ranges
 from explorer.images.plan import Plan
 
 Sample = tuple[Any, int]
 """An image and its label."""
-
-_MASK = 2**64 - 1
-_ROUNDS = 6
 
 
 class Images(data.Dataset[Sample]):
@@ -25,19 +23,12 @@ class Images(data.Dataset[Sample]):
     order every epoch, sharded over workers and ranks, see :meth:`stream`.
 
     Args:
-        formula: Name of the formula.
-        ranges: Parameter or group name -> (low, high); the rest keeps the formula's default.
-        categories: Number of categories N.
-        instances: Images per category M.
-        size: Side of the images after exact area averaging, at most ``canvas``.
-        canvas: Side that the formula draws on, in pixels.
-        seed: Seed of all random numbers.
+        formula, ranges, categories, instances, size, canvas, seed: As in ``render``.
         transform: Called with the PIL image (mode L), as torchvision does; without it an image is
             a uint8 tensor ``[1, size, size]``.
 
     Raises:
-        UnknownFormula: If there is no such formula.
-        RangeError: If a range or a number is out of bounds.
+        UnknownFormula, BrokenFormula, RangeError: As in ``render``.
     """
 
     def __init__(
@@ -91,20 +82,16 @@ class Images(data.Dataset[Sample]):
             ValueError: If the rank is not in 0..world_size - 1.
         """
         known = distributed.is_available() and distributed.is_initialized()
-        rank = rank if rank is not None else distributed.get_rank() if known else 0
-        size = distributed.get_world_size() if known else 1
-        size = size if world_size is None else world_size
+        process = (distributed.get_rank(), distributed.get_world_size()) if known else (0, 1)
+        rank = process[0] if rank is None else rank
+        size = process[1] if world_size is None else world_size
         if not 0 <= rank < size:
             raise ValueError(f"rank {rank} is not in 0..{size - 1}")
         return Stream(self, range(rank, len(self), size), epoch if shuffle else None)
 
 
 class Stream(data.IterableDataset[Sample]):
-    """Images at some places of an epoch's order; see :meth:`Images.stream`.
-
-    The order is a seeded permutation that is computed index by index: a set of any size takes no
-    memory.
-    """
+    """Images at some places of an epoch's order; see :meth:`Images.stream`."""
 
     def __init__(self, images: Images, places: range, epoch: int | None) -> None:
         self.images, self.places, self.epoch = images, places, epoch
@@ -115,33 +102,8 @@ class Stream(data.IterableDataset[Sample]):
     def __iter__(self) -> Iterator[Sample]:
         worker = data.get_worker_info()
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
-        count, seed = len(self.images), self.images.plan.seed
-        for place in self.places[number::workers]:
-            index = place if self.epoch is None else permuted(place, count, seed, self.epoch)
+        order = np.arange(len(self.images))
+        if self.epoch is not None:
+            np.random.default_rng([self.images.plan.seed, self.epoch]).shuffle(order)
+        for index in order[self.places.start :: self.places.step][number::workers].tolist():
             yield self.images[index]
-
-
-def permuted(place: int, count: int, seed: int, epoch: int) -> int:
-    """Return what stands at a place of a random permutation of ``range(count)``.
-
-    A Feistel network on the least even number of bits that holds ``count``, walked along its cycle
-    until it comes to a number below ``count`` (Black & Rogaway, CT-RSA 2002).
-    """
-    half = (max(count - 1, 1).bit_length() + 1) // 2
-    low = (1 << half) - 1
-    while True:
-        left, right = place >> half, place & low
-        for number in range(_ROUNDS):
-            word = _mix(_mix(_mix(seed + streams.GOLDEN) + epoch) + number) ^ right
-            left, right = right, left ^ (_mix(word) >> 32 & low)
-        place = left << half | right
-        if place < count:
-            return place
-
-
-def _mix(word: int) -> int:
-    """Scramble a 64-bit word as :func:`explorer.formulas.streams.mix` does, in Python."""
-    word &= _MASK
-    word = (word ^ word >> 30) * 0xBF58476D1CE4E5B9 & _MASK
-    word = (word ^ word >> 27) * 0x94D049BB133111EB & _MASK
-    return word ^ word >> 31

@@ -14,8 +14,9 @@ from functools import cached_property
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from explorer.measures import marks, similarity, spectrum, spread
+from explorer.measures import marks, similarity, spectrum
 from explorer.measures.pixels import SAMPLE, Floats, Images, Labels, check, subsample
+from explorer.measures.spread import Spread, spreads
 
 __all__ = ["MEASURES", "SAMPLE", "Measure", "remarks", "subsample", "variety"]
 
@@ -34,6 +35,11 @@ class Sample:
     def spectrum(self) -> Floats:
         """The radial power spectrum, float64 [S // 2]."""
         return spectrum.radial_spectrum(self.images)
+
+    @cached_property
+    def spread(self) -> Spread:
+        """The spread within and between categories."""
+        return spreads(self.images, self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +80,14 @@ _ALL = (
             lambda s: similarity.intrinsic_dimension(s.images)),
     Measure("within_spread", "Within spread", _SPREAD,
             "instances of a category differ more", _ANOVA,
-            lambda s: spread.within_spread(s.images, s.labels)),
+            lambda s: s.spread.within),
     Measure("between_spread", "Between spread", _SPREAD,
             "categories differ more from one another", _ANOVA,
-            lambda s: spread.between_spread(s.images, s.labels)),
+            lambda s: s.spread.between),
     Measure("between_share", "Between share", "",
             "more of the spread is between categories: they are easier to tell apart",
             "intraclass correlation ICC(1); Shrout and Fleiss, Psychological Bulletin 1979",
-            lambda s: spread.between_share(s.images, s.labels)),
+            lambda s: s.spread.share),
     Measure("spectral_slope", "Spectral slope", "log power / log frequency",
             "finer structure (white noise 0, natural images about -2)",
             "van der Schaaf and van Hateren, Vision Research 1996",

@@ -1,11 +1,10 @@
 """Features of a network that needs no download: a random convolutional one.
 
-Naeem et al. (Reliable Fidelity and Diversity Metrics for Generative Models, ICML 2020, section
-4.2) find features of randomly initialised networks the better judge of images far from ImageNet,
-and formula-driven images are. Ours is small: three times a 3 x 3 convolution with He's random
+Naeem et al. (ICML 2020, section 4.2) find features of randomly initialised networks the better
+judge of images far from ImageNet. Ours is small: three times a 3 x 3 convolution with He's random
 weights (ICCV 2015), a rectifier and a 2 x 2 average. The features are the mean and the standard
-deviation of every channel at every depth, so that they say what an image is made of and hardly
-where. The weights come from one fixed seed: the instrument is the same for every dataset.
+deviation of every channel at every depth: they say what an image is made of and hardly where. The
+weights come from one fixed seed: the instrument is the same for every dataset.
 """
 
 from functools import cache
@@ -56,8 +55,7 @@ def _convolved(x: _Activations, weights: _Activations) -> _Activations:
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
     columns = windows.reshape(-1, len(weights))
-    convolved: _Activations = (columns @ weights).reshape(*x.shape[:3], -1)
-    return convolved
+    return np.asarray((columns @ weights).reshape(*x.shape[:3], -1))
 
 
 def _halved(x: _Activations) -> _Activations:
@@ -65,8 +63,7 @@ def _halved(x: _Activations) -> _Activations:
     n, height, width, channels = x.shape
     height, width = height // 2, width // 2
     blocks = x[:, : 2 * height, : 2 * width].reshape(n, height, 2, width, 2, channels)
-    halved: _Activations = blocks.mean(axis=(2, 4))
-    return halved
+    return np.asarray(blocks.mean(axis=(2, 4)))
 
 
 @cache
@@ -95,5 +92,4 @@ def _scales() -> Floats:
     depths = np.repeat(np.arange(len(_WIDTHS)), [2 * width for width in _WIDTHS])
     # Two independent images are at twice the variance from one another.
     sums = np.bincount(depths, weights=variances)[depths]
-    scales: Floats = 1 / np.sqrt(2 * len(_WIDTHS) * sums)
-    return scales
+    return np.asarray(1 / np.sqrt(2 * len(_WIDTHS) * sums))

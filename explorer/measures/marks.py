@@ -29,9 +29,7 @@ def orientation_entropy(images: Images) -> float:
 
     Shannon entropy of the histogram of gradient directions without their sign, in
     :data:`ORIENTATIONS` bins over 180 degrees, edge pixels weighted by gradient magnitude, over
-    its greatest value; the mean over the images that have an edge. (The entropy of all images
-    together would say that stripes of any direction are as rich as circles.) 0 for parallel stripes
-    and where no image has an edge, near 1 for circles.
+    its greatest value; the mean over the images that have an edge, 0 where none has.
     """
     total, drawn = 0.0, 0
     for across, down, edges in _gradients(images):
@@ -69,23 +67,16 @@ def grey_entropy(images: Images) -> float:
 
 
 def ink_coverage(images: Images) -> float:
-    """Return the share of pixels that are not background.
-
-    Background is the most frequent grey level of all the images together, the darkest of equally
-    frequent ones: black in VisualAtom, white in RCDB. A blank dataset has no ink.
-    """
-    counts = np.zeros(256, dtype=np.int64)
-    for image in images:
-        counts += np.bincount(image.ravel(), minlength=256)
+    """Return the share of pixels of another grey than the most frequent one, the background."""
+    counts = np.sum([np.bincount(image.ravel(), minlength=256) for image in images], axis=0)
     return float(1 - counts.max() / images.size)
 
 
 def compressed_bits(images: Images) -> float:
-    """Return how many bits per pixel an image takes when it is compressed without loss.
+    """Return the mean bits per pixel of the images, each compressed by DEFLATE (zlib, level 9).
 
-    DEFLATE (RFC 1951, zlib at level 9) of each image on its own; the mean over images. From about
-    0.05 (blank, at 64 x 64) to slightly above 8 (white noise); another build of zlib may come to
-    slightly other sizes.
+    From about 0.05 (blank, at 64 x 64) to slightly above 8 (white noise); another build of zlib may
+    come to slightly other sizes.
     """
     sizes = [len(zlib.compress(image.tobytes(), 9)) for image in images]
     return 8 * math.fsum(sizes) / images.size

@@ -25,13 +25,12 @@ _CHUNK_PIXELS = 2**18
 
 def check(images: Images, labels: Labels) -> None:
     """Raise ``ValueError`` if these are not the images and the labels of a dataset."""
-    if images.ndim != 3 or images.shape[1] != images.shape[2] or images.dtype != np.uint8:
-        shape = f"{images.dtype} {list(images.shape)}"
-        raise ValueError(f"images must be uint8 [N, S, S], not {shape}")
+    shape = images.shape
+    if images.dtype != np.uint8 or len(shape) != 3 or shape[1] != shape[2] or shape[1] < _MIN_SIDE:
+        wanted = f"uint8 [N, S, S], S at least {_MIN_SIDE}"
+        raise ValueError(f"images must be {wanted}, not {images.dtype} {list(shape)}")
     if len(images) == 0:
         raise ValueError("there is no image to measure")
-    if images.shape[1] < _MIN_SIDE:
-        raise ValueError(f"images must have a side of at least {_MIN_SIDE} pixels")
     if labels.shape != (len(images),):
         raise ValueError(f"labels must be [{len(images)}], one an image, not {list(labels.shape)}")
 
@@ -69,12 +68,9 @@ def subsample(labels: Labels, *, seed: int, sample: int = SAMPLE) -> Labels:
     """Choose images evenly over the categories.
 
     At most ``sample // 2`` categories are taken first, so that each can show two instances: the
-    spread within categories needs pairs, and many categories with two instances each tell more
-    than few with many. They give one instance each in turn until the sample is full. Where they
-    run out, the remaining categories fill it up.
-
-    Returns:
-        Ascending indices into ``labels``, int64 [min(N, sample)].
+    spread within categories needs pairs. They give one instance each in turn until the sample is
+    full. Where they run out, the remaining categories fill it up. Returns ascending indices into
+    ``labels``, int64 [min(N, sample)].
 
     Raises:
         ValueError: If ``sample`` is below 2.

@@ -11,27 +11,22 @@ _DISCARDED = 0.1
 
 
 def vendi(similarity: Floats) -> float:
-    """Return the Vendi score of a similarity matrix: the effective number of different items.
+    """Return the effective number of different items of a similarity matrix, float64 [N, N].
 
     ``exp(-sum(l * log(l)))`` over the eigenvalues l of K / N (Friedman and Dieng, 2023,
     definition 3.1): 1 where all items are equal, N where none resembles another.
-
-    Args:
-        similarity: float64 [N, N], positive semi-definite, ones on its diagonal.
     """
     eigenvalues = np.linalg.eigvalsh(similarity / len(similarity))
     return max(1.0, math.exp(entropy(np.clip(eigenvalues, 0.0, None))))
 
 
 def vendi_pixels(images: Images) -> float:
-    """Return the Vendi score of the images by their pixels.
+    """Return the Vendi score of the images by the correlation of their pixels; at most SIDE².
 
-    The kernel is the cosine of two images, each reduced to at most 32 x 32 pixels by area and
-    centred on its own mean: the correlation of their pixels, blind to brightness and contrast.
-    Blank images, which have no direction, count as equal to each other and orthogonal to all
-    others. Thin lines in different places hardly overlap, so that this score is high for sparse
-    images, however alike their shapes are; :func:`vendi_features` is not. 1 where all images are
-    equal up to brightness and contrast, N where all are orthogonal; at most SIDE² (1,024).
+    Images are reduced to at most 32 x 32 pixels by area. Blank images, which have no direction,
+    count as equal to each other and orthogonal to all others. Thin lines in different places hardly
+    overlap, so that this score is high for sparse images, however alike their shapes are;
+    :func:`vendi_features` is not.
     """
     vectors = reduced(images)
     vectors = vectors - vectors.mean(axis=1, keepdims=True)
@@ -47,9 +42,7 @@ def vendi_features(images: Images) -> float:
     """Return the Vendi score of the images by the features of a random network.
 
     The kernel is ``exp(-d²)`` of the distance d of two images' features
-    (:func:`~explorer.measures.features.features`), whose unit is the distance of two noise images
-    of different colours. It tells shapes and textures apart and hardly minds where they are; it
-    grows with N more slowly than the score of the pixels.
+    (:func:`~explorer.measures.features.features`). Grows with N more slowly than that of pixels.
     """
     vectors = features(images)
     square = (vectors**2).sum(axis=1)
@@ -58,14 +51,14 @@ def vendi_features(images: Images) -> float:
 
 
 def intrinsic_dimension(images: Images) -> float:
-    """Return in how many ways the images vary: the dimension of the surface that they lie on.
+    """Return the dimension of the surface that the images lie on.
 
     The two-nearest-neighbours estimate (TwoNN; Facco, d'Errico, Rodriguez and Laio, Scientific
     Reports 2017): for images on a surface of dimension d, the ratio m of the distances to the
     second and to the first neighbour has the distribution function ``1 - m^-d``. The line
     ``-log(1 - F) = d log(m)`` through the origin is fitted by least squares to the empirical
-    distribution, without its greatest tenth, as in the paper. Distances are those of the images
-    reduced to at most 32 x 32 pixels by area. Copies of an image count once; 0 where fewer than
+    distribution, without its greatest tenth, as in the paper. Images are reduced to at most
+    32 x 32 pixels by area. Copies of an image count once; 0 where fewer than
     three images differ. Estimates above about 10 are too low unless there are many images (512 of
     white noise, of dimension 1,024, give about 100): compare the same sample size only.
     """

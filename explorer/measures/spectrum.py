@@ -26,10 +26,7 @@ def radial_spectrum(images: Images) -> Floats:
     ring = np.rint(np.hypot(rows[:, None], columns[None, :])).astype(np.int64)
     # A real image's spectrum is symmetric: a coefficient off the two self-conjugate columns
     # stands for two.
-    twice = np.full(columns.shape, 2.0)
-    twice[0] = 1.0
-    if side % 2 == 0:
-        twice[-1] = 1.0
+    twice = np.where((columns == 0) | (2 * columns == side), 1.0, 2.0)
     times = np.broadcast_to(twice, ring.shape)
     total, count = np.zeros(ring.shape), 0
     for chunk in chunks(images):
@@ -50,11 +47,10 @@ def radial_spectrum(images: Images) -> Floats:
 
 
 def spectral_slope(spectrum: Floats) -> float:
-    """Return the slope of a radial power spectrum in double logarithm, by least squares.
+    """Return the exponent a of power ~ frequency^a, by least squares in double logarithm.
 
-    The exponent a of power ~ frequency^a: 0 for white noise, about -2 for natural images; 0 where
-    fewer than two frequencies have power. Frequencies of 2 cycles per image and more count (the
-    window blurs the first into the mean); rings without power are left out.
+    Frequencies of 2 cycles per image and more count (the window blurs the first into the mean);
+    rings without power are left out. 0 where fewer than two have power.
     """
     frequency = np.arange(1, len(spectrum) + 1)
     use = (frequency >= 2) & (spectrum > 0)
@@ -66,10 +62,6 @@ def spectral_slope(spectrum: Floats) -> float:
 
 
 def spectral_entropy(spectrum: Floats) -> float:
-    """Return how evenly power is spread over spatial frequencies, in [0, 1].
-
-    Shannon entropy of the radial spectrum scaled to a sum of 1, over its greatest value ``log(F)``:
-    1 for white noise, near 0 for a grating; 0 where there is no power.
-    """
+    """Return the Shannon entropy of the radial spectrum over its greatest value, in [0, 1]."""
     total = spectrum.sum()
     return entropy(spectrum / total) / math.log(len(spectrum)) if total > 0 else 0.0

@@ -4,27 +4,18 @@ Reads studies and nothing else; it needs neither Ray nor torch. Figures are in
 :mod:`explorer.report.figures`, the HTML page in :mod:`explorer.report.page`.
 """
 
-from explorer.report.analysis import best_ranges, correlations, importances
-from explorer.report.fidelity import FidelityReport, fidelity, members
-from explorer.report.frame import (
-    export,
-    load,
-    load_epochs,
-    load_rungs,
-    read,
-    read_definition,
-)
+from explorer.report.analysis import correlations, importances
+from explorer.report.decisions import FidelityReport, decision_accuracy, fidelity, members
+from explorer.report.frame import export, load, load_epochs, load_rungs
 from explorer.report.layout import FORMATS, arms_table, render, study_tables, to_frame
 from explorer.report.live import overview_screen, status_screen, watching
 from explorer.report.sentences import sentences
-from explorer.report.statistics import TESTS
-from explorer.report.status import StudyStatus, Watcher, overview, status
+from explorer.report.status import StudyStatus, overview, status
 from explorer.report.summary import Arm, StudyReport, arrange, summarise
 from explorer.report.tables import Cell, Column, Table, json_text, terminal
 
 __all__ = [
     "FORMATS",
-    "TESTS",
     "Arm",
     "Cell",
     "Column",
@@ -32,11 +23,10 @@ __all__ = [
     "StudyReport",
     "StudyStatus",
     "Table",
-    "Watcher",
     "arms_table",
     "arrange",
-    "best_ranges",
     "correlations",
+    "decision_accuracy",
     "export",
     "fidelity",
     "importances",
@@ -47,8 +37,6 @@ __all__ = [
     "members",
     "overview",
     "overview_screen",
-    "read",
-    "read_definition",
     "render",
     "sentences",
     "status",

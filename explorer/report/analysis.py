@@ -1,319 +1,204 @@
-"""What goes with accuracy in a study: best ranges, importances of their ends, variety."""
+"""What goes with accuracy in a study: the importance of the ends of ranges, and variety."""
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import optuna
-from optuna.distributions import BaseDistribution, FloatDistribution
-from optuna.trial import create_trial
 
-from explorer.measures import MEASURES
+from explorer import store
 from explorer.report import numerals
-from explorer.report.agreement import Estimate, correlate
-from explorer.report.frame import Range
-from explorer.report.numerals import count, listed
-from explorer.report.statistics import dunnett_critical, pooled
-from explorer.report.summary import Arm, StudyReport, ranked
+from explorer.report.numerals import count
+from explorer.report.statistics import CONFIDENCE, Estimate
+from explorer.report.summary import Arm, StudyReport, measure_title, objective_title
 from explorer.report.tables import Column, Table
+from explorer.store import Database
 
-FEWEST_ARMS = 10
-"""Below so many arms there is nothing to be said of importance."""
+FEWEST_ARMS, MOST_ARMS = 10, 300
+"""Of fewer arms nothing can be said of importance; of more, fANOVA takes minutes."""
 
-MOST_ARMS = 1000
-"""Of more arms the best are taken: trees are slow."""
+_FEWEST_FOR_INTERVAL = 4
+_RESAMPLES, _DRAWN = 999, 1_000_000  # at most, and values in all: of 10,000 arms 100
 
+Importances = Mapping[str, Mapping[str, float]]
+"""Objective -> coordinate of the search space -> share of the variance that it explains.
 
-def measure_title(measure: str) -> str:
-    """Return the heading of a variety measure."""
-    return MEASURES[measure].title if measure in MEASURES else measure
-
-
-def objective_title(objective: str) -> str:
-    """Return the heading of an objective, ``accuracy`` or ``variety.<measure>``."""
-    name = objective.removeprefix("variety.")
-    return "Accuracy" if name == "accuracy" else measure_title(name)
+``<parameter>.low`` is the low end of a range, ``<parameter>.share`` how much of the room above the
+low end the range takes. The shares of an objective sum to 1, the largest comes first.
+"""
 
 
-def points(report: StudyReport) -> list[Arm]:
-    """Return the scored arms that are points of a study's own space of varied ranges.
+def importances(database: Database, name: str) -> Importances:
+    """Ask Optuna for the share of each coordinate of the search space in the variance of a score.
 
-    They have its formula and its protocol, and every varied range lies within its bounds.
-    """
-
-    def inside(arm: Arm, parameter: str) -> bool:
-        ends = arm.ranges.get(parameter)
-        return ends is not None and all(
-            least <= end <= greatest
-            for end, (least, greatest) in zip(ends, report.bounds[parameter], strict=True)
-        )
-
-    return [
-        arm
-        for arm in report.arms
-        if report.bounds
-        and arm.accuracy
-        and arm.formula == report.formula
-        and not arm.changes
-        and all(inside(arm, parameter) for parameter in report.bounds)
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class Best:
-    """What is known of the best ranges.
-
-    Attributes:
-        arm: The arm with the highest mean accuracy; chosen for it, it is overestimated.
-        among: Names of the arms that the best of all is among with 95 % confidence, by accuracy;
-            empty where this cannot be said.
-        arms: Number of arms that were compared.
-        low: For each varied parameter the least and the greatest low end of the arms in ``among``.
-        high: The same of the high ends.
-        lack: Why ``among`` is empty, else empty.
-    """
-
-    arm: Arm
-    among: tuple[str, ...]
-    arms: int
-    low: Mapping[str, Range]
-    high: Mapping[str, Range]
-    lack: str = ""
-
-
-def best_ranges(report: StudyReport) -> Best | None:
-    """Say which ranges were best, and how far those reach that may be the best.
-
-    Of the arms of the study's own search space those are kept whose mean is no further below the
-    highest than chance alone takes the best of so many equal arms below another: Gupta's subset
-    selection (Technometrics 1965, p. 225), by Dunnett's one-sided test (1955) with the variance
-    of replicates pooled over all arms, which is taken to be the same in each. What is not kept is
-    worse than the best. What is kept need not be as good: with few replicates most arms are.
+    By fANOVA (Hutter, Hoos and Leyton-Brown, ICML 2014) over the arms of the space, by their means.
 
     Returns:
-        ``None`` where no sampler proposed arms, or fewer than two arms have a score.
+        Nothing for a study without a sampler, with fewer than :data:`FEWEST_ARMS` or more than
+        :data:`MOST_ARMS` arms, or with one score.
+
+    Raises:
+        InputError: If there is no study of this name; the nearest name is offered.
     """
-    arms = ranked(points(report))
-    if len(arms) < 2 or not any(arm.sampled for arm in arms):
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
+    definition = store.definition(database, name)
+    study = store.optuna_study(database, name)
+    scored = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    shares: dict[str, Mapping[str, float]] = {}
+    if not definition.get("sampler") or not FEWEST_ARMS <= len(scored) <= MOST_ARMS:
+        return shares
+    objectives = [objective for entry in definition["objectives"] for objective in entry]
+    for index, objective in enumerate(objectives):
+        if len({trial.values[index] for trial in scored}) == 1:
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            known = get_param_importances(
+                study,
+                evaluator=FanovaImportanceEvaluator(seed=0),
+                target=partial(_value, index=index),
+            )
+        shares[objective] = {coordinate: float(share) for coordinate, share in known.items()}
+    return shares
+
+
+def _value(trial: optuna.trial.FrozenTrial, index: int) -> float:
+    return float(trial.values[index])
+
+
+def importance_table(report: StudyReport, known: Importances) -> Table | None:
+    """Arrange importances as a table, a row per end of a range; ``None`` where there are none."""
+    if not known:
         return None
-    error, freedom = pooled([arm.scores for arm in arms])
-    if not error:
-        lack = "replicates do not scatter" if freedom else "no arm has a second replicate"
-        return Best(arms[0], (), len(arms), {}, {}, lack)
-    best, n = arms[0].scores, len(arms[0].replicates)
-    sizes = tuple(len(arm.replicates) for arm in arms[1:])
-
-    allowed = error * dunnett_critical(sizes, n, freedom, two_sided=False)
-    highest = float(np.mean(best))
-    kept = [
-        arm
-        for arm in arms
-        if highest - np.mean(arm.scores) <= allowed * math.sqrt(1 / len(arm.replicates) + 1 / n)
-    ]
-    ends = [{p: [arm.ranges[p][end] for arm in kept] for p in report.bounds} for end in (0, 1)]
-    low, high = ({p: (min(v), max(v)) for p, v in of.items()} for of in ends)
-    return Best(arms[0], tuple(arm.name for arm in kept), len(arms), low, high)
-
-
-def best_table(report: StudyReport) -> Table | None:
-    """Arrange the best ranges as a table, a row per parameter; ``None`` where there are none."""
-    found = best_ranges(report)
-    if found is None or found.arm.accuracy is None:
-        return None
-    columns = [Column("Parameter", text=True, priority=0), Column("Best arm")]
-    columns += [Column("Low end"), Column("High end")] if found.among else []
-    columns += [Column("Bounds of low", priority=2), Column("Bounds of high", priority=2)]
-    rows = []
-    for parameter, bounds in report.bounds.items():
-        spans = [found.arm.ranges[parameter]]
-        spans += [found.low[parameter], found.high[parameter]] if found.among else []
-        rows.append((parameter, *(numerals.span(*ends) for ends in (*spans, *bounds))))
-    best = found.arm.accuracy
-    score = numerals.mean_std(best.mean, best.std, numerals.decimals([100 * (best.std or 0)]))
-    first = f"Study {report.study}: the ranges of the best of {found.arms} arms, {found.arm.name} "
-    first += f"({score} %, n = {best.n})."
-    notes = ["It was chosen by this accuracy, which favours it."]
-    if not found.among:
-        second = f"Which others may be as good cannot be given: {found.lack}."
-    elif len(found.among) == 1:
-        second = "It is the best of them with 95 % confidence."
-    else:
-        second = (
-            f"Low and high end: from the least to the greatest of the {len(found.among)} arms that "
-            "may be the best (95 % confidence)."
-        )
-        notes.append(f"These are {listed(found.among, 8)}.")
-    notes += ["Gupta's subset selection, variance pooled over arms."] if found.among else []
-    return Table.of(columns, rows, caption=(first, second), notes=tuple(notes))
-
-
-@dataclass(frozen=True, slots=True)
-class Importances:
-    """How much each coordinate of the search space matters, by its name in Optuna.
-
-    ``<parameter>.low`` is the low end of a range, ``<parameter>.share`` its width as a share of the
-    room above the low end.
-
-    Attributes:
-        objective: What was scored: ``accuracy``, or ``variety.<measure>``.
-        arms: Number of arms that this rests on.
-        fanova: Share of the variance of the score over the whole space that a coordinate explains
-            (Hutter, Hoos and Leyton-Brown, ICML 2014), the largest first; all sum to 1.
-        ped_anova: Share of what sets the best arms apart from all (Watanabe, Bansal and Hutter,
-            IJCAI 2023); all sum to 1.
-        lack: Why nothing can be said, else empty.
-    """
-
-    objective: str
-    arms: int
-    fanova: Mapping[str, float]
-    ped_anova: Mapping[str, float]
-    lack: str = ""
-
-
-def importances(report: StudyReport, objective: str = "accuracy") -> Importances:
-    """Ask Optuna how much each coordinate of the search space matters for the score of an arm.
-
-    Args:
-        report: What :func:`~explorer.report.summarise` returns.
-        objective: ``accuracy``, or another of the study's objectives (``variety.<measure>``).
-    """
-    from optuna.importance import (
-        FanovaImportanceEvaluator,
-        PedAnovaImportanceEvaluator,
-        get_param_importances,
-    )
-
-    values = [(arm, arm.value(objective)) for arm in points(report)]
-    scored = [(arm, value) for arm, value in values if value is not None][:MOST_ARMS]
-    spaces: dict[str, BaseDistribution] = {}
-    for parameter, (low, high) in report.bounds.items():
-        if low[0] < low[1]:
-            spaces[f"{parameter}.low"] = FloatDistribution(*low)
-        if low[0] < high[1]:
-            spaces[f"{parameter}.share"] = FloatDistribution(0.0, 1.0)
-    lack = "" if spaces else "no end of a range varies"
-    if len({value for _, value in scored}) == 1:
-        lack = f"all {len(scored)} arms have the same score"
-    if len(scored) < FEWEST_ARMS:
-        lack = f"{count(len(scored), 'arm')} with a score, at least {FEWEST_ARMS} are needed"
-    if lack:
-        return Importances(objective, len(scored), {}, {}, lack)
-    sign = -1.0 if report.objectives.get(objective) == "minimize" else 1.0
-    study = optuna.create_study(direction="maximize")
-    for arm, value in scored:
-        params = {}
-        for parameter, (_, (_, greatest)) in report.bounds.items():
-            low_end, high_end = arm.ranges[parameter]
-            room = greatest - low_end
-            params[f"{parameter}.low"] = low_end
-            params[f"{parameter}.share"] = (high_end - low_end) / room if room > 0 else 0.5
-        params = {name: end for name, end in params.items() if name in spaces}
-        study.add_trial(create_trial(value=sign * value, params=params, distributions=spaces))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        best = PedAnovaImportanceEvaluator(target_quantile=max(0.1, 5 / len(scored)))
-    evaluators = (FanovaImportanceEvaluator(seed=0), best)
-    fanova, ped_anova = (get_param_importances(study, evaluator=e) for e in evaluators)
-    return Importances(objective, len(scored), fanova, ped_anova)
-
-
-def importance_table(report: StudyReport) -> Table | None:
-    """Arrange the importances as a table; ``None`` where no sampler chose ranges.
-
-    Each objective has its columns. Where nothing can be said of any, the table has no row and its
-    caption gives the reason.
-    """
-    if not any(arm.sampled for arm in report.arms):
-        return None
-    found = {objective_title(name): importances(report, name) for name in report.objectives}
-    usable = {title: entry for title, entry in found.items() if not entry.lack}
-    lacks = tuple(f"{title}: {entry.lack}." for title, entry in found.items() if entry.lack)
-    head = f"Study {report.study}: importance of the ends of every varied range"
-    if not usable:
-        return Table((), (), (f"{head} cannot be given.",), lacks)
     columns = [Column("End of range", text=True, priority=0)]
-    for title in usable:
-        of = f"{title}: " if len(found) > 1 else ""
-        columns += [Column(f"{of}fANOVA"), Column(f"{of}PED-ANOVA")]
+    columns += [Column(objective_title(objective)) for objective in known]
     rows = []
-    for name in next(iter(usable.values())).fanova:
-        parameter, _, end = name.rpartition(".")
-        shares = (of[name] for e in usable.values() for of in (e.fanova, e.ped_anova))
+    for coordinate in next(iter(known.values())):
+        parameter, _, end = coordinate.rpartition(".")
         label = f"{parameter}, {'low end' if end == 'low' else 'width'}"
-        rows.append((label, *(f"{share:.2f}" for share in shares)))
-    arms = next(iter(usable.values())).arms
-    notes = (
-        "Width: share of the room above the low end that a range takes.",
-        "fANOVA: share in the variance of the score; PED-ANOVA: in what sets the best arms apart.",
-        *lacks,
+        rows.append((label, *(f"{shares[coordinate]:.2f}" for shares in known.values())))
+    caption = (
+        (
+            f"Study {report.study}: share of each end of a range in the variance of the score over "
+            "arms (fANOVA)."
+        ),
     )
-    caption = (f"{head}, over {arms} arms by their means.",)
+    notes = ("Width: share of the room above the low end that a range takes.",)
     return Table.of(columns, rows, caption=caption, notes=notes)
 
 
 def correlations(report: StudyReport) -> dict[str, Estimate]:
-    """Correlate every variety measure of a study with the accuracy of its replicates.
-
-    Only pre-trained replicates with a score count; those of an arm share their ranges, which
-    :func:`~explorer.report.agreement.correlate` makes allowance for.
+    """Correlate every variety measure of a study with accuracy, over the means of its arms.
 
     Returns:
-        Spearman's rho by measure; empty where fewer than three replicates were measured.
+        Spearman's rho by measure with the 95 % interval of a bootstrap over arms (none for fewer
+        than four), and the number of arms; empty where fewer than two were measured. NaN for two
+        arms, and where a measure, or accuracy, is the same in all.
     """
-    trials = [(arm.name, replicate) for arm in report.arms for replicate in arm.replicates]
-    # Measures that the same replicates have are resampled together.
-    together: dict[tuple[int, ...], list[str]] = {}
+    rhos = {}
     for measure in report.measures:
-        having = tuple(i for i, (_, trial) in enumerate(trials) if measure in trial.variety)
-        together.setdefault(having, []).append(measure)
-    found: dict[str, Estimate] = {}
-    for having, measures in together.items():
-        if len(having) < 3:
-            continue
-        measured = [trials[i] for i in having]
-        found |= correlate(
-            {measure: [trial.variety[measure] for _, trial in measured] for measure in measures},
-            [trial.accuracy for _, trial in measured],
-            [name for name, _ in measured],
+        points = [
+            (value, arm.accuracy.mean)
+            for arm in report.arms
+            if arm.accuracy and (value := arm.measured(measure)) is not None
+        ]
+        if len(points) > 1:
+            rhos[measure] = _correlate(*np.array(points).T)
+    return rhos
+
+
+def _correlate(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Estimate:
+    from scipy.stats import bootstrap
+
+    rho = float(_spearman(x, y)) if len(x) > 2 else math.nan
+    if math.isnan(rho) or len(x) < _FEWEST_FOR_INTERVAL:
+        return Estimate(rho, None, None, len(x))
+    options = {"paired": True, "vectorized": True, "method": "percentile", "rng": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # resamples of equal arms have no correlation
+        statistic = partial(_spearman, missing=rho)
+        times = min(_RESAMPLES, _DRAWN // len(x))
+        drawn = bootstrap(
+            (x, y), statistic, n_resamples=times, confidence_level=CONFIDENCE, **options
         )
-    return {measure: found[measure] for measure in report.measures if measure in found}
+    low, high = map(float, drawn.confidence_interval)
+    return Estimate(rho, low, high, len(x))
+
+
+def _spearman(
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    axis: int = -1,
+    missing: float = math.nan,
+) -> npt.NDArray[np.float64]:
+    """Return Spearman's rho of many samples at once, which SciPy's own does one by one."""
+    from scipy.stats import rankdata
+
+    a, b = (rankdata(values, axis=axis) for values in (x, y))
+    a, b = (ranks - ranks.mean(axis, keepdims=True) for ranks in (a, b))
+    scale = np.sqrt((a**2).sum(axis) * (b**2).sum(axis))
+    return np.where(scale > 0, (a * b).sum(axis) / np.where(scale > 0, scale, 1), missing)
 
 
 def variety_table(report: StudyReport, known: Mapping[str, Estimate] | None = None) -> Table | None:
     """Arrange the correlations as a table, the strongest first; ``None`` where there are none.
 
     Args:
-        report: What the study has found.
+        report: What the study has shown.
         known: Its :func:`correlations`, where they are known already.
     """
-    measured = correlations(report) if known is None else known
-    found = sorted(measured.items(), key=_strength)
-    if not found:
+    rhos = correlations(report) if known is None else known
+    if not rhos:
         return None
+    ordered = sorted(rhos.items(), key=lambda item: -abs(np.nan_to_num(item[1].value)))
+    write = partial(numerals.signed, places=2)
     rows = [
-        (measure_title(measure), numerals.with_interval(_signed, e.value, e.low, e.high), str(e.n))
-        for measure, e in found
+        (measure_title(m), numerals.with_interval(write, e.value, e.low, e.high), str(e.n))
+        for m, e in ordered
     ]
-    arms = sum(any(r.variety for r in arm.replicates) for arm in report.arms)
-    columns: Sequence[Column] = (
+    columns = (
         Column("Variety measure", text=True, priority=0),
         Column("Spearman's rho"),
-        Column("n", priority=2),
+        Column("Arms", priority=2),
     )
-    first = f"Study {report.study}: rank correlation of each variety measure of the images with "
-    first += f"accuracy over the pre-trained trials (n) of {count(arms, 'arm')}."
-    few = f"{count(arms, 'arm')} {'is' if arms == 1 else 'are'} too few for an interval."
-    bootstrap = "In brackets: the 95 % interval of a bootstrap over arms, for each measure alone."
-    return Table.of(columns, rows, caption=(first, bootstrap if arms >= 4 else few))
+    caption = (
+        (
+            f"Study {report.study}: rank correlation of each variety measure of the images with "
+            "accuracy, over the means of pre-trained arms."
+        ),
+    )
+    most = max(estimate.n for estimate in rhos.values())
+    note = "In brackets: the 95 % interval of a bootstrap over arms, for each measure alone."
+    if most < _FEWEST_FOR_INTERVAL:
+        note = f"{count(most, 'arm')} are too few for an interval."
+    return Table.of(columns, rows, caption=caption, notes=(note,))
 
 
-def _signed(value: float) -> str:
-    return numerals.signed(value, 2)
+def front(report: StudyReport) -> list[Arm]:
+    """Return the Pareto front: the arms that none dominates, the most accurate first.
 
-
-def _strength(item: tuple[str, Estimate]) -> float:
-    value = item[1].value
-    return 1.0 if math.isnan(value) else -abs(value)
+    An arm dominates another if it is no worse in either objective and better in one. Means over
+    replicates are compared, without regard to their spread. Arms without images are no part of it.
+    Where a study seeks accuracy alone there is no front.
+    """
+    measure = report.sought
+    if measure is None:
+        return []
+    sign = 1.0 if report.objectives[f"variety.{measure}"] == "maximize" else -1.0
+    points = [
+        (arm.accuracy.mean, sign * value, arm)
+        for arm in report.ranked
+        if arm.accuracy and (value := arm.measured(measure)) is not None
+    ]
+    kept: list[Arm] = []
+    last = (math.inf, -math.inf)
+    # From the most accurate on, what does not go beyond all before it in variety is dominated.
+    for accuracy, value, arm in sorted(points, key=lambda point: point[:2], reverse=True):
+        if value > last[1] or (accuracy, value) == last:
+            kept.append(arm)
+            last = (accuracy, value)
+    return kept

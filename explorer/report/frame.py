@@ -1,9 +1,10 @@
 """What a study is in the database: its definition, and its rows as tidy pandas frames."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,9 +13,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from explorer import store
-from explorer.errors import InputError
-from explorer.files import replacing
+from explorer import files, store
 from explorer.measures import MEASURES
 from explorer.store import Database, tables
 
@@ -29,30 +28,16 @@ PHASES = ("render", "variety", "pretrain", "probe", "finetune", "test", "total")
 _BEFORE = ("arm", "formula", "replicate", "attempt", "seed", "state", "rung", "probe", "accuracy")
 _TEXTS = ("reason", "cached_from", "remarks", "dataset", "host", "device")
 _AFTER = ("finetune_std", "pretrain_loss", *_TEXTS, "trial", "started", "ended")
+_INTERNAL = ("failure_kind", "id", "run", "loss")
 _DTYPES = {
     "seed": "UInt64",
-    **dict.fromkeys(("replicate", "attempt", "epoch", "images_seen"), "int64"),
+    **dict.fromkeys(("replicate", "attempt", "epoch", "images_seen", "id"), "int64"),
     **dict.fromkeys(("rung", "trial"), "Int64"),
-    **dict.fromkeys(("arm", "formula", "phase", *_TEXTS), "string"),
+    **dict.fromkeys(("arm", "formula", "phase", "failure_kind", "run", *_TEXTS), "string"),
 }
 _TIME = "%Y-%m-%dT%H:%M:%S.%f"
 ENDINGS = (".csv", ".json", ".parquet")
 """The endings of files that :func:`export` writes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Space:
-    """The parts of a search space that a report needs.
-
-    Attributes:
-        formula: The image family.
-        defaults: The range of every parameter where an arm does not set it.
-        bounds: How far the low and the high end of each parameter may move.
-    """
-
-    formula: str | None = None
-    defaults: Mapping[str, Range] = field(default_factory=dict)
-    bounds: Mapping[str, tuple[Range, Range]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +46,17 @@ class Definition:
 
     Attributes:
         name: Name of the study in the database.
-        description: What the study asks, in words.
         protocol: Name of the protocol.
+        cpus: Cores that the protocol gives a trial.
         images: Images of one pre-training, repeats counted; 0 where the protocol does not say.
         tasks: Names of the downstream tasks.
         baseline: The arm that the others are compared with.
         replicates: Seeds per arm.
-        samples: How many arms a sampler proposes, 0 without a sampler.
+        planned: The number of (arm, replicate) that the study asks for.
         arms: The named arms in the order of the study file, each with the ranges that it sets;
             ``None`` for the arm that is not pre-trained.
-        space: The search space of the study.
-        arm_spaces: The search spaces of the arms that have one of their own.
+        formula: The image family of the study's own search space.
+        formulas: The image families of the arms that have another one.
         arm_changes: What arms change of the protocol: ``dataset.categories`` -> its value.
         vary: The parameters that a sampler moves.
         objectives: What is sought, ``maximize`` or ``minimize`` by name; accuracy is the first.
@@ -80,30 +65,21 @@ class Definition:
     """
 
     name: str
-    description: str = ""
-    protocol: str = ""
-    images: int = 0
-    tasks: tuple[str, ...] = ()
-    baseline: str | None = None
-    replicates: int = 1
-    samples: int = 0
-    arms: Mapping[str, Mapping[str, Range] | None] = field(default_factory=dict)
-    space: Space = Space()
-    arm_spaces: Mapping[str, Space] = field(default_factory=dict)
-    arm_changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    vary: tuple[str, ...] = ()
-    objectives: Mapping[str, str] = field(default_factory=lambda: {"accuracy": "maximize"})
-    pruner: str = "none"
-    varied: tuple[str, ...] = ()
-
-    @property
-    def planned(self) -> int:
-        """The number of (arm, replicate) that the study asks for."""
-        return (len(self.arms) + self.samples) * self.replicates
-
-    def space_of(self, arm: str) -> Space:
-        """Return the search space of an arm."""
-        return self.arm_spaces.get(arm, self.space)
+    protocol: str
+    cpus: float
+    images: int
+    tasks: tuple[str, ...]
+    baseline: str | None
+    replicates: int
+    planned: int
+    arms: Mapping[str, Mapping[str, Range] | None]
+    formula: str | None
+    formulas: Mapping[str, str | None]
+    arm_changes: Mapping[str, Mapping[str, Any]]
+    vary: tuple[str, ...]
+    objectives: Mapping[str, str]
+    pruner: str
+    varied: tuple[str, ...]
 
     def formula_of(self, arm: str) -> str | None:
         """Return the formula of an arm, or the folder whose images stand in for one.
@@ -113,14 +89,14 @@ class Definition:
         if self.arms.get(arm, {}) is None:
             return None
         images = self.arm_changes.get(arm, {}).get("dataset.images")
-        return Path(images).name if images else self.space_of(arm).formula
+        return Path(images).name if images else self.formulas.get(arm, self.formula)
 
     def varied_of(self, arm: str) -> tuple[str, ...]:
         """Return the parameters that differ between the arms of an arm's formula."""
-        formula = self.space_of(arm).formula
-        moved = set(self.vary) if formula == self.space.formula else set()
+        formula = self.formulas.get(arm, self.formula)
+        moved = set(self.vary) if formula == self.formula else set()
         for other, ranges in self.arms.items():
-            if self.space_of(other).formula == formula:
+            if self.formulas.get(other, self.formula) == formula:
                 moved |= set(ranges or ())
         return tuple(p for p in self.varied if p in moved)
 
@@ -132,44 +108,42 @@ def read_definition(database: Database, name: str) -> Definition:
         InputError: If there is no study of this name (the nearest is offered), or explorer did not
             make it.
     """
-    return parse_definition(store.definition(database, name), name)
-
-
-def parse_definition(content: Mapping[str, Any], name: str) -> Definition:
-    """Return the parts of a definition that a report needs, see :func:`read_definition`."""
+    content = store.definition(database, name)
     protocol = content.get("protocol") or {}
-    space = _space(content.get("search_space") or {})
-    arm_spaces = {arm: _space(s) for arm, s in (content.get("arm_spaces") or {}).items()}
-    arms = {
-        str(arm): None if ranges is None else {p: _range(r) for p, r in ranges.items()}
-        for arm, ranges in (content.get("arms") or {}).items()
-    }
-    moved = dict.fromkeys(p for ranges in arms.values() for p in ranges or {})
-    moved |= dict.fromkeys(content.get("vary") or ())
-    known = dict.fromkeys(p for s in (space, *arm_spaces.values()) for p in s.defaults)
-    tasks = protocol.get("downstream") or []
     dataset, pretrain = protocol.get("dataset") or {}, protocol.get("pretrain") or {}
     sizes = (dataset.get("categories"), dataset.get("instances"), pretrain.get("epochs"))
+    tasks = protocol.get("downstream") or []
+    arms = {
+        str(arm): None if ranges is None else {p: (low, high) for p, (low, high) in ranges.items()}
+        for arm, ranges in (content.get("arms") or {}).items()
+    }
+    arm_spaces = content.get("arm_spaces") or {}
+    spaces = [content.get("search_space") or {}, *arm_spaces.values()]
+    vary = tuple(content.get("vary") or ())
+    moved = dict.fromkeys([*(p for ranges in arms.values() for p in ranges or {}), *vary])
+    known = dict.fromkeys(p for space in spaces for p in space.get("parameters") or {})
+    replicates = int(content.get("replicates") or 1)
+    samples = int((content.get("sampler") or {}).get("samples") or 0)
     return Definition(
         name=name,
-        description=" ".join(str(content.get("description") or "").split()),
         protocol=str(protocol.get("name") or ""),
-        images=int(np.prod([size or 0 for size in sizes])),
+        cpus=float((protocol.get("resources") or {}).get("cpus") or 1),
+        images=math.prod(size or 0 for size in sizes),
         tasks=tuple(
             Path(task["path"]).name if task.get("name") == "imagefolder" else str(task["name"])
             for task in ([tasks] if isinstance(tasks, Mapping) else tasks)
         ),
         baseline=content.get("baseline"),
-        replicates=int(content.get("replicates") or 1),
-        samples=int((content.get("sampler") or {}).get("samples") or 0),
+        replicates=replicates,
+        planned=(len(arms) + samples) * replicates,
         arms=arms,
-        space=space,
-        arm_spaces=arm_spaces,
+        formula=spaces[0].get("formula"),
+        formulas={arm: space.get("formula") for arm, space in arm_spaces.items()},
         arm_changes={
             arm: {f"{part}.{key}": v for part, kept in parts.items() for key, v in kept.items()}
             for arm, parts in (content.get("arm_changes") or {}).items()
         },
-        vary=tuple(content.get("vary") or ()),
+        vary=vary,
         objectives={
             objective: direction
             for entry in content.get("objectives") or [{"accuracy": "maximize"}]
@@ -178,24 +152,6 @@ def parse_definition(content: Mapping[str, Any], name: str) -> Definition:
         pruner=(content.get("pruner") or {}).get("name", "none"),
         varied=(*(p for p in known if p in moved), *(p for p in moved if p not in known)),
     )
-
-
-def _space(content: Mapping[str, Any]) -> Space:
-    parameters = (content.get("parameters") or {}).items()
-    return Space(
-        content.get("formula"),
-        {p: _range(ends["default"]) for p, ends in parameters if "default" in ends},
-        {
-            p: (_range(e["low"]), _range(e["high"]))
-            for p, e in parameters
-            if {"low", "high"} <= {*e}
-        },
-    )
-
-
-def _range(pair: Any) -> Range:
-    low, high = pair
-    return float(low), float(high)
 
 
 def load(database: Database, name: str) -> pd.DataFrame:
@@ -235,16 +191,16 @@ def load(database: Database, name: str) -> pd.DataFrame:
     ====================== ============== =====================================================
 
     The columns with a name in angle brackets are those that the study has. Measures come in the
-    order of ``explorer.measures.MEASURES``, phases in that of a trial, the rest as it first comes.
+    order of ``explorer.variety.MEASURES``, phases in that of a trial, the rest as it first comes.
 
     Raises:
         InputError: If there is no study of this name; the nearest name is offered.
     """
-    return read_attempts(database, name).drop(columns="failure_kind")
+    return read_attempts(database, name).drop(columns=list(_INTERNAL))
 
 
 def read_attempts(database: Database, name: str) -> pd.DataFrame:
-    """Return :func:`load` and the column ``failure_kind`` after it."""
+    """Return :func:`load`, and after it failure_kind, id, run and the loss at the rung."""
     store.definition(database, name)
     r, g = tables.replicates.c, tables.rungs.c
     last = (
@@ -255,32 +211,22 @@ def read_attempts(database: Database, name: str) -> pd.DataFrame:
         .subquery()
     )
     query = (
-        sa.select(tables.replicates, last.c.rung, g.accuracy.label("probe"))
+        sa.select(tables.replicates, last.c.rung, g.accuracy.label("probe"), g.loss)
         .outerjoin(last, last.c.replicate_id == r.id)
         .outerjoin(tables.rungs, sa.and_(g.replicate_id == r.id, g.images_seen == last.c.rung))
         .where(r.study == name)
         .order_by(r.id)
     )
     rows = _read(database, query)
-    parts = [
-        _scores(*values)
-        for values in zip(rows["ranges"], rows["scores"], rows["seconds"], strict=True)
-    ]
-    known = (
-        (),
-        (),
-        [f"variety.{measure}" for measure in MEASURES],
-        (),
-        [f"seconds.{phase}" for phase in PHASES],
-    )
-    columns = []
-    for index, first in enumerate(known):
-        seen = dict.fromkeys(column for row in parts for column in row[index])
-        columns += [*(c for c in first if c in seen), *(c for c in seen if c not in first)]
-    flat = [{key: v for group in row[:5] for key, v in group.items()} | row[5] for row in parts]
+    parts = zip(rows["ranges"], rows["scores"], rows["seconds"], strict=True)
+    flat = [_flat(*values) for values in parts]
+    seen = dict.fromkeys(column for row in flat for column in row)
+    first = [*(f"variety.{m}" for m in MEASURES), *(f"seconds.{phase}" for phase in PHASES)]
+    place = {column: index for index, column in enumerate(dict.fromkeys([*first, *seen]))}
+    columns = sorted(seen.keys() - {*_AFTER}, key=lambda c: (_group(c), place[c]))
     data = {
         column: rows[column].tolist() if column in rows else [row.get(column) for row in flat]
-        for column in (*_BEFORE, *columns, *_AFTER, "failure_kind")
+        for column in (*_BEFORE, *columns, *_AFTER, *_INTERNAL)
     }
     return pd.DataFrame({column: _typed(column, values) for column, values in data.items()})
 
@@ -290,33 +236,35 @@ def _read(database: Database, query: Any) -> pd.DataFrame:
         return pd.read_sql(query, connection)
 
 
-def _scores(ranges: str | None, text: str | None, seconds: float | None) -> Any:
-    """Return the flat columns of one row's JSON by group, and those that every study has."""
+def _group(column: str) -> int:
+    """Return the place of the columns of a prefix; those of ranges end in ``.low`` or ``.high``."""
+    prefix = column.partition(".")[0]
+    return {"accuracy": 0, "variety": 2, "companions": 3, "seconds": 4}.get(prefix, 1)
+
+
+def _flat(ranges: str | None, text: str | None, seconds: float | None) -> dict[str, Any]:
+    """Return the columns that the JSON of one row has."""
     ends = json.loads(ranges) if isinstance(ranges, str) else {}
     scores = json.loads(text) if isinstance(text, str) else {}
     repeats = [values for values in (scores.get("repeats") or {}).values() if len(values) > 1]
     means = [fmean(values) for values in zip(*repeats, strict=False)]  # over tasks, per repeat
-    spent = {f"seconds.{phase}": value for phase, value in (scores.get("seconds") or {}).items()}
+    spent = dict(scores.get("seconds") or {})
     if seconds is not None and not pd.isna(seconds):
-        spent.setdefault("seconds.total", seconds)
-    fixed = {
+        spent.setdefault("total", seconds)
+    groups = {
+        "accuracy": scores.get("accuracies"),
+        **{p: dict(zip(("low", "high"), pair, strict=True)) for p, pair in ends.items()},
+        "variety": scores.get("variety"),
+        "companions": scores.get("companions"),
+        "seconds": spent,
+    }
+    return {
+        **{f"{group}.{key}": v for group, of in groups.items() for key, v in (of or {}).items()},
         "finetune_std": float(np.std(means, ddof=1)) if len(means) > 1 else None,
         "pretrain_loss": scores.get("pretrain_loss"),
         "remarks": " ".join(scores.get("remarks") or ()) or None,
         "dataset": scores.get("dataset"),
     }
-    return (
-        {f"accuracy.{task}": value for task, value in (scores.get("accuracies") or {}).items()},
-        {
-            f"{p}.{end}": v
-            for p, pair in ends.items()
-            for end, v in zip(("low", "high"), pair, strict=True)
-        },
-        {f"variety.{measure}": value for measure, value in (scores.get("variety") or {}).items()},
-        {f"companions.{key}": value for key, value in (scores.get("companions") or {}).items()},
-        spent,
-        fixed,
-    )
 
 
 def load_rungs(database: Database, name: str) -> pd.DataFrame:
@@ -387,6 +335,25 @@ def counted(attempts: pd.DataFrame) -> pd.DataFrame:
     return first.merge(attempts.loc[kept], on=pair, how="left")[list(attempts.columns)]
 
 
+def settled(database: Database, name: str, attempts: pd.DataFrame) -> pd.DataFrame:
+    """Return :func:`counted` attempts; what was interrupted, or whose run has died, is WAITING."""
+    pairs = counted(attempts)
+    dead = pairs["run"].isin(store.dead_runs(database, name)) & pairs["state"].eq("RUNNING")
+    interrupted = pairs["state"].eq("FAIL") & pairs["failure_kind"].eq("interrupted")
+    waits = dead | interrupted.fillna(value=False).astype(bool)
+    return pairs.assign(state=pairs["state"].mask(waits, "WAITING"))
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame as dictionaries of plain values, without what is missing."""
+    columns = {str(name): frame[name].tolist() for name in frame.columns}
+    gone = {name: frame[name].isna().tolist() for name in columns}
+    return [
+        {name: values[i] for name, values in columns.items() if not gone[name][i]}
+        for i in range(len(frame))
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a study is, in (arm, replicate) pairs; attempts at the same pair count once.
@@ -420,6 +387,10 @@ class Progress:
         """Whether nothing is left to run (failures stay failures until they are retried)."""
         return self.waiting == 0 and self.running == 0
 
+    def derived(self) -> dict[str, Any]:
+        """Return what follows from the counts, for a JSON."""
+        return {"done": self.done, "waiting": self.waiting, "finished": self.finished}
+
     @classmethod
     def of(cls, states: Iterable[str], planned: int) -> "Progress":
         """Count the states of pairs."""
@@ -435,8 +406,7 @@ def _typed(column: str, values: Sequence[Any]) -> "pd.Series[Any]":
     if column in {"started", "ended"}:
         times = pd.Series(pd.to_datetime(pd.Series(values, dtype="object")))
         return times.astype("datetime64[us]")
-    kind = "string" if column == "failure_kind" else _DTYPES.get(column, "float64")
-    return pd.Series(list(values), dtype=kind)
+    return pd.Series(list(values), dtype=_DTYPES.get(column, "float64"))
 
 
 def export(frame: pd.DataFrame, path: Path, option: str = "--output") -> None:
@@ -446,7 +416,7 @@ def export(frame: pd.DataFrame, path: Path, option: str = "--output") -> None:
     - ``.json``: a list of objects, one per row; what is missing, or no finite number, is null;
     - ``.parquet``: as Apache Arrow writes it, with the types of the columns.
 
-    Numbers are written so that the same come back; :func:`read` restores the types as well.
+    Numbers are written so that the same come back.
 
     Args:
         frame: What :func:`load`, :func:`load_epochs`, :func:`load_rungs` or
@@ -457,34 +427,15 @@ def export(frame: pd.DataFrame, path: Path, option: str = "--output") -> None:
     Raises:
         InputError: If the ending is another, or the path cannot be written to.
     """
-    if path.suffix not in ENDINGS:
-        remedy = f"ends in none of {', '.join(ENDINGS)}, which say how it is written"
-        raise InputError(option, None, str(path), remedy)
-    with replacing(path, option) as temporary:
-        if path.suffix == ".parquet":
-            frame.to_parquet(temporary, index=False, engine="pyarrow")
-        elif path.suffix == ".csv":
-            frame.to_csv(temporary, index=False, lineterminator="\n", date_format=_TIME)
-        else:
-            times = {c: frame[c].dt.strftime(_TIME) for c in ("started", "ended") if c in frame}
-            plain = frame.assign(**times).astype(object)
-            rows = plain.where(frame.notna(), None).replace([np.inf, -np.inf], None)
-            lines = [json.dumps(row, ensure_ascii=False) for row in rows.to_dict("records")]
-            temporary.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
-
-
-def read(path: Path | str) -> pd.DataFrame:
-    """Read what :func:`export` has written of attempts, rungs or epochs: the same, with its types.
-
-    A json has lost which missing numbers were infinite, and the columns of an empty frame.
-    """
-    path = Path(path)
-    if path.suffix == ".parquet":
-        frame = pd.read_parquet(path)
-    elif path.suffix == ".json":
-        frame = pd.DataFrame(json.loads(path.read_text(encoding="utf-8")), dtype=object)
+    ending = files.ending(path, ENDINGS, option)
+    if ending == ".parquet":
+        files.write(path, bytes(frame.to_parquet(index=False, engine="pyarrow")), option)
+    elif ending == ".csv":
+        text = frame.to_csv(index=False, lineterminator="\n", date_format=_TIME)
+        files.write(path, text, option)
     else:
-        # Only what is empty is missing: an arm may be called NA.
-        frame = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
-    data = {str(c): frame[c].astype(object).where(frame[c].notna(), None) for c in frame.columns}
-    return pd.DataFrame({c: _typed(c, values.tolist()) for c, values in data.items()})
+        times = {c: frame[c].dt.strftime(_TIME) for c in ("started", "ended") if c in frame}
+        plain = frame.assign(**times).astype(object).where(frame.notna(), None)
+        rows = plain.replace([np.inf, -np.inf], None).to_dict("records")
+        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+        files.write(path, "[\n" + ",\n".join(lines) + "\n]\n", option)

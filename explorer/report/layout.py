@@ -1,7 +1,7 @@
 """What a report says in which table, and the report in every format."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from statistics import stdev
 from typing import Any
 
@@ -10,18 +10,16 @@ import pandas as pd
 from explorer.errors import InputError, nearest
 from explorer.report import numerals, tables
 from explorer.report.analysis import (
-    best_ranges,
-    best_table,
+    Importances,
     correlations,
+    front,
     importance_table,
-    importances,
-    measure_title,
     variety_table,
 )
-from explorer.report.fidelity import FidelityReport, fidelity_frame, fidelity_table
+from explorer.report.decisions import FidelityReport, fidelity_frame, fidelity_table
 from explorer.report.numerals import EN_DASH, MISSING, count
-from explorer.report.statistics import LEVEL, Difference, Spread, least_p
-from explorer.report.summary import Arm, StudyReport, front, lead, ranked, sought
+from explorer.report.statistics import LEVEL, Difference, Spread
+from explorer.report.summary import Arm, StudyReport, arrange, lead, measure_title, ranked
 from explorer.report.tables import Cell, Column, Emphasis, Table
 
 SHOWN_MEASURES = ("vendi_features", "between_share", "edge_density", "spectral_slope")
@@ -41,7 +39,8 @@ FORMATS = {".md": "markdown", ".csv": "csv", ".tex": "latex", ".json": "json"}
 
 _TESTS = {
     "welch": "p: two-sided, of Welch's t-test",
-    "permutation": "p: two-sided, of a permutation test (intervals of Welch's t)",
+    "permutation": "p: two-sided, of a permutation test (at least 0.1 for n = 3; intervals of "
+    "Welch's t)",
     "dunnett": "p and intervals: two-sided, of Dunnett's test over all arms together",
 }
 
@@ -59,7 +58,7 @@ def arms_table(
     variety, which stand without theirs, with one.
 
     Args:
-        report: What the study has found.
+        report: What the study has shown.
         measures: Variety measures to show; those that the study does not have are left out.
         samples: How many of the sampled arms to show.
     """
@@ -67,7 +66,7 @@ def arms_table(
     shown = [*named, *[arm for arm in report.arms if arm.sampled][:samples]]
     shown = list(report.rows) if report.shown else shown
     # What is sought is shown in any case.
-    kept = list(dict.fromkeys(m for m in (sought(report), *measures) if m in report.measures))
+    kept = list(dict.fromkeys(m for m in (report.sought, *measures) if m in report.measures))
     several_formulas, several = len(report.formulas) > 1, len(report.tasks) > 1
     columns = [Column("Arm", text=True, priority=0)]
     columns += [Column("Formula", text=True, priority=4)] if several_formulas else []
@@ -79,7 +78,7 @@ def arms_table(
     with_gain = any(arm.difference for arm in shown)
     columns += [Column("Gain [points]", priority=2), Column("p", priority=2)] if with_gain else []
     columns += [
-        Column(measure_title(m), priority=1 if m == sought(report) else 6 + index)
+        Column(measure_title(m), priority=1 if m == report.sought else 6 + index)
         for index, m in enumerate(kept)
     ]
     places = accuracy_places(shown)
@@ -201,8 +200,6 @@ def _notes(report: StudyReport, shown: Sequence[Arm], *, with_variety: bool) -> 
     if any(not difference.significant for difference in tested):
         base = report.baseline
         notes.append(f"{UNRESOLVED} not significantly different from {base} (p ≥ {LEVEL:g}).")
-    if report.test == "permutation" and tested:
-        notes += _note_on_permutation(report)
     if any(difference.untested for difference in differences):
         reasons = numerals.listed(sorted({d.untested for d in differences if d.untested}))
         notes.append(f"No test where there is {reasons.replace(' and ', ' or ')}.")
@@ -212,7 +209,7 @@ def _notes(report: StudyReport, shown: Sequence[Arm], *, with_variety: bool) -> 
         apart = _note_on_lead(lead(best, report.test))
         notes.append(f"Bold: the best mean{each}; underlined: the second{apart}.")
     if front(report):
-        title = measure_title(sought(report) or "")
+        title = measure_title(report.sought or "")
         notes.append(f"{ON_FRONT} on the Pareto front of accuracy and {title}.")
     hidden = len(report.arms) - len(shown)
     if hidden:
@@ -222,18 +219,6 @@ def _notes(report: StudyReport, shown: Sequence[Arm], *, with_variety: bool) -> 
         notes.append("The best sampled arms are chosen by these accuracies, which favours them.")
     notes += ["Variety measures are means over replicates."] if with_variety else []
     return (*notes, *_note_on_progress(report))
-
-
-def _note_on_permutation(report: StudyReport) -> list[str]:
-    """Say where there are too few replicates for a permutation test to show anything."""
-    sizes = {arm.name: len(arm.replicates) for arm in report.arms}
-    theirs = sizes[report.baseline or ""]
-    tested = [arm.name for arm in report.arms if arm.difference and arm.difference.p is not None]
-    least = min(1.0, min(least_p(sizes[name], theirs) for name in tested) * len(tested))
-    if least < LEVEL:
-        return []
-    few = f"With {theirs} replicates of {report.baseline} and {len(tested)} comparisons"
-    return [f"{few} no corrected p can be below {numerals.p_value(least)}."]
 
 
 def _note_on_lead(difference: Difference | None) -> str:
@@ -263,59 +248,46 @@ def _note_on_progress(report: StudyReport) -> list[str]:
 
 
 def front_table(report: StudyReport) -> Table | None:
-    """Arrange the Pareto front as a table; ``None`` where there is none."""
-    measure, arms = sought(report), front(report)
-    if measure is None or not arms:
+    """Arrange the arms on the Pareto front as a table; ``None`` where there is no front."""
+    names = [arm.name for arm in front(report)]
+    if report.sought is None or not names:
         return None
-    title, fine, places = (
-        measure_title(measure),
-        variety_places(arms, measure),
-        accuracy_places(arms),
-    )
-    columns = (
-        Column("Arm", text=True, priority=0),
-        Column("Ranges", text=True, priority=2),
-        Column("Accuracy [%]"),
-        Column("n", priority=3),
-        Column(title),
-    )
-    several = len(report.formulas) > 1
-    rows = [
-        (
-            arm.name,
-            ranges(arm, several),
-            accuracy(arm, None, places),
-            str(len(arm.replicates)),
-            variety(arm, measure, fine),
-        )
-        for arm in arms
-    ]
-    better = "high" if report.objectives[f"variety.{measure}"] == "maximize" else "low"
+    table = arms_table(arrange(report, arms=names), measures=())
+    better = "high" if report.objectives[f"variety.{report.sought}"] == "maximize" else "low"
     caption = (
-        f"Study {report.study}: the Pareto front of high accuracy and {better} {title}.",
+        (
+            f"Study {report.study}: the Pareto front of high accuracy and {better} "
+            f"{measure_title(report.sought)}."
+        ),
         "No other arm is better in both, by means over replicates and without regard to spread.",
     )
-    return Table.of(columns, rows, caption=caption)
+    return replace(table, caption=caption, notes=())
 
 
-def study_tables(report: StudyReport) -> dict[str, Table]:
-    """Arrange the tables of a study: arms, best ranges, importances, Pareto front, variety.
+def study_tables(report: StudyReport, importances: Importances | None = None) -> dict[str, Table]:
+    """Arrange the tables of a study.
+
+    Args:
+        report: What :func:`~explorer.report.summarise` returns.
+        importances: What :func:`~explorer.report.importances` returns.
 
     Returns:
-        Those that the study has, by name: ``arms``, ``best``, ``importance``, ``front``,
-        ``variety``.
+        Those that the study has, by name: ``arms``, ``importance``, ``front``, ``variety``.
     """
-    found = {
+    tables = {
         "arms": arms_table(report),
-        "best": best_table(report),
-        "importance": importance_table(report),
+        "importance": importance_table(report, importances or {}),
         "front": front_table(report),
         "variety": variety_table(report),
     }
-    return {name: table for name, table in found.items() if table}
+    return {name: table for name, table in tables.items() if table}
 
 
-def render(report: StudyReport | FidelityReport, format: str) -> str:  # noqa: A002 - as --format
+def render(
+    report: StudyReport | FidelityReport,
+    format: str,  # noqa: A002 - as --format
+    importances: Importances | None = None,
+) -> str:
     """Write a report as text.
 
     Args:
@@ -323,6 +295,7 @@ def render(report: StudyReport | FidelityReport, format: str) -> str:  # noqa: A
             returns.
         format: A value of :data:`FORMATS`: ``markdown`` and ``latex`` (booktabs) are the tables
             of a paper with their captions; ``csv`` and ``json`` have all in full precision.
+        importances: What :func:`~explorer.report.importances` returns; none where it is left out.
 
     Raises:
         InputError: If there is no such format.
@@ -331,17 +304,16 @@ def render(report: StudyReport | FidelityReport, format: str) -> str:  # noqa: A
         remedy = f"unknown; {nearest(format, FORMATS.values())}"
         raise InputError("--format", None, format, remedy)
     if isinstance(report, FidelityReport):
-        data: dict[str, Callable[[], Any]]
-        data = {"json": lambda: asdict(report), "csv": lambda: fidelity_frame(report)}
+        content, frame = asdict(report), fidelity_frame(report)
         named = {"fidelity": fidelity_table(report)}
+    elif format in {"json", "csv"}:
+        content, frame, named = to_dict(report, importances), to_frame(report), {}
     else:
-        data = {"json": lambda: to_dict(report), "csv": lambda: to_frame(report)}
-        named = study_tables(report) if format in {"markdown", "latex"} else {}
-    if format in data:
-        content = data[format]()
-        if format == "json":
-            return tables.json_text(content)
-        return str(content.to_csv(index=False, lineterminator="\n"))
+        content, frame, named = {}, pd.DataFrame(), study_tables(report, importances)
+    if format == "json":
+        return tables.json_text(content)
+    if format == "csv":
+        return str(frame.to_csv(index=False, lineterminator="\n"))
     if format == "markdown":
         return "\n".join(map(tables.markdown, named.values()))
     labels = {name: report.study + (f"-{name}" if name != "arms" else "") for name in named}
@@ -356,11 +328,10 @@ def to_frame(report: StudyReport) -> pd.DataFrame:
     for each task ``accuracy.<task>`` and ``accuracy.<task>.std``; ``gain`` over the baseline with
     ``gain.low`` and ``gain.high``, ``p``, ``p.corrected`` and ``significant`` (0 or 1);
     ``variety.<measure>``; ``companions.<name>``; ``front`` (0 or 1: on the Pareto front) where
-    there are two objectives; ``seconds``; ``among_best`` (0 or 1: may be the best arm) where a
-    sampler chose ranges. Accuracies and gains are shares of 1; what is missing is empty.
+    there are two objectives; ``seconds``. Accuracies and gains are shares of 1; what is missing is
+    empty.
     """
     on_front = {arm.name for arm in front(report)}
-    best = best_ranges(report)
     companions = dict.fromkeys(name for arm in report.rows for name in arm.companions)
     rows = []
     for arm in report.rows:
@@ -372,52 +343,38 @@ def to_frame(report: StudyReport) -> pd.DataFrame:
         for task in report.tasks:
             row |= _spread(f"accuracy.{task}", arm.tasks.get(task))
         gain = arm.difference
-        row |= {
-            "gain": gain and gain.gain,
-            "gain.low": gain and gain.low,
-            "gain.high": gain and gain.high,
-            "p": gain and gain.p,
-            "p.corrected": gain and gain.p_corrected,
-            "significant": int(gain.significant) if gain and gain.p is not None else None,
-        }
+        ends = {"gain": "gain", "gain.low": "low", "gain.high": "high", "p": "p"}
+        ends |= {"p.corrected": "p_corrected"}
+        row |= {column: getattr(gain, field, None) for column, field in ends.items()}
+        row["significant"] = int(gain.significant) if gain and gain.p is not None else None
         row |= {f"variety.{measure}": arm.variety.get(measure) for measure in report.measures}
         row |= {f"companions.{name}": arm.companions.get(name) for name in companions}
-        row |= {"front": int(arm.name in on_front)} if sought(report) else {}
-        row["seconds"] = arm.seconds
-        row |= {"among_best": int(arm.name in best.among)} if best and best.among else {}
-        rows.append(row)
-    texts = dict.fromkeys(("arm", "formula"), "string")
-    whole = dict.fromkeys(("sampled", "n", "significant", "front", "among_best"), "Int64")
+        row |= {"front": int(arm.name in on_front)} if report.sought else {}
+        rows.append(row | {"seconds": arm.seconds})
+    kinds = dict.fromkeys(("arm", "formula"), "string")
+    kinds |= dict.fromkeys(("sampled", "n", "significant", "front"), "Int64")
     frame = pd.DataFrame(rows)
-    return frame.astype({c: (texts | whole).get(str(c), "float64") for c in frame.columns})
+    return frame.astype({c: kinds.get(str(c), "float64") for c in frame.columns})
 
 
 def _spread(name: str, sample: Spread | None) -> dict[str, Any]:
     return {name: sample and sample.mean, f"{name}.std": sample and sample.std}
 
 
-def to_dict(report: StudyReport) -> dict[str, Any]:
+def to_dict(report: StudyReport, importances: Importances | None = None) -> dict[str, Any]:
     """Return a report as plain data: the fields of :class:`~explorer.report.StudyReport`.
 
-    With them ``correlations`` (of each variety measure with accuracy) and ``front`` (names of the
-    arms on the Pareto front); of a sampled study ``best`` (the fields of
-    :class:`~explorer.report.Best`) and ``importances`` (one entry per objective). Accuracies and
-    gains are shares of 1.
+    With them ``correlations`` (of each variety measure with accuracy), ``front`` (names of the
+    arms on the Pareto front) and ``importances``. Accuracies and gains are shares of 1.
     """
     content = asdict(report)
-    progress = report.progress
-    content["progress"] |= {"done": progress.done, "waiting": progress.waiting}
-    content["progress"]["finished"] = progress.finished
-    content["correlations"] = {m: asdict(found) for m, found in correlations(report).items()}
+    content["progress"] |= report.progress.derived()
+    content["correlations"] = {m: asdict(rho) for m, rho in correlations(report).items()}
     content["front"] = [arm.name for arm in front(report)]
-    if any(arm.sampled for arm in report.arms):
-        best = best_ranges(report)
-        content["best"] = best and {**asdict(best), "arm": best.arm.name}
-        content["importances"] = [asdict(importances(report, name)) for name in report.objectives]
-    pairs: list[tuple[Difference | None, Mapping[str, Any]]]
-    pairs = [(report.lead, {"difference": content["lead"]})]
-    pairs += [(arm.difference, row) for arm, row in zip(report.arms, content["arms"], strict=True)]
-    for difference, row in pairs:
-        if difference:
-            row["difference"]["significant"] = difference.significant
+    content["importances"] = importances or {}
+    if report.lead:
+        content["lead"]["significant"] = report.lead.significant
+    for arm, row in zip(report.arms, content["arms"], strict=True):
+        if arm.difference:
+            row["difference"]["significant"] = arm.difference.significant
     return content

@@ -15,11 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from explorer import store
 from explorer.errors import InputError
 from explorer.report import numerals
-from explorer.report.analysis import objective_title
 from explorer.report.frame import Progress
 from explorer.report.numerals import MISSING, count
-from explorer.report.statistics import Spread
-from explorer.report.status import ArmStatus, Row, StudyStatus, Watcher
+from explorer.report.statistics import Spread, best_first
+from explorer.report.status import Row, StudyStatus, look
+from explorer.report.summary import objective_title
 from explorer.report.tables import Column, Table, terminal
 from explorer.store import Database
 
@@ -48,9 +48,10 @@ def status_screen(status: StudyStatus, width: int) -> RenderableType:
     if status.failures:
         lines += [Text(), Text("last failures", style="bold")]
     for failure in status.failures:
-        line = Text(f"{failure.arm} #{failure.replicate}", no_wrap=True, overflow="ellipsis")
-        line.append(f" (attempt {failure.attempt})" if failure.attempt > 1 else "")
-        lines.append(line.append(f"  {' '.join(failure.reason.split())}", style="red"))
+        name = f"{failure['arm']} #{failure['replicate']}"
+        line = Text(name, no_wrap=True, overflow="ellipsis")
+        line.append(f" (attempt {failure['attempt']})" if failure["attempt"] > 1 else "")
+        lines.append(line.append(f"  {' '.join(failure['reason'].split())}", style="red"))
     return Group(*lines)
 
 
@@ -98,18 +99,20 @@ def _bar(status: StudyStatus) -> RenderableType:
 
 
 def _counts(state: Progress, retried: int) -> Text:
-    parts = [
-        (state.complete, "complete", "green"),
-        (state.pruned, "stopped early", ""),
-        (state.running, "running", ""),
-        (state.waiting, "waiting", ""),
-        (state.failed, "failed", "red" if state.failed else ""),
-        (retried, "retried", ""),
+    parts = {
+        "complete": (state.complete, "green"),
+        "stopped early": (state.pruned, ""),
+        "running": (state.running, ""),
+        "waiting": (state.waiting, ""),
+        "failed": (state.failed, "red" if state.failed else ""),
+        "retried": (retried, ""),
+    }
+    rare = {"stopped early", "retried"}
+    shown = [
+        (f"{n:,} {what}", style) for what, (n, style) in parts.items() if n or what not in rare
     ]
-    shown = [part for part in parts if part[0] or part[1] not in {"stopped early", "retried"}]
-    line = Text(no_wrap=True, overflow="ellipsis")
-    for index, (number, what, style) in enumerate(shown):
-        line.append(", " if index else "").append(f"{number:,} {what}", style=style)
+    line = Text(", ", no_wrap=True, overflow="ellipsis").join(Text(*part) for part in shown)
+    line.no_wrap, line.overflow = True, "ellipsis"
     return line
 
 
@@ -126,14 +129,14 @@ def _running(status: StudyStatus) -> Table:
     ]
     rows = [
         (
-            row.arm,
-            str(row.replicate),
-            numerals.duration(row.seconds),
-            MISSING if row.rung is None else f"{row.rung:,}",
-            MISSING if row.probe is None else numerals.percent(row.probe),
-            MISSING if row.loss is None else f"{row.loss:.3g}",
-            numerals.ranges(row.ranges) or MISSING,
-            row.host,
+            row["arm"],
+            str(row["replicate"]),
+            numerals.duration(row["seconds"]),
+            MISSING if row["rung"] is None else f"{row['rung']:,}",
+            MISSING if row["probe"] is None else numerals.percent(row["probe"]),
+            MISSING if row["loss"] is None else f"{row['loss']:.3g}",
+            numerals.ranges(row["ranges"]) or MISSING,
+            row["host"] or MISSING,
         )
         for row in status.running[:SHOWN_WORKERS]
     ]
@@ -156,7 +159,7 @@ def _arms(status: StudyStatus) -> Table:
         *(Column(objective_title(name), priority=2) for name in further),
         *([Column("ranges", text=True, priority=4)] if sampled else []),
     ]
-    ranked = sorted(status.arms, key=_by_accuracy)
+    ranked = sorted(status.arms, key=lambda arm: best_first(arm.accuracy))
     shown = ranked[:SHOWN_ARMS] if len(ranked) > SHOWN_ARMS else status.arms
     rows = []
     for arm in shown:
@@ -178,10 +181,6 @@ def _arms(status: StudyStatus) -> Table:
     return Table.of(columns, rows, notes=notes)
 
 
-def _by_accuracy(arm: ArmStatus) -> float:
-    return -arm.accuracy.mean if arm.accuracy else 0.0
-
-
 def _percent(accuracy: Spread | None) -> str:
     return numerals.mean_std(accuracy.mean, accuracy.std) if accuracy else MISSING
 
@@ -191,14 +190,11 @@ class View:
 
     def __init__(self, database: Database, name: str | None, console: Console) -> None:
         self._database, self._name, self._console = database, name, console
-        self._watchers: dict[str, Watcher] = {}
         self._studies: list[StudyStatus] = []
-        self._done: dict[str, int] = {}
-        self._waits: set[str] = set()
+        self._ended: dict[str, set[int]] = {}
         self._trouble = ""
         self._stop = threading.Event()
         self._finished = threading.Event()
-        self._live = console.is_interactive
 
     def wait(self) -> None:
         """Wait until every study that is shown is finished; a missing one has not begun."""
@@ -210,42 +206,37 @@ class View:
         names = [self._name] if self._name else store.study_names(self._database)
         studies, self._trouble = [], ""
         for name in names:
-            watcher = self._watchers.setdefault(name, Watcher(self._database, name))
             try:
-                status, news = watcher.look()
+                status, rows = look(self._database, name)
             except InputError as error:
                 self._trouble = str(error)
-                if not self._live and name not in self._waits:
-                    self._say(f"waiting for {name}: {error.remedy}")
-                self._waits.add(name)
                 continue
             studies.append(status)
-            if not self._live:
-                self._print(status, news)
+            if not self._console.is_interactive:
+                self._print(status, rows)
         self._studies = studies
         if studies and all(study.progress.finished for study in studies):
             self._finished.set()
 
-    def _print(self, status: StudyStatus, news: Sequence[Row]) -> None:
-        state = status.progress
-        if status.study not in self._done:
-            line = f"{status.study}: {state.done} of {count(state.total, 'trial')} done"
-            self._say(line)
-            self._done[status.study] = state.done
+    def _print(self, status: StudyStatus, ended: Sequence[Row]) -> None:
+        state, known = status.progress, self._ended.get(status.study)
+        self._ended[status.study] = {row["id"] for row in ended}
+        if known is None:
+            self._say(f"{status.study}: {state.done} of {count(state.total, 'trial')} done")
             return
+        news = [row for row in ended if row["id"] not in known]
+        done = state.done - sum(row["state"] != "FAIL" for row in news)
         for row in news:
-            known = row["started"] and row["ended"]
-            took = (row["ended"] - row["started"]).total_seconds() if known else 0.0
-            in_ = numerals.duration(max(0.0, took))
-            reason = " ".join((row["reason"] or "no reason given").split())
-            self._done[status.study] += row["state"] != "FAIL"
+            done += row["state"] != "FAIL"
+            seconds = (row["ended"] - row.get("started", row["ended"])).total_seconds()
+            spent = numerals.duration(max(0.0, seconds))
+            reason = " ".join(row.get("reason", "no reason given").split())
             result = {
-                "COMPLETE": f"{numerals.percent(row['accuracy'] or 0.0)} % in {in_}",
-                "PRUNED": f"stopped after {in_}: {reason}",
-                "FAIL": f"failed after {in_}: {reason}",
+                "COMPLETE": f"{numerals.percent(row.get('accuracy', 0.0))} % in {spent}",
+                "PRUNED": f"stopped after {spent}: {reason}",
+                "FAIL": f"failed after {spent}: {reason}",
             }[row["state"]]
-            width = len(str(state.total))
-            head = f"[{self._done[status.study]:>{width}}/{state.total}]"
+            head = f"[{done:>{len(str(state.total))}}/{state.total}]"
             left = status.seconds_left
             rest = f", {numerals.duration(left)} left" if left else ""
             several = f"{status.study}: " if self._name is None else ""
@@ -266,7 +257,7 @@ class View:
     def follow(self, interval: float, draw: Callable[[], object]) -> None:
         """Look and draw again and again until it is stopped."""
         while True:
-            ending, began = self._stop.is_set(), time.monotonic()
+            ending, start = self._stop.is_set(), time.monotonic()
             try:
                 self.look()
             except SQLAlchemyError as error:  # away for a while; a run waits for it as well
@@ -275,7 +266,7 @@ class View:
             if ending:
                 return
             # A study of 10,000 trials takes half a second to look at.
-            self._stop.wait(max(interval, 9 * (time.monotonic() - began)))
+            self._stop.wait(max(interval, 9 * (time.monotonic() - start)))
 
     def stop(self) -> None:
         """Ask :meth:`follow` to look a last time and return."""
@@ -284,7 +275,11 @@ class View:
 
 @contextmanager
 def watching(
-    database: Database, name: str | None, console: Console, *, interval: float = INTERVAL
+    database: Database,
+    name: str | None,
+    console: Console | None = None,
+    *,
+    interval: float = INTERVAL,
 ) -> Iterator[View]:
     """Show how far a study is, in a thread that looks at the database, while the block runs.
 
@@ -294,12 +289,13 @@ def watching(
     Args:
         database: Where the study is.
         name: Its name; ``None`` for all studies of the database.
-        console: Where to.
+        console: Where to; default standard output.
         interval: Seconds between two looks.
 
     Yields:
         The view, whose ``wait()`` returns when the study is finished.
     """
+    console = console or Console()
     view = View(database, name, console)
     live = rich.live.Live(get_renderable=view.render, console=console, auto_refresh=False)
     thread = threading.Thread(

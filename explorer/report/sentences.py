@@ -1,4 +1,4 @@
-"""What a study has found, in at most five sentences that follow from its numbers."""
+"""What a study has shown, in at most five sentences that follow from its numbers."""
 
 from explorer.report import numerals
 from explorer.report.layout import accuracy, accuracy_places
@@ -36,18 +36,18 @@ def _best(report: StudyReport) -> str:
     n = len(best.replicates)
     score = f"{accuracy(best, None, accuracy_places(report.ranked))} % (n = {n})"
     start = f"The best arm is {_described(best)} with an accuracy{on} of {score}"
-    found = best.difference
+    gain = best.difference
     if best.name == base:
         return f"{start}; it is the baseline."
-    if found is None:
+    if gain is None:
         return f"{start}; the baseline {base} has no score." if base else f"{start}."
-    side = "above" if found.gain >= 0 else "below"
-    gain = f"{start}, {abs(100 * found.gain):.1f} points {side} the baseline {base}"
-    if found.low is None or found.high is None or found.p_corrected is None:
-        return f"{gain} (untested: {found.untested})."
-    low, high = (numerals.signed(100 * end, 1) for end in (found.low, found.high))
-    apart = "significant" if found.significant else "not significant"
-    return f"{gain} [{low}, {high}], which is {apart} (corrected p {equals(found.p_corrected)})."
+    side = "above" if gain.gain >= 0 else "below"
+    text = f"{start}, {abs(100 * gain.gain):.1f} points {side} the baseline {base}"
+    if gain.low is None or gain.high is None or gain.p_corrected is None:
+        return f"{text} (untested: {gain.untested})."
+    low, high = (numerals.signed(100 * end, 1) for end in (gain.low, gain.high))
+    verdict = "significant" if gain.significant else "not significant"
+    return f"{text} [{low}, {high}], which is {verdict} (corrected p {equals(gain.p_corrected)})."
 
 
 def _second(report: StudyReport) -> str:
@@ -63,8 +63,10 @@ def _second(report: StudyReport) -> str:
             f"Its lead of {points} over the second best, {second}, is untested ({lead.untested})."
         )
     differs = "significantly" if lead.significant else "not significantly"
-    said = f"It is {differs} different from the second best, {second}"
-    return f"{said} ({points}, uncorrected p {equals(lead.p)})."
+    return (
+        f"It is {differs} different from the second best, {second} ({points}, uncorrected "
+        f"p {equals(lead.p)})."
+    )
 
 
 def _failed(report: StudyReport) -> str:

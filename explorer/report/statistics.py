@@ -42,6 +42,16 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its 95 % confidence interval, if it has one, and how many it rests on."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """The difference between the means of two arms and what is known about it.
 
@@ -84,6 +94,11 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(len(values), mean, std if len(values) > 1 else None)
 
 
+def best_first(sample: Spread | None) -> float:
+    """Return what sorts samples by their mean, the highest first."""
+    return -sample.mean if sample else 0.0
+
+
 def compare(values: Sequence[float], other: Sequence[float], test: str = "welch") -> Difference:
     """Compare two arms, see :func:`compare_all`; Dunnett's test of two arms is Student's."""
     return compare_all({"": values}, other, test)[""]
@@ -116,17 +131,16 @@ def compare_all(
     """
     if test == "dunnett":
         return _dunnett(samples, control)
-    found = _welch(samples, control)
+    differences = _welch(samples, control)
+    tested = [name for name, difference in differences.items() if difference.p is not None]
     if test == "permutation":
-        for name, difference in found.items():
-            if difference.p is not None:
-                p = _permutation(samples[name], control)
-                found[name] = replace(difference, p=p)
-    tested = [name for name, difference in found.items() if difference.p is not None]
-    corrected = holm([found[name].p or 0.0 for name in tested])
+        for name in tested:
+            p = _permutation(samples[name], control)
+            differences[name] = replace(differences[name], p=p)
+    corrected = holm([differences[name].p or 0.0 for name in tested])
     for name, p in zip(tested, corrected, strict=True):
-        found[name] = replace(found[name], p_corrected=p)
-    return found
+        differences[name] = replace(differences[name], p_corrected=p)
+    return differences
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -143,16 +157,16 @@ def _welch(
 ) -> dict[str, Difference]:
     from scipy.stats import ttest_ind
 
-    theirs = spread(control)
-    found: dict[str, Difference] = {}
+    base = spread(control)
+    differences: dict[str, Difference] = {}
     sizes: dict[int, list[str]] = {}
     for name, values in samples.items():
-        ours = spread(values)
-        lack = "no spread" if not (ours.std or theirs.std) else ""
-        lack = "one replicate" if ours.std is None or theirs.std is None else lack
-        found[name] = Difference(ours.mean - theirs.mean, untested=lack)
+        arm = spread(values)
+        lack = "no spread" if not (arm.std or base.std) else ""
+        lack = "one replicate" if arm.std is None or base.std is None else lack
+        differences[name] = Difference(arm.mean - base.mean, untested=lack)
         if not lack:
-            sizes.setdefault(ours.n, []).append(name)
+            sizes.setdefault(arm.n, []).append(name)
     for names in sizes.values():  # arms of one size at once: scipy takes a millisecond per call
         matrix = np.array([samples[name] for name in names])
         repeated = np.tile(np.asarray(control, np.float64), (len(names), 1))
@@ -162,8 +176,8 @@ def _welch(
             ends = result.confidence_interval(CONFIDENCE)
         for name, *numbers in zip(names, *ends, result.pvalue, strict=True):
             low, high, p = map(float, numbers)
-            found[name] = Difference(found[name].gain, low, high, p)
-    return found
+            differences[name] = Difference(differences[name].gain, low, high, p)
+    return differences
 
 
 def _permutation(values: Sequence[float], control: Sequence[float]) -> float:
@@ -177,14 +191,6 @@ def _permutation(values: Sequence[float], control: Sequence[float]) -> float:
     return float(permutation_test(data, apart, **options).pvalue)
 
 
-def least_p(n: int, other: int) -> float:
-    """Return the smallest p that a permutation test can give for arms of these sizes."""
-    ways = math.comb(n + other, n)
-    if ways > _RESAMPLES:
-        return 1 / (_RESAMPLES + 1)
-    return (2 if n == other else 1) / ways  # of equal arms the mirror image is as extreme
-
-
 def _dunnett(
     samples: Mapping[str, Sequence[float]], control: Sequence[float]
 ) -> dict[str, Difference]:
@@ -195,12 +201,13 @@ def _dunnett(
         return {name: Difference(gain, untested=lack) for name, gain in gains.items()}
     sizes = tuple(len(values) for values in samples.values())
     half = dunnett_critical(sizes, len(control), freedom)
-    found = {}
+    differences = {}
     for name, gain in gains.items():
         scale = error * math.sqrt(1 / len(samples[name]) + 1 / len(control))
         p = dunnett_p(abs(gain) / scale, sizes, len(control), freedom)
-        found[name] = Difference(gain, gain - half * scale, gain + half * scale, p, "", p)
-    return found
+        low, high = gain - half * scale, gain + half * scale
+        differences[name] = Difference(gain, low, high, p, "", p)
+    return differences
 
 
 def pooled(samples: Sequence[Sequence[float]]) -> tuple[float, int]:
@@ -211,22 +218,18 @@ def pooled(samples: Sequence[Sequence[float]]) -> tuple[float, int]:
 
 
 @lru_cache(maxsize=256)
-def dunnett_critical(
-    sizes: tuple[int, ...], control: int, freedom: int, *, two_sided: bool = True
-) -> float:
+def dunnett_critical(sizes: tuple[int, ...], control: int, freedom: int) -> float:
     """Return the t above which :func:`dunnett_p` is below 5 %."""
     from scipy.optimize import brentq
 
     def excess(t: float) -> float:
-        return dunnett_p(t, sizes, control, freedom, two_sided=two_sided) - LEVEL
+        return dunnett_p(t, sizes, control, freedom) - LEVEL
 
     return float(brentq(excess, 0.0, 1e4, xtol=1e-6))
 
 
-def dunnett_p(
-    t: float, sizes: Sequence[int], control: int, freedom: int, *, two_sided: bool = True
-) -> float:
-    """Return the chance that any t statistic of arms that do not differ from one is above ``t``.
+def dunnett_p(t: float, sizes: Sequence[int], control: int, freedom: int) -> float:
+    """Return the chance that |t| of any of some arms that do not differ from one is above ``t``.
 
     Dunnett (1955). Given the mean of the control and the estimated deviation the arms are
     independent, which leaves a double integral. (``scipy.stats.dunnett`` draws at random in as many
@@ -237,9 +240,8 @@ def dunnett_p(
         sizes: Replicates of each arm.
         control: Replicates of the arm that they are compared with.
         freedom: Degrees of freedom of the pooled variance.
-        two_sided: Whether a difference of either sign counts.
     """
-    from scipy.special import gammaincinv, log_ndtr, ndtr
+    from scipy.special import gammaincinv, ndtr
 
     z = np.linspace(-8.0, 8.0, 2 * _NODES + 1)
     shares, weights = np.polynomial.legendre.leggauss(_NODES)
@@ -249,12 +251,9 @@ def dunnett_p(
     for n, count in zip(*np.unique(sizes, return_counts=True), strict=True):
         shared = math.sqrt(n / (n + control))  # of the variance of a statistic, the control's
         alone = math.sqrt(1 - shared**2)
-        upper = (u + shared * z) / alone
-        if two_sided:
-            with np.errstate(divide="ignore"):
-                log += count * np.log(ndtr(upper) - ndtr((shared * z - u) / alone))
-        else:
-            log += count * log_ndtr(upper)
+        inside = ndtr((shared * z + u) / alone) - ndtr((shared * z - u) / alone)
+        with np.errstate(divide="ignore"):
+            log += count * np.log(inside)
     below = float(weights @ np.exp(log) @ densities / densities.sum() / weights.sum())
     return min(1.0, max(0.0, 1 - below))
 

@@ -1,25 +1,34 @@
-"""What a study has found: each arm with its spread and its gain over the baseline."""
+"""What a study has shown: each arm with its spread and its gain over the baseline."""
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 
 from explorer.errors import InputError, nearest
+from explorer.measures import MEASURES
 from explorer.report.frame import (
     Definition,
     Progress,
     Range,
-    counted,
     read_attempts,
     read_definition,
+    records,
+    settled,
 )
-from explorer.report.numerals import count
-from explorer.report.statistics import TESTS, Difference, Spread, compare, compare_all, spread
+from explorer.report.numerals import count, listed
+from explorer.report.statistics import (
+    TESTS,
+    Difference,
+    Spread,
+    best_first,
+    compare,
+    compare_all,
+    spread,
+)
 from explorer.store import Database
 
 Rows = list[dict[str, Any]]
@@ -82,26 +91,21 @@ class Arm:
         """The accuracies of its replicates."""
         return [replicate.accuracy for replicate in self.replicates]
 
-    def value(self, objective: str) -> float | None:
-        """Return its mean of an objective, ``accuracy`` or ``variety.<measure>``."""
-        if objective == "accuracy":
-            return self.accuracy.mean if self.accuracy else None
-        value = self.variety.get(objective.removeprefix("variety."))
-        return value if value is not None and math.isfinite(value) else None
+    def measured(self, measure: str) -> float | None:
+        """Return its mean of a variety measure, if it has a finite one."""
+        value = self.variety.get(measure, math.inf)
+        return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)
 class StudyReport:
-    """What a study has found.
+    """What a study has shown.
 
     Attributes:
         study: Name of the study.
-        description: What it asks.
         protocol: Name of the protocol that it ran under.
         baseline: The arm that the others are compared with.
         tasks: The downstream tasks.
-        formula: The image family of the study's own search space.
-        bounds: How far the low and the high end of each varied parameter of it may move.
         varied: The parameters that differ between arms.
         measures: The variety measures that the replicates have.
         objectives: What is sought, ``maximize`` or ``minimize`` by name; accuracy is the first.
@@ -116,12 +120,9 @@ class StudyReport:
     """
 
     study: str
-    description: str
     protocol: str
     baseline: str | None
     tasks: tuple[str, ...]
-    formula: str | None
-    bounds: Mapping[str, tuple[Range, Range]]
     varied: tuple[str, ...]
     measures: tuple[str, ...]
     objectives: Mapping[str, str]
@@ -149,6 +150,12 @@ class StudyReport:
         """The arms that have a score, best first; equal ones in the order of :attr:`arms`."""
         return ranked(self.arms)
 
+    @property
+    def sought(self) -> str | None:
+        """The variety measure that the study seeks beside accuracy, if it seeks one."""
+        measures = [name for name in self.objectives if name.startswith("variety.")]
+        return measures[0].removeprefix("variety.") if measures else None
+
 
 def summarise(database: Database, name: str, *, test: str = "welch") -> StudyReport:
     """Summarise a study by arm.
@@ -168,14 +175,9 @@ def summarise(database: Database, name: str, *, test: str = "welch") -> StudyRep
     if test not in TESTS:
         raise InputError("--test", None, test, f"unknown; {nearest(test, TESTS)}")
     definition = read_definition(database, name)
-    frame = counted(read_attempts(database, name))
-    states = (
-        frame["state"]
-        .astype("string")
-        .mask(frame["failure_kind"].eq("interrupted").fillna(value=False), "WAITING")
-    )
-    progress = Progress.of(states, definition.planned)
-    reasons = frame["reason"][states.eq("FAIL")].fillna("no reason recorded")
+    frame = settled(database, name, read_attempts(database, name))
+    progress = Progress.of(frame["state"], definition.planned)
+    reasons = frame["reason"][frame["state"].eq("FAIL")].fillna("no reason recorded")
     failures = {str(reason): int(times) for reason, times in reasons.value_counts().items()}
     scored = frame[frame["state"].eq("COMPLETE") & frame["accuracy"].notna()]
     if scored.empty:
@@ -184,16 +186,13 @@ def summarise(database: Database, name: str, *, test: str = "welch") -> StudyRep
     for row in records(scored):
         by_arm.setdefault(row["arm"], []).append(row)
     arms = [_arm(arm, definition, rows) for arm, rows in by_arm.items()]
-    sampled = sorted((arm for arm in arms if arm.sampled), key=by_accuracy)
+    sampled = sorted((arm for arm in arms if arm.sampled), key=_place)
     arms = _compared([*(arm for arm in arms if not arm.sampled), *sampled], definition, test)
     return StudyReport(
         study=name,
-        description=definition.description,
         protocol=definition.protocol,
         baseline=definition.baseline,
         tasks=_suffixes(scored, "accuracy.") or definition.tasks,
-        formula=definition.space.formula,
-        bounds={p: ends for p, ends in definition.space.bounds.items() if p in definition.varied},
         varied=definition.varied,
         measures=_suffixes(scored, "variety."),
         objectives=definition.objectives,
@@ -206,29 +205,15 @@ def summarise(database: Database, name: str, *, test: str = "welch") -> StudyRep
     )
 
 
-def _refuse(name: str, progress: Progress, failures: Mapping[str, int]) -> None:
-    if progress.failed and progress.failed == progress.total:
-        most = Counter(failures).most_common(3)
-        remedy = f"all {count(progress.total, 'trial')} failed: "
-        remedy += "; ".join(f"{reason} ({times} x)" for reason, times in most)
-        more = len(failures) - len(most)
-        remedy += f"; and {count(more, 'other reason')}" if more else ""
-        raise InputError("study", None, name, remedy)
-    counts = {
-        state: getattr(progress, state) for state in ("running", "waiting", "pruned", "failed")
-    }
-    where = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
-    raise InputError("study", None, name, f"has no finished trial to report on yet ({where})")
-
-
-def records(frame: pd.DataFrame) -> Rows:
-    """Return the rows of a frame as dictionaries of plain values, without what is missing."""
-    columns = {str(name): frame[name].tolist() for name in frame.columns}
-    gone = {name: frame[name].isna().tolist() for name in columns}
-    return [
-        {name: values[i] for name, values in columns.items() if not gone[name][i]}
-        for i in range(len(frame))
-    ]
+def _refuse(name: str, progress: Progress, failures: Mapping[str, int]) -> NoReturn:
+    if progress.failed == progress.total > 0:
+        reasons = [f"{reason} ({times} x)" for reason, times in failures.items()]
+        remedy = f"all {count(progress.total, 'trial')} failed: {listed(reasons, 3)}"
+    else:
+        states = ("running", "waiting", "pruned", "failed")
+        counts = [f"{n} {state}" for state in states if (n := getattr(progress, state))]
+        remedy = f"has no finished trial to report on yet ({', '.join(counts)})"
+    raise InputError("study", None, name, remedy)
 
 
 def _arm(name: str, definition: Definition, rows: Rows) -> Arm:
@@ -242,7 +227,7 @@ def _arm(name: str, definition: Definition, rows: Rows) -> Arm:
         name=name,
         sampled=name not in definition.arms,
         formula=definition.formula_of(name),
-        ranges=_ranges(name, definition, rows[-1] if rows else {}),
+        ranges=varied_ranges(name, definition, rows[-1] if rows else {}),
         changes=definition.arm_changes.get(name, {}),
         replicates=tuple(
             Replicate(row["replicate"], row["seed"], row["accuracy"], _under(row, "variety."))
@@ -262,16 +247,12 @@ def _under(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {key.removeprefix(prefix): v for key, v in row.items() if key.startswith(prefix)}
 
 
-def _ranges(name: str, definition: Definition, row: Mapping[str, Any]) -> dict[str, Range]:
+def varied_ranges(name: str, definition: Definition, row: Mapping[str, Any]) -> dict[str, Range]:
     """Return the varied ranges of an arm; all its replicates have the same."""
-    named = definition.arms.get(name, {})
-    if named is None:
-        return {}
-    ranges = {**definition.space_of(name).defaults, **named}
+    ranges = dict(definition.arms.get(name, {}) or {})
     for parameter in definition.varied_of(name):
         if f"{parameter}.low" in row:
             ranges[parameter] = (row[f"{parameter}.low"], row[f"{parameter}.high"])
-    # A sampled arm without a score has ranges that nothing here knows.
     return {p: ranges[p] for p in definition.varied_of(name) if p in ranges}
 
 
@@ -293,12 +274,11 @@ def lead(ranked: Sequence[Arm], test: str) -> Difference | None:
 
 def ranked(arms: Iterable[Arm]) -> list[Arm]:
     """Return the arms that have a score, best first; equal ones in their order."""
-    return sorted((arm for arm in arms if arm.accuracy), key=by_accuracy)
+    return sorted((arm for arm in arms if arm.accuracy), key=_place)
 
 
-def by_accuracy(arm: Arm) -> float:
-    """Return what sorts arms by their accuracy, the best first."""
-    return -arm.accuracy.mean if arm.accuracy else 0.0
+def _place(arm: Arm) -> float:
+    return best_first(arm.accuracy)
 
 
 def arrange(report: StudyReport, *, arms: Sequence[str] = (), order: str = "file") -> StudyReport:
@@ -322,39 +302,21 @@ def arrange(report: StudyReport, *, arms: Sequence[str] = (), order: str = "file
         if name in arms[:index]:
             raise InputError("--arms", None, name, "stands twice; name it once")
     if order == "accuracy":
-        ordered = tuple(sorted(report.arms, key=lambda arm: (arm.sampled, by_accuracy(arm))))
+        ordered = tuple(sorted(report.arms, key=lambda arm: (arm.sampled, _place(arm))))
         report = replace(report, arms=ordered)
-        arms = [arm.name for arm in sorted(report.arms, key=by_accuracy) if arm.name in arms]
+        arms = [arm.name for arm in sorted(report.arms, key=_place) if arm.name in arms]
     return replace(report, shown=tuple(arms))
 
 
-def sought(report: StudyReport) -> str | None:
-    """Return the variety measure that a study seeks beside accuracy, if it seeks one."""
-    measures = [name for name in report.objectives if name.startswith("variety.")]
-    return measures[0].removeprefix("variety.") if measures else None
+def measure_title(measure: str) -> str:
+    """Return the heading of a variety measure."""
+    return MEASURES[measure].title if measure in MEASURES else measure
 
 
-def front(report: StudyReport) -> list[Arm]:
-    """Return the Pareto front: the arms that none dominates, the most accurate first.
-
-    An arm dominates another if it is no worse in either objective and better in one. Means over
-    replicates are compared, without regard to their spread. Arms without images are no part of it.
-    Where a study seeks accuracy alone there is no front.
-    """
-    measure = sought(report)
-    if measure is None:
-        return []
-    sign = 1.0 if report.objectives[f"variety.{measure}"] == "maximize" else -1.0
-    scored = [(arm, arm.value(f"variety.{measure}")) for arm in report.ranked]
-    points = [(-by_accuracy(arm), sign * value, arm) for arm, value in scored if value is not None]
-    found: list[Arm] = []
-    last = (math.inf, -math.inf)
-    # From the most accurate on, what does not go beyond all before it in variety is dominated.
-    for accuracy, value, arm in sorted(points, key=lambda point: point[:2], reverse=True):
-        if value > last[1] or (accuracy, value) == last:
-            found.append(arm)
-            last = (accuracy, value)
-    return found
+def objective_title(objective: str) -> str:
+    """Return the heading of an objective, ``accuracy`` or ``variety.<measure>``."""
+    name = objective.removeprefix("variety.")
+    return "Accuracy" if name == "accuracy" else measure_title(name)
 
 
 def _suffixes(frame: pd.DataFrame, prefix: str) -> tuple[str, ...]:

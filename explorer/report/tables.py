@@ -127,11 +127,11 @@ def terminal(table: Table, *, width: int) -> RenderableType:
         screen.add_row(*[Text(row[i].text, style=_STYLES[row[i].emphasis]) for i in kept])
     hidden = [column.heading for i, column in enumerate(table.columns) if i not in kept]
     more = [f"Left out for want of width: {listed(hidden, 20)}."] if hidden else []
-    said = " ".join((*table.caption, *table.notes, *more))
+    below = " ".join((*table.caption, *table.notes, *more))
     above: list[RenderableType]
     above = [Text(table.warning, style="bold red"), Text()] if table.warning else []
-    parts = [*above, *([screen] if table.rows else []), *([Text()] if table.rows and said else [])]
-    return Group(*parts, *([Text(said, style="dim")] if said else []))
+    parts = [*above, *([screen] if table.rows else []), *([Text()] if table.rows and below else [])]
+    return Group(*parts, *([Text(below, style="dim")] if below else []))
 
 
 def _width(table: Table, index: int) -> int:

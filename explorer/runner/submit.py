@@ -5,14 +5,14 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from explorer import files
+from explorer import files, formulas
 from explorer.errors import InputError, masked
 from explorer.study import Protocol, Study, load_studies
 
@@ -31,8 +31,8 @@ def submit(
     *,
     address: str,
     url: str,
-    protocols: Sequence[str] = (),
-    options: Sequence[str] = (),
+    changes: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Job:
     """Submit ``explorer run-study`` as a job, with the files that the study is made of.
 
@@ -40,35 +40,46 @@ def submit(
         name: A study's name or its file.
         address: The cluster's job server, ``http://HOST:8265``.
         url: The database, as the head node of the cluster reaches it.
-        protocols: Run under these protocols and not under the study's own.
-        options: What else ``run-study`` is to be told.
+        changes: What differs from the study's file: arguments of
+            :func:`~explorer.study.load_studies`.
+        options: The further options of ``run-study``, as ``{"retry_failed": True}``.
 
     Raises:
         InputError: If the study's files are wrong or cannot travel, the database is none that a
             cluster can share, there is no job server, or the study is already being run there.
     """
-    studies = load_studies(name, protocols=protocols)
+    changes = changes or {}
+    protocols = changes.get("protocols", ())
+    studies = load_studies(name, **changes)
     _check_address(address)
     _check_storage(url, address)
     for study in studies:
         for protocol in (study.protocol, *study.arm_protocols.values()):
             _check_paths(protocol, study)
-    study_path = studies[0].path
-    title = "@".join(
-        [study_path.stem, "+".join(Path(protocol).stem for protocol in protocols)]
-    ).rstrip("@")
-    named = [part for protocol in protocols for part in ("--protocol", protocol)]
+    stems = "+".join(Path(protocol).stem for protocol in protocols)
+    title = f"{studies[0].name.partition('@')[0]}@{stems}".rstrip("@")
     client = _client(address)
     with _staged(name, studies, protocols) as folder, _refusals(address):
         job = _free_name(f"explorer-{title}", client.list_jobs(), address)
         command = ["explorer", "run-study", name, "--address", "auto", "--storage", url]
         client.submit_job(
-            entrypoint=shlex.join([*command, *named, *options]),
+            entrypoint=shlex.join([*command, *_flags({**changes, **(options or {})})]),
             submission_id=job,
             runtime_env={"working_dir": str(folder)},
             metadata={"study": title},
         )
     return Job(job, tuple(study.name for study in studies))
+
+
+def _flags(options: Mapping[str, Any]) -> Iterator[str]:
+    """Yield options as a command line has them; a tuple is one that is repeated."""
+    for name, value in options.items():
+        option = {"protocols": "--protocol", "settings": "--set"}.get(name, f"--{name}")
+        for entry in value if isinstance(value, tuple | list) else [value]:
+            if entry is not None and entry is not False:
+                yield option.replace("_", "-")
+                if entry is not True:
+                    yield str(entry)
 
 
 def _check_address(address: str) -> None:
@@ -178,7 +189,8 @@ def _staged(name: str, studies: Sequence[Study], protocols: Sequence[str]) -> It
     first = studies[0]
     spaces = {first.file.search_space, *(arm.search_space for arm in first.file.arms.values())}
     wanted: list[tuple[files.Kind, str, str | Path]] = [("studies", name, "study")]
-    wanted += [("search_spaces", space, first.path) for space in spaces if space is not None]
+    of_a_formula = set(formulas.names()) - set(dict(files.available("search_spaces")))
+    wanted += [("search_spaces", n, first.path) for n in spaces - of_a_formula if n is not None]
     named_by: str | Path = "--protocol" if protocols else first.path
     wanted += [("protocols", protocol, named_by) for protocol in protocols or first.file.protocol]
     with tempfile.TemporaryDirectory(prefix="explorer-submit-") as folder:

@@ -6,32 +6,25 @@ name has been looked up and every range checked, or raises one
 """
 
 from explorer.study.loading import load_studies, load_study
-from explorer.study.protocol import Dataset, Protocol, Resources, load_protocol, protocol_digest
-from explorer.study.reading import Range
-from explorer.study.search import ACCURACY, Objective, Pruner, Sampler
-from explorer.study.space import Bounds, SearchSpace, check_ranges, find_formula, load_search_space
-from explorer.study.study import SCRATCH, Arm, Study, StudyFile
+from explorer.study.protocol import Protocol, Resources, load_protocol, protocol_digest
+from explorer.study.reading import Range, parse_range
+from explorer.study.space import SearchSpace, check_ranges, find_formula, load_search_space
+from explorer.study.study import ACCURACY, SCRATCH, Study
 
 __all__ = [
     "ACCURACY",
     "SCRATCH",
-    "Arm",
-    "Bounds",
-    "Dataset",
-    "Objective",
     "Protocol",
-    "Pruner",
     "Range",
     "Resources",
-    "Sampler",
     "SearchSpace",
     "Study",
-    "StudyFile",
     "check_ranges",
     "find_formula",
     "load_protocol",
     "load_search_space",
     "load_studies",
     "load_study",
+    "parse_range",
     "protocol_digest",
 ]

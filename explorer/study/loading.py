@@ -1,29 +1,24 @@
 """Reading a study with all that it names, and refusing what has no meaning."""
 
-import copy
+import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from statistics import mode
+from typing import Any, NamedTuple, get_args
 
-from explorer import files, formulas
-from explorer.errors import InputError, nearest, refuse
-from explorer.study.protocol import Protocol, changed, load_protocol
-from explorer.study.reading import Range, override, plain, validate
-from explorer.study.settings import OF_PROTOCOL, Settings, read_settings
-from explorer.study.space import SearchSpace, check_ranges, load_search_space
-from explorer.study.study import SCRATCH, Arm, Study, StudyFile
+from explorer import files
+from explorer.errors import InputError, Mistakes, nearest, refuse
+from explorer.study.protocol import Part, Protocol, changed, load_protocol
+from explorer.study.reading import override, validate
+from explorer.study.space import SearchSpace, load_search_space
+from explorer.study.study import SCRATCH, Study, StudyFile
 
-
-class _Mistakes(list[InputError]):
-    """What is wrong; as a context, notes what its block raises."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, _traceback: object) -> bool:
-        if isinstance(error, InputError):
-            self.append(error)
-        return isinstance(error, InputError)
+_OF_PROTOCOL = (*get_args(Part), "resources")
+_OF_STUDY = tuple(name for name in StudyFile.model_fields if name != "protocol")
+# More of the same trials, or the same trials otherwise run: the study stays what it is.
+_SAME_STUDY = re.compile(r"(description|replicates|sampler\.samples|resources)(\..*)?")
 
 
 def load_studies(
@@ -56,21 +51,21 @@ def load_studies(
     """
     short = {"replicates": replicates, "sampler.samples": samples, "seed": seed}
     more = [f"{key}={value}" for key, value in short.items() if value is not None]
-    changes = read_settings([*settings, *more])
+    changes = _read_settings([*settings, *more])
     path = files.find("studies", name, source="study")
-    mistakes = _Mistakes()
+    mistakes = Mistakes()
     file = _read(path, changes, mistakes)
     whole = not mistakes
     source: str | Path = "--protocol" if protocols else path
     wanted = tuple(protocols) or file.protocol
     stems = [Path(protocol).stem for protocol in wanted]
-    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
-    if twice:
-        mistakes.append(InputError(source, "protocol", twice, "is named twice; drop one"))
+    if len(set(stems)) < len(stems):
+        mistakes.append(InputError(source, "protocol", mode(stems), "is named twice; drop one"))
     studies = []
-    for protocol in dict.fromkeys(wanted):
-        unchanged = file.protocol == (protocol,)
-        study = _load(path, file, protocol, source, unchanged, changes, mistakes, whole=whole)
+    for protocol, stem in dict(zip(wanted, stems, strict=True)).items():
+        suffix = changes.suffix + ("" if file.protocol == (protocol,) else f"@{stem}")
+        names = f"{path.stem}{suffix}", f"{stem}{changes.protocol_suffix}"
+        study = _look_up(path, file, protocol, source, changes, names, mistakes, whole=whole)
         if study is not None:
             studies.append(study)
     refuse(mistakes)
@@ -96,7 +91,70 @@ def load_study(name: str, *, protocol: str | None = None, **settings: Any) -> St
     return studies[0]
 
 
-def _read(path: Path, settings: Settings, mistakes: _Mistakes) -> StudyFile:
+class _Settings(NamedTuple):
+    """What replaces entries of the files, and the ends of the names that this gives.
+
+    Attributes:
+        study: Changes to the study's file, nested as it is.
+        protocol: Changes to its protocols, likewise.
+        suffix: The end of the study's name, as ``+pretrain.epochs=3``.
+        protocol_suffix: The part of it that is of the protocol.
+    """
+
+    study: Mapping[str, Any]
+    protocol: Mapping[str, Any]
+    suffix: str
+    protocol_suffix: str
+
+
+def _read_settings(texts: Sequence[str]) -> _Settings:
+    """Read what is to be changed: one ``KEY=VALUE`` each, the key dotted, the value as YAML."""
+    tree: dict[str, Any] = {}
+    values: dict[str, str] = {}
+    mistakes = Mistakes()
+    for text in texts:
+        key, equals, value = text.partition("=")
+        *outer, last = key.split(".")
+        part = key.split(".")[0]
+        if not equals or not all((*outer, last)):
+            remedy = "write KEY=VALUE, as pretrain.epochs=3"
+            mistakes.append(InputError("--set", None, text, remedy))
+        elif part not in {*_OF_STUDY, *_OF_PROTOCOL}:
+            remedy = f"no part of a study or a protocol; {nearest(part, _OF_STUDY + _OF_PROTOCOL)}"
+            mistakes.append(InputError("--set", key, None, remedy))
+        else:
+            inner = tree
+            for name in outer:
+                entries = inner.get(name)
+                inner[name] = entries if isinstance(entries, dict) else {}
+                inner = inner[name]
+            values[key] = value
+            try:
+                inner[last] = files.parse(f"value: {value}", "--set")["value"]
+            except InputError:
+                mistakes.append(InputError("--set", key, value, "is not valid YAML"))
+    refuse(mistakes)
+    different = {k: v for k, v in sorted(values.items()) if not _SAME_STUDY.fullmatch(k)}
+    of_protocol = {k: v for k, v in different.items() if k.split(".")[0] in _OF_PROTOCOL}
+    return _Settings(
+        {part: change for part, change in tree.items() if part not in _OF_PROTOCOL},
+        {part: change for part, change in tree.items() if part in _OF_PROTOCOL},
+        _suffix(different),
+        _suffix(of_protocol),
+    )
+
+
+def _suffix(values: Mapping[str, str]) -> str:
+    """Return settings as the end of a plain file name, another one for other settings."""
+    text = "".join(f"+{key}={value}" for key, value in values.items())
+    short = re.sub(r"[\s\[\]{}'\"]", "", text)
+    plain = re.sub(r"[^\w.+=,-]", "_", short, flags=re.ASCII)
+    if plain == short and len(plain) <= 100:
+        return plain
+    return f"{plain[:100]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _read(path: Path, changes: _Settings, mistakes: Mistakes) -> StudyFile:
     """Read a study's file; of one with mistakes what is right, so that the rest is looked at too.
 
     Raises:
@@ -107,89 +165,68 @@ def _read(path: Path, settings: Settings, mistakes: _Mistakes) -> StudyFile:
         file = validate(StudyFile, content, path)
     except InputError as error:
         mistakes += getattr(error, "errors", [error])
-        try:
-            return validate(StudyFile, _without(content, [m.key or "" for m in mistakes]), path)
-        except InputError:
-            refuse(mistakes)
-    if settings.study:
-        return validate(StudyFile, override(content, settings.study), "--set")
+        wrong = {(mistake.key or "").split(".")[0] for mistake in mistakes}
+        with suppress(InputError):
+            return validate(StudyFile, {k: content[k] for k in content.keys() - wrong}, path)
+        raise
+    if changes.study:
+        return validate(StudyFile, override(content, changes.study), "--set")
     return file
 
 
-def _without(content: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    """Leave out the entries of some content that have mistakes."""
-    result = copy.deepcopy(content)
-    for key in keys:
-        inner: Any = result
-        *parts, last = key.split(".")
-        for part in parts:
-            inner = inner.get(part) if isinstance(inner, dict) else None
-        if isinstance(inner, dict):
-            inner.pop(last, None)
-        elif parts:
-            result.pop(parts[0], None)
-    return result
-
-
-def _load(
+def _look_up(
     path: Path,
     file: StudyFile,
     protocol: str,
     source: str | Path,
-    unchanged: bool,
-    settings: Settings,
-    mistakes: _Mistakes,
+    changes: _Settings,
+    names: tuple[str, str],
+    mistakes: Mistakes,
     *,
     whole: bool,
 ) -> Study | None:
-    """Look up what a study names; what is wrong is noted.
+    """Look up what a study names; what is wrong is added to the mistakes.
 
     What its entries mean together is looked at only where the file is whole, all of it right.
     """
     space = base = None
-    spaces: dict[str, SearchSpace] = {}
-    protocols: dict[str, Protocol] = {}
     with mistakes:
         space = load_search_space(file.search_space, source=path)
     with mistakes:
         base = load_protocol(protocol, source=source)
-        if settings.protocol:
-            base = changed(base, settings.protocol, "--set", parts=OF_PROTOCOL)
+        if changes.protocol:
+            base = changed(base, changes.protocol, "--set")
+    spaces: dict[str, SearchSpace] = {}
+    protocols: dict[str, Protocol] = {}
     for name, arm in file.arms.items():
         key = f"arms.{name}"
-        if arm.search_space is not None and arm.search_space != file.search_space:
-            with mistakes:
-                spaces[name] = load_search_space(
-                    arm.search_space, source=path, key=f"{key}.search_space"
-                )
-        if arm.protocol and base is not None:
-            with mistakes:
+        with mistakes:
+            if arm.protocol and base is not None:
                 protocols[name] = changed(base, arm.protocol, path, f"{key}.protocol")
-    for name, arm in file.arms.items():
-        protocol_of = protocols.get(name, base)
-        images = None if protocol_of is None else protocol_of.dataset.images
-        space_of = space if arm.search_space in {None, file.search_space} else spaces.get(name)
-        mistakes += _problems_of_arm(path, f"arms.{name}", arm, space_of, images)
+        with mistakes:
+            space_of = space
+            if arm.search_space not in {None, file.search_space}:
+                space_of = load_search_space(
+                    str(arm.search_space), source=path, key=f"{key}.search_space"
+                )
+                spaces[name] = space_of
+            protocol_of = protocols.get(name, base)
+            images = protocol_of.dataset.images if protocol_of else None
+            entries = [*arm.ranges, *(["search_space"] if arm.search_space else [])]
+            if entries and not (arm.pretrain and images is None):
+                why = f"images of {images}" if arm.pretrain else "no pre-training"
+                raise InputError(path, f"{key}.{entries[0]}", None, f"has no effect: {why}")
+            if space_of is not None:
+                space_of.check(arm.ranges, path, key)
     if whole:
-        mistakes += _problems(path, file, space, base)
+        mistakes += _problems(path, file, space)
+        mistakes += _problems_of_search(path, file, base)
     if space is None or base is None:
         return None
-    stem = Path(protocol).stem
-    return Study(
-        f"{path.stem}{settings.suffix}{'' if unchanged else f'@{stem}'}",
-        path,
-        file,
-        space,
-        base,
-        f"{stem}{settings.protocol_suffix}",
-        spaces,
-        protocols,
-    )
+    return Study(names[0], path, file, space, base, names[1], spaces, protocols)
 
 
-def _problems(
-    path: Path, file: StudyFile, space: SearchSpace | None, protocol: Protocol | None
-) -> Iterator[InputError]:
+def _problems(path: Path, file: StudyFile, space: SearchSpace | None) -> Iterator[InputError]:
     """Yield what the entries of a whole file do not mean together."""
     arms = (SCRATCH, *file.arms)
     if not file.arms and file.sampler is None:
@@ -203,10 +240,9 @@ def _problems(
         yield InputError(path, "vary", list(file.vary), "needs a sampler; arms name their ranges")
     for position, parameter in enumerate(file.vary):
         if space is not None and parameter not in space.parameters:
-            yield _unknown(parameter, space, path, f"vary.{position}")
+            yield space.unknown(parameter, path, f"vary.{position}")
         elif parameter in file.vary[:position]:
             yield InputError(path, f"vary.{position}", parameter, "stands there twice; drop one")
-    yield from _problems_of_search(path, file, protocol)
 
 
 def _problems_of_search(
@@ -221,49 +257,13 @@ def _problems_of_search(
         if pruner.name != "none":
             remedy = "an arm with two objectives cannot be stopped early; remove pruner"
             yield InputError(path, "pruner.name", pruner.name, remedy)
-    if pruner.name == "wilcoxon":
-        if file.replicates <= pruner.pairs:
-            remedy = (
-                f"too few for the pruner wilcoxon: {pruner.pairs} pairs give "
-                f"p = {0.5**pruner.pairs:.2g} at best, the first below its threshold of "
-                f"{pruner.threshold:g}; it needs more than {pruner.pairs} replicates to save any"
-            )
-            yield InputError(path, "replicates", file.replicates, remedy)
-    elif pruner.name != "none" and protocol is not None and not protocol.pretrain.rungs:
+    if pruner.name == "wilcoxon" and file.replicates <= pruner.pairs:
+        remedy = (
+            f"too few for the pruner wilcoxon: {pruner.pairs} pairs give "
+            f"p = {0.5**pruner.pairs:.2g} at best, the first below its threshold of "
+            f"{pruner.threshold:g}; it needs more than {pruner.pairs} replicates to save any"
+        )
+        yield InputError(path, "replicates", file.replicates, remedy)
+    if pruner.name not in {"none", "wilcoxon"} and protocol and not protocol.pretrain.rungs:
         remedy = "the protocol has no rungs at which it could act"
         yield InputError(path, "pruner.name", pruner.name, remedy)
-
-
-def _problems_of_arm(
-    path: Path, key: str, arm: Arm, space: SearchSpace | None, images: Path | None
-) -> Iterator[InputError]:
-    """Yield ranges that the arm's formula cannot draw from, and entries without effect."""
-    given = next(iter([*arm.ranges, *(["search_space"] if arm.search_space else [])]), None)
-    if given is not None and not (arm.pretrain and images is None):
-        why = f"images of {images}" if arm.pretrain else "no pre-training"
-        yield InputError(path, f"{key}.{given}", None, f"has no effect: {why}")
-    elif space is not None:
-        wrong = list(_problems_of_ranges(path, key, arm.ranges, space))
-        yield from wrong
-        if not wrong:
-            try:
-                formula = formulas.get(space.formula)
-                check_ranges(formula, space.complete(arm.ranges), path, key)
-            except InputError as error:
-                yield error
-
-
-def _problems_of_ranges(
-    path: Path, key: str, ranges: Mapping[str, Range], space: SearchSpace
-) -> Iterator[InputError]:
-    for parameter, value in ranges.items():
-        if parameter not in space.parameters:
-            yield _unknown(parameter, space, path, f"{key}.{parameter}")
-        elif problem := space.parameters[parameter].problem(value):
-            yield InputError(path, f"{key}.{parameter}", plain(value), problem)
-
-
-def _unknown(parameter: str, space: SearchSpace, path: Path, key: str) -> InputError:
-    hint = nearest(parameter, space.parameters)
-    remedy = f"no parameter of the search space of {space.formula}; {hint}"
-    return InputError(path, key, None if key.endswith(parameter) else parameter, remedy)

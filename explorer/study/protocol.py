@@ -4,22 +4,21 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from statistics import mode
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
     SerializationInfo,
     ValidationError,
     field_serializer,
-    field_validator,
     model_validator,
 )
 
 from explorer import files
-from explorer.errors import InputError, nearest
-from explorer.study.reading import File, override, parse, validate
+from explorer.study.reading import ONE_OR_SEVERAL, File, override, validate
 from explorer.training.recipe import FineTune, Model, Pretrain, Task
 
 
@@ -63,15 +62,6 @@ class Dataset(File):
         return f"has {enough} classes of so many images; wanted are {wanted}"
 
 
-def _tuples(value: Any) -> Any:
-    """Return lists as tuples, at any depth: strict types want them behind a validator."""
-    if isinstance(value, list | tuple):
-        return tuple(map(_tuples, value))
-    if isinstance(value, Mapping):
-        return {key: _tuples(entry) for key, entry in value.items()}
-    return value
-
-
 def count_images(folder: Path) -> dict[str, int]:
     """Return how many images each class of a folder has; empty where there is none."""
     from explorer.images import image_files
@@ -100,14 +90,9 @@ class Protocol(File):
     model: Model
     pretrain: Pretrain
     finetune: FineTune
-    downstream: Annotated[tuple[Task, ...], Field(min_length=1)]
+    downstream: Annotated[tuple[Task, ...], Field(min_length=1), ONE_OR_SEVERAL]
     """The tasks that it is fine-tuned on, each by itself; the score is their mean accuracy."""
     resources: Resources = Resources()
-
-    @field_validator("downstream", mode="before")
-    @classmethod
-    def _one_task_needs_no_list(cls, value: Any) -> Any:
-        return _tuples((value,) if isinstance(value, Mapping | Task) else value)
 
     @field_serializer("downstream")
     def _one_task_is_no_list(self, tasks: tuple[Task, ...], info: SerializationInfo) -> Any:
@@ -115,15 +100,10 @@ class Protocol(File):
         return dumped[0] if len(dumped) == 1 else dumped
 
     @model_validator(mode="after")
-    def _tasks_differ(self) -> Self:
+    def _parts_go_together(self) -> Self:
         titles = [task.title for task in self.downstream]
-        twice = next((title for title in titles if titles.count(title) > 1), None)
-        if twice:
-            raise ValueError(f"downstream has two tasks named {twice}; drop one")
-        return self
-
-    @model_validator(mode="after")
-    def _canvas_holds_the_image(self) -> Self:
+        if len(set(titles)) < len(titles):
+            raise ValueError(f"downstream has two tasks named {mode(titles)}; drop one")
         if self.dataset.images is None and self.dataset.canvas < self.model.image_size:
             raise ValueError(
                 f"dataset.canvas ({self.dataset.canvas}) is smaller than model.image_size "
@@ -151,7 +131,8 @@ class Protocol(File):
             pretrained: Whether the trial is pre-trained; else what only that takes is left out.
         """
         left_out = {"description", "expect", "resources"}
-        left_out |= set() if pretrained else {"dataset", "pretrain"}
+        if not pretrained:
+            left_out |= {"dataset", "pretrain"}
         content = self.model_dump(mode="json", exclude=left_out)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -163,7 +144,8 @@ def load_protocol(name: str, *, source: str | Path = "protocol") -> Protocol:
         InputError: If it is missing or wrong.
     """
     key = "protocol" if isinstance(source, Path) else None
-    return parse(Protocol, files.find("protocols", name, source=source, key=key))
+    path = files.find("protocols", name, source=source, key=key)
+    return validate(Protocol, files.read(path), path)
 
 
 def protocol_digest(definition: Mapping[str, Any]) -> str:
@@ -178,36 +160,17 @@ def protocol_digest(definition: Mapping[str, Any]) -> str:
         return str(definition.get("digest"))  # of a version whose entries this one does not know
 
 
-CHANGEABLE = tuple(Protocol.model_fields.keys() - {"description", "expect", "resources"})
-"""The parts of a protocol that an arm may change."""
+Part = Literal["dataset", "model", "pretrain", "finetune", "downstream"]
+"""A part of a protocol that an arm may change."""
 
 
 def changed(
-    protocol: Protocol,
-    changes: Mapping[str, Any],
-    source: str | Path,
-    key: str = "",
-    *,
-    parts: Sequence[str] = CHANGEABLE,
+    protocol: Protocol, changes: Mapping[Any, Any], source: str | Path, key: str = ""
 ) -> Protocol:
-    """Return a protocol with some entries of its parts replaced; see :func:`override`.
-
-    Args:
-        protocol: The protocol.
-        changes: Part -> what replaces it, or its entries.
-        source: What says so, for the error lines.
-        key: The entry that says so, likewise.
-        parts: The parts that may be changed.
+    """Return a protocol with some entries replaced, as :func:`override` does.
 
     Raises:
-        InputError: If the outcome is no protocol.
+        InputError: If the outcome is no protocol; ``source`` and ``key`` say where it stands.
     """
-    for part, entries in changes.items():
-        place = f"{key}.{part}".lstrip(".")
-        if part not in parts:
-            remedy = f"no part that an arm can change; {nearest(part, parts)}"
-            raise InputError(source, place, None, remedy)
-        if not isinstance(entries, Mapping) and (part, type(entries)) != ("downstream", list):
-            raise InputError(source, place, entries, f"write a mapping of entries of {part}")
     content = override(protocol.model_dump(mode="json", exclude_unset=True), changes)
     return validate(Protocol, content, source, key)

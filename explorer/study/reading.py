@@ -2,39 +2,51 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from explorer import files
 from explorer.errors import InputError, nearest, refuse
 
 
+def parse_range(text: str) -> tuple[float, float]:
+    """Read a range as the command line has it: ``0..20``, or ``5`` for 5 to 5.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    low, _, high = text.partition("..")
+    return float(low), float(high or low)
+
+
 def _both_ends(value: Any) -> Any:
-    """Read ``5`` as 5 to 5, and ``0..20`` as the command line has it."""
-    if isinstance(value, str) and value.count("..") == 1:
-        value = [_number(end) for end in value.split("..")]
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = [value, value]
-    if (
-        isinstance(value, list | tuple)
-        and len(value) == 2
-        and all(isinstance(end, int | float) and not isinstance(end, bool) for end in value)
-    ):
-        return tuple(map(float, value))
+    if isinstance(value, str) and ".." in value:
+        with suppress(ValueError):
+            return parse_range(value)
+    ends = value if isinstance(value, list | tuple) else [value, value]
+    numbers = [e for e in ends if isinstance(e, int | float) and not isinstance(e, bool)]
+    if len(ends) == len(numbers) == 2:
+        return tuple(map(float, ends))
     raise ValueError("write two numbers, [low, high], or one for both")
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 Range = Annotated[tuple[float, float], BeforeValidator(_both_ends)]
 """Low and high end, both inclusive; a file may write one number for both."""
+
+
+def _tuples(value: Any) -> Any:
+    """Return lists as tuples, at any depth: strict types want them behind a validator."""
+    if isinstance(value, Mapping):
+        return {key: _tuples(entry) for key, entry in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+ONE_OR_SEVERAL = BeforeValidator(
+    lambda value: _tuples(value if isinstance(value, list | tuple) else (value,))
+)
+"""Of a tuple: one entry needs no list."""
 
 
 class File(BaseModel):
@@ -44,15 +56,6 @@ class File(BaseModel):
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
-def parse(model: type[_Model], path: Path) -> _Model:
-    """Read a YAML file as a model.
-
-    Raises:
-        InputError: If it cannot be read, or what is wrong in it: all of it, a line each.
-    """
-    return validate(model, files.read(path), path)
 
 
 def validate(
@@ -80,10 +83,12 @@ def validate(
     unknown = [_key(m["loc"], content) for m in mistakes if m["type"] == "extra_forbidden"]
     lines = []
     for mistake in mistakes:
-        location = _key(mistake["loc"], content)
-        # A misspelt key is also a missing one; the misspelling says more.
+        place, kind = mistake["loc"], mistake["type"]
+        location = _key(place, content)
+        # A misspelt key is also a missing one, a wrong entry also one too few: each is said once.
         misspelt = any(key[:-1] == location[:-1] for key in unknown)
-        if mistake["type"] == "missing" and misspelt:
+        inner = any(m["loc"][: len(place)] == place for m in mistakes if m is not mistake)
+        if (kind == "missing" and misspelt) or (kind == "too_short" and inner):
             continue
         key = ".".join([*([prefix] if prefix else []), *map(str, location)])
         lines.append(_line(mistake, model, source, key, location))

@@ -7,8 +7,8 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from explorer import files, formulas
-from explorer.errors import InputError, nearest, refuse
-from explorer.study.reading import File, Range, parse, plain, validate
+from explorer.errors import InputError, Mistakes, nearest, refuse
+from explorer.study.reading import File, Range, plain, validate
 
 
 class Bounds(File):
@@ -38,10 +38,8 @@ class Bounds(File):
         for end, name in enumerate(("low", "high")):
             least, greatest = getattr(self, name)
             if not least <= value[end] <= greatest:
-                return (
-                    f"its {name} end must lie in {plain((least, greatest))}, "
-                    "the bounds of the search space"
-                )
+                bounds = f"{plain((least, greatest))}, the bounds of the search space"
+                return f"its {name} end must lie in {bounds}"
         return None
 
 
@@ -62,6 +60,33 @@ class SearchSpace(File):
         """Return the range of every parameter of the space, the given ones over the defaults."""
         full = {name: bounds.default for name, bounds in self.parameters.items()}
         return {**full, **ranges}
+
+    def unknown(self, parameter: str, source: str | Path, key: str) -> InputError:
+        """Return the mistake of naming a parameter that the space does not have."""
+        remedy = f"no parameter of the search space of {self.formula}"
+        value = None if key.endswith(parameter) else parameter
+        return InputError(source, key, value, f"{remedy}; {nearest(parameter, self.parameters)}")
+
+    def check(self, ranges: Mapping[str, Range], source: str | Path, key: str) -> None:
+        """Refuse ranges that are not of this space, or that its formula cannot draw from.
+
+        Args:
+            ranges: Parameter -> range.
+            source: What says so, for the error lines.
+            key: The entry under which they stand, likewise.
+
+        Raises:
+            InputError: What is wrong: all of it, a line each.
+        """
+        mistakes = Mistakes()
+        for parameter, value in ranges.items():
+            place = f"{key}.{parameter}"
+            if parameter not in self.parameters:
+                mistakes.append(self.unknown(parameter, source, place))
+            elif problem := self.parameters[parameter].problem(value):
+                mistakes.append(InputError(source, place, plain(value), problem))
+        refuse(mistakes)
+        check_ranges(formulas.get(self.formula), self.complete(ranges), source, f"{key}.*")
 
 
 class _Narrowed(File):
@@ -97,37 +122,36 @@ def load_search_space(
         InputError: If it is missing or wrong: unknown formula, a parameter that the formula
             does not have, bounds outside the formula's limits.
     """
-    if name in formulas.names() and name not in dict(files.available("search_spaces")):
-        formula = find_formula(name, source, key)
-        return SearchSpace(
-            description=formula.title, formula=name, parameters=_complete(formula, {}, Path(name))
-        )
-    path = files.find("search_spaces", name, source=source, key=key, others=formulas.names())
-    file = parse(_SpaceFile, path)
-    formula = find_formula(file.formula, path, "formula")
-    named = {parameter: entry or _Narrowed() for parameter, entry in file.parameters.items()}
-    mistakes = []
-    for parameter, narrowed in named.items():
-        for entry in narrowed.model_fields_set:
-            try:
-                check_ranges(
-                    formula, {parameter: getattr(narrowed, entry)}, path, "parameters", entry
-                )
-            except InputError as error:
-                mistakes.append(error)
-        if not narrowed.model_fields_set and not _members(formula, parameter):
-            mistakes.append(_unknown(formula, parameter, path))
+    path, file = Path(name), None
+    if name not in formulas.names() or name in dict(files.available("search_spaces")):
+        path = files.find("search_spaces", name, source=source, key=key, others=formulas.names())
+        file = validate(_SpaceFile, files.read(path), path)
+        name, source, key = file.formula, path, "formula"
+    formula = find_formula(name, source, key)
+    known = [*(parameter.name for parameter in formula.parameters), *formula.groups]
+    mistakes = Mistakes()
+    named: dict[str, _Narrowed] = {}
+    for parameter, entry in (file.parameters if file else {}).items():
+        named[parameter] = entry or _Narrowed()
+        if parameter not in known:
+            remedy = f"unknown parameter of {formula.name}; {nearest(parameter, known)}"
+            mistakes.append(InputError(path, f"parameters.{parameter}", None, remedy))
+            continue
+        for end in named[parameter].model_fields_set:
+            with mistakes:
+                ends = {parameter: getattr(entry, end)}
+                check_ranges(formula, ends, path, f"parameters.*.{end}")
     refuse(mistakes)
     space = SearchSpace(
-        description=file.description or formula.title,
-        formula=formula.name,
-        parameters=_complete(formula, named, path),
+        description=(file and file.description) or formula.title,
+        formula=name,
+        parameters=_bounds(formula, named, path),
     )
-    check_ranges(formula, space.complete({}), path, "parameters", "default")
+    check_ranges(formula, space.complete({}), path, "parameters.*.default")
     return space
 
 
-def _complete(
+def _bounds(
     formula: formulas.Formula, named: Mapping[str, _Narrowed], path: Path
 ) -> dict[str, Bounds]:
     """Return the bounds of all parameters of a formula, those of a group as one.
@@ -143,38 +167,21 @@ def _complete(
         for member in members
     }
     bounds: dict[str, Bounds] = {}
-    mistakes = []
+    mistakes = Mistakes()
     for name in dict.fromkeys(whole.get(parameter, parameter) for parameter in parameters):
-        members = _members(formula, name)
-        least = max(parameters[m].low for m in members)
-        greatest = min(parameters[m].high for m in members)
+        members = [parameters[member] for member in formula.groups.get(name, (name,))]
+        least, greatest = max(m.low for m in members), min(m.high for m in members)
         entry = named.get(name, _Narrowed())
-        # A bound of one end holds for what lies beyond it of the other.
-        low = entry.low or (least, min(greatest, entry.high[1]) if entry.high else greatest)
-        high = entry.high or (max(least, low[0]) if entry.low else least, greatest)
         content = {
-            "low": low,
-            "high": high,
-            "default": entry.default or parameters[members[0]].default,
+            # A bound of one end holds for what lies beyond it of the other.
+            "low": entry.low or (least, min(greatest, entry.high[1]) if entry.high else greatest),
+            "high": entry.high or (max(least, entry.low[0]) if entry.low else least, greatest),
+            "default": entry.default or members[0].default,
         }
-        try:
+        with mistakes:
             bounds[name] = validate(Bounds, content, path, f"parameters.{name}")
-        except InputError as error:
-            mistakes.append(error)
     refuse(mistakes)
     return bounds
-
-
-def _members(formula: formulas.Formula, name: str) -> tuple[str, ...]:
-    """Return the parameters that a name stands for; none where it is unknown."""
-    known = {parameter.name for parameter in formula.parameters}
-    return formula.groups.get(name, (name,) if name in known else ())
-
-
-def _unknown(formula: formulas.Formula, parameter: str, path: Path) -> InputError:
-    known = [*(p.name for p in formula.parameters), *formula.groups]
-    remedy = f"unknown parameter of {formula.name}; {nearest(parameter, known)}"
-    return InputError(path, f"parameters.{parameter}", None, remedy)
 
 
 def find_formula(
@@ -188,17 +195,24 @@ def find_formula(
 
 
 def check_ranges(
-    formula: formulas.Formula,
-    ranges: Mapping[str, Range],
-    path: Path,
-    prefix: str,
-    suffix: str | None = None,
+    formula: formulas.Formula, ranges: Mapping[str, Range], source: str | Path, place: str
 ) -> None:
-    """Refuse ranges that a formula cannot draw from, at the place in the file that says them."""
+    """Refuse ranges that a formula cannot draw from.
+
+    Args:
+        formula: The formula.
+        ranges: Parameter -> range.
+        source: What says so, for the error line.
+        place: The key of a range there, with ``*`` for the parameter.
+
+    Raises:
+        InputError: If there is one.
+    """
     try:
         formula.resolve(ranges)
     except formulas.RangeError as error:
-        parts = [prefix, error.parameter, *([suffix] if suffix else [])]
         value = ranges.get(error.parameter)
         shown = error.value if value is None else plain(value)
-        raise InputError(path, ".".join(parts), shown, error.remedy) from error
+        raise InputError(
+            source, place.replace("*", error.parameter), shown, error.remedy
+        ) from error

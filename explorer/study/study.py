@@ -1,10 +1,10 @@
-"""Studies: what is compared, in which search space and under which protocol."""
+"""Studies: what is compared, how it is searched, and under which protocol it is run."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -12,21 +12,116 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    field_validator,
+    model_serializer,
     model_validator,
 )
 
 from explorer import files
-from explorer.study.protocol import Protocol
-from explorer.study.reading import File, Range
-from explorer.study.search import ACCURACY, Objective, Pruner, Sampler, Sought, check_objectives
+from explorer.errors import nearest
+from explorer.study.protocol import Part, Protocol
+from explorer.study.reading import ONE_OR_SEVERAL, File, Range
 from explorer.study.space import SearchSpace
+
+ACCURACY = "accuracy"
+"""The objective that every study has, and has first."""
 
 SCRATCH = "scratch"
 """Name of the arm that is fine-tuned from random initialisation; every study has it."""
 
 _MISSING = re.compile(r"NA|na|NaN|nan|NAN|NULL|null|None")  # to pandas and its like
 _OF_A_SAMPLE = re.compile(r"sample-\d+")
+
+
+class _Named(File):
+    """What may be written by its name alone: ``sampler: tpe``."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_name_needs_no_mapping(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+
+class Sampler(_Named):
+    """Where the ranges of a sampled study come from."""
+
+    name: Literal["random", "qmc", "tpe", "gp", "cmaes", "nsga2"]
+    samples: int = Field(
+        default=40, ge=1, le=1_000_000, description="ranges to try, each with all replicates"
+    )
+
+
+class Pruner(_Named):
+    """What stops arms that promise nothing.
+
+    ``median``, ``successive_halving`` and ``hyperband`` look at the probe at every rung;
+    ``wilcoxon`` looks at the finished replicates of an arm before it lets another one begin.
+    """
+
+    name: Literal["none", "median", "successive_halving", "hyperband", "wilcoxon"]
+    startup: int = Field(
+        default=5, ge=1, le=1_000_000, description="median: finished trials before it stops one"
+    )
+    reduction_factor: int = Field(
+        default=2, ge=2, le=100, description="halving, hyperband: of so many trials one goes on"
+    )
+    threshold: float = Field(
+        default=0.1, gt=0, lt=1, description="wilcoxon: the p-value that an arm is given up below"
+    )
+
+    @model_validator(mode="after")
+    def _options_have_an_effect(self) -> Self:
+        used = {"median": "startup", "wilcoxon": "threshold"}
+        used |= dict.fromkeys(("successive_halving", "hyperband"), "reduction_factor")
+        idle = self.model_fields_set - {"name", used.get(self.name)}
+        if idle:
+            raise ValueError(f"{min(idle)} has no effect for {self.name}; remove it")
+        return self
+
+    @property
+    def pairs(self) -> int:
+        """wilcoxon: the least replicates that can give an arm up: of n, p is 2^-n at best."""
+        return next(n for n in range(1, 1024) if 0.5**n < self.threshold)
+
+
+class Objective(File):
+    """What is sought, as a file writes it: ``name``, or ``{name: direction}``."""
+
+    name: str
+    direction: Literal["maximize", "minimize"] = "maximize"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, dict) and len(value) == 1 and "name" not in value:
+            ((name, direction),) = value.items()
+            return {"name": name, "direction": direction}
+        return value
+
+    @model_serializer
+    def _write(self) -> dict[str, str]:
+        return {self.name: self.direction}
+
+    @model_validator(mode="after")
+    def _is_measured(self) -> Self:
+        if self.name == ACCURACY:
+            return self
+        from explorer.measures import MEASURES
+
+        known = [ACCURACY, *(f"variety.{measure}" for measure in MEASURES)]
+        if self.name not in known:
+            raise ValueError(f"no trial measures {self.name}; {nearest(self.name, known)}")
+        return self
+
+
+def _accuracy_comes_first(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+    first, *others = objectives
+    if (first.name, first.direction) != (ACCURACY, "maximize"):
+        raise ValueError("the first is accuracy, which is maximised")
+    if any(other.name == ACCURACY for other in others):
+        raise ValueError("accuracy stands there twice")
+    return objectives
 
 
 def _not_taken(name: str) -> str:
@@ -39,7 +134,7 @@ def _not_taken(name: str) -> str:
     return name
 
 
-Name = Annotated[
+_ArmName = Annotated[
     str, StringConstraints(pattern=f"^{files.NAME.pattern}$"), AfterValidator(_not_taken)
 ]
 
@@ -56,7 +151,7 @@ class Arm(BaseModel):
     search_space: str | None = Field(
         default=None, description="where its formula is not that of the study: another search space"
     )
-    protocol: dict[str, Any] = Field(
+    protocol: dict[Part, Any] = Field(
         default_factory=dict,
         description="what differs from the study's protocol: {dataset: {categories: 100}}",
     )
@@ -78,33 +173,21 @@ class StudyFile(File):
 
     description: str
     search_space: str
-    protocol: Annotated[tuple[str, ...], Field(min_length=1)]
+    protocol: Annotated[tuple[str, ...], Field(min_length=1), ONE_OR_SEVERAL]
     """One, or a ladder of several that the study runs under one after the other."""
     baseline: str = SCRATCH
     replicates: int = Field(default=3, ge=1, le=1000, description="seeds per arm")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of the first replicate")
-    arms: dict[Name, Arm] = Field(default_factory=dict)
+    arms: dict[_ArmName, Arm] = Field(default_factory=dict)
     sampler: Sampler | None = None
     vary: tuple[str, ...] = Field(default=(), description="the parameters that a sampler moves")
-    objectives: tuple[Sought, ...] = Field(
+    objectives: Annotated[tuple[Objective, ...], AfterValidator(_accuracy_comes_first)] = Field(
         default=(Objective(name=ACCURACY),),
         min_length=1,
         max_length=2,
         description="accuracy, and perhaps a variety measure: variety.vendi_features",
     )
     pruner: Pruner = Pruner(name="none")
-
-    @field_validator("protocol", mode="before")
-    @classmethod
-    def _one_protocol_needs_no_list(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return (value,)
-        return tuple(value) if isinstance(value, list) else value
-
-    @field_validator("objectives")
-    @classmethod
-    def _accuracy_comes_first(cls, value: tuple[Objective, ...]) -> tuple[Objective, ...]:
-        return check_objectives(value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,20 +247,18 @@ class Study:
 
     def definition(self) -> dict[str, Any]:
         """Return all that a reader of the database needs to know of the study, as plain data."""
+        of_arms = self.file.arms
         return {
             **self.file.model_dump(mode="json"),
             "name": self.name,
             "arms": {a: r and {p: list(v) for p, v in r.items()} for a, r in self.arms.items()},
             "search_space": {"name": self.file.search_space, **self.space.model_dump(mode="json")},
             "arm_spaces": {
-                arm: {"name": self.file.arms[arm].search_space, **space.model_dump(mode="json")}
+                arm: {"name": of_arms[arm].search_space, **space.model_dump(mode="json")}
                 for arm, space in self.arm_spaces.items()
             },
-            "arm_changes": {n: arm.protocol for n, arm in self.file.arms.items() if arm.protocol},
-            "arm_protocols": {
-                arm: protocol.model_dump(mode="json")
-                for arm, protocol in self.arm_protocols.items()
-            },
+            "arm_changes": {name: arm.protocol for name, arm in of_arms.items() if arm.protocol},
+            "arm_protocols": {a: p.model_dump(mode="json") for a, p in self.arm_protocols.items()},
             "protocol": {
                 "name": self.protocol_name,
                 "digest": self.protocol.digest(),

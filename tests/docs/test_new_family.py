@@ -8,7 +8,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -97,54 +96,12 @@ def test_the_list_says_where_it_comes_from(explorer):
     assert "knots Do more crossings" in said
 
 
-@pytest.mark.parametrize("layout", ["webdataset", "npz"])
-def test_it_is_written_in_every_layout(explorer, layout):
-    sizes = ("--categories", 2, "--instances", 3, "--canvas", 32)
-    explorer("render", "lissajous", "--output", layout, "--layout", layout, *sizes)
-    assert explorer("render", "--verify", layout).startswith("6 images")
-
-
-def test_its_study_loads_and_compares_it_with_another_family(run):
-    program = """
-import json
-from explorer.study import load_study
-study = load_study("knots")
-arms = {a: [study.space_of(a).formula, study.arms[a]] for a in study.file.arms}
-print(json.dumps(arms))
-"""
-    assert json.loads(run("-c", program)) == {
-        "simple": ["lissajous", {"frequency": [1, 3]}],
-        "knotted": ["lissajous", {"frequency": [8, 32]}],
-        "visual_atom": ["visual_atom", {}],
-    }
-
-
 def test_it_has_the_properties_of_every_family(run):
     (line,) = [line for line in COMMANDS if line.startswith("pytest ")]
     options = ("-q", "-p", "no:cacheprovider")
     said = run("-m", *line.split(), *options, cwd=ROOT)
     passed = int(re.search(r"(\d+) passed", said)[1])
     assert passed >= 6
-
-
-def test_it_draws_its_curves_at_every_size(run, folder):
-    sizes = (16, 17, 64, 255, 512, 1024)
-    program = f"""
-import numpy as np
-from explorer import images as dataset
-for size in {sizes}:
-    drawn = dataset.render_dataset(
-        "lissajous", None, categories=3, instances=2, canvas=size, size=size, seed=0
-    )
-    np.save(f"{{size}}.npy", drawn.images)
-"""
-    run("-c", program)
-    for size in sizes:
-        images = np.load(folder / f"{size}.npy") > 0
-        assert (images.mean(axis=(1, 2)) < 0.9).all()
-        # Half axes are half of the canvas at least.
-        assert (images.any(axis=1).sum(axis=1) >= size // 2).all()
-        assert (images.any(axis=2).sum(axis=1) >= size // 2).all()
 
 
 @pytest.mark.end_to_end

@@ -1,14 +1,11 @@
 """Bezier curves against the plain definition."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
 from scipy.special import comb
 
 from explorer import formulas
-from explorer.formulas import bezier, streams
+from explorer.formulas import bezier
 
 curves = formulas.get("bezier")
 
@@ -29,41 +26,6 @@ def test_weights_are_bernstein_polynomials(points, closed):
     if closed:
         expected = np.vstack([expected[:1] + expected[-1:], expected[1:-1]])
     assert np.allclose(bezier.bernstein(points, closed), expected, rtol=0, atol=1e-14)
-
-
-def place(key: int, number: int) -> complex:
-    """Two hashed numbers of -1..1."""
-    word = int(streams.mix(np.array([(key + number * streams.GOLDEN) % 2**64], np.uint64))[0])
-    return complex((word >> 32) * 2.0**-31 - 1, (word & 0xFFFFFFFF) * 2.0**-31 - 1)
-
-
-def casteljau(control: list[complex], t: float) -> complex:
-    while len(control) > 1:
-        control = [(1 - t) * a + t * b for a, b in pairwise(control)]
-    return control[0]
-
-
-@pytest.mark.parametrize("closed", [0, 1])
-@pytest.mark.parametrize("jitter", [0, 0.3, 1])
-def test_pixels_are_those_of_the_plain_definition(closed, jitter):
-    ranges = {**ONE, "curves": (7, 7), "closed": (closed, closed), "jitter": (jitter, jitter)}
-    row = curves.categories(ranges, seed=0, categories=[3])[0]
-    key = int(streams.instance_keys(streams.keys("bezier", 0, [3]), [0])[0])
-    image = Image.new("L", (128, 128))
-    for curve in range(7):
-        word = int(streams.mix(np.array([key + (curve + 1) * streams.GOLDEN & 2**64 - 1], "u8"))[0])
-        control = []
-        for point in range(int(row["control_points"])):
-            mean = place(int(row["shape"]), curve * int(row["control_points"]) + point + 1)
-            control.append(64 + 64j + 64 * ((1 - jitter) * mean + jitter * place(word, point + 1)))
-        control += control[:1] * closed
-        ends = [casteljau(control, k / 256) for k in range(257)]
-        pixels = [(int(np.floor(end.real)), int(np.floor(end.imag))) for end in ends]
-        for one, other in pairwise(pixels):
-            ImageDraw.Draw(image).line([*one, *other], fill=200)
-    # Sums in another order may fall into the next pixel; the last pixel of an open curve is free.
-    different = np.asarray(image) != some(ranges, category=3)[0]
-    assert different.sum() <= 7 + 3
 
 
 def test_without_jitter_instances_are_one_drawing_and_with_it_variants():

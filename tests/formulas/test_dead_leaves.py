@@ -79,25 +79,6 @@ def test_a_disc_is_all_that_is_no_farther_than_its_radius():
         assert image.sum() == (x * x + y * y <= 625).sum()
 
 
-@pytest.mark.parametrize("shape", [SQUARE, TURNED, RECTANGLE, TRIANGLE, QUADRANGLE])
-def test_corners_lie_on_a_circle_of_the_radius(shape):
-    images = inside(single(shape))
-    areas = images.sum(axis=(1, 2))
-    extent = np.array([[np.ptp(at) for at in np.nonzero(image)] for image in images])
-    if shape == SQUARE:
-        assert (extent == 36).all()
-        assert (areas == 37**2).all()
-    elif shape == RECTANGLE:
-        assert (areas == (extent + 1).prod(axis=1)).all()
-        assert np.abs(np.hypot(*extent.T) - 50).max() < 2.5
-    else:
-        # Square, mean triangle and mean quadrangle in a circle of radius 1.
-        mean = {TURNED: 2, TRIANGLE: 3 / (2 * np.pi), QUADRANGLE: 3 / np.pi}[shape] * 25**2
-        assert extent.max() <= 50
-        assert np.ptp(extent) > 10
-        assert abs(areas.mean() / mean - 1) < 0.2
-
-
 def test_leaves_fall_until_nothing_is_bare():
     ranges = {"grey": (1, 255), "smallest": (0.05, 0.05), "shape": (0, 0), "mixture": (0, 0)}
     few, many = (

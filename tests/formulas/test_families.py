@@ -1,6 +1,5 @@
 """What holds for every image family."""
 
-import random
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -175,19 +174,6 @@ def test_pixels_depend_on_neither_chunks_nor_order_nor_workers(name, sizes, work
 
 
 @every
-def test_pixels_depend_on_nothing_that_was_drawn_before(name):
-    expected = one(name, seed=1, category=2, canvas=80)
-    highest = {p.name: (p.high, p.high) for p in formulas.get(name).parameters}
-    one(name, highest | {key: ends for key, ends in CHEAP.items() if key in highest}, canvas=80)
-    one(name, canvas=33)
-    random.seed(1)
-    assert np.array_equal(one(name, seed=1, category=2, canvas=80), expected)
-
-
-CHEAP = {"points": (1_000, 1_000), "filling": (0, 0), "variance": (0, 0), "leaves": (9, 9)}
-
-
-@every
 def test_out_is_drawn_on_wholly_and_refused_where_it_does_not_fit(name):
     formula, address = formulas.get(name), {"seed": 0, "category": 0, "instances": range(2)}
     out = np.full((2, 40, 40), 99, np.uint8)
@@ -196,59 +182,3 @@ def test_out_is_drawn_on_wholly_and_refused_where_it_does_not_fit(name):
     for unfit in (out[:, :, :39].copy(), out.astype(np.int16), out.repeat(2, axis=2)[:, :, ::2]):
         with pytest.raises(ValueError, match="C-contiguous uint8 array of shape"):
             formula.render(None, canvas=40, out=unfit, **address)
-
-
-STILL = {"position": (0, 0), "grey": (77, 77), "radius": (20, 20)}
-AWAY = {"position": (4, 4), "orbits": (1, 5)}
-NEAR = {"scale": (1, 1), "shift": (0, 0)}
-
-# Family, ranges, and how many images of eight are of one grey, and of which.
-CORNERS = [
-    ("visual_atom", {"orbits": (0, 0)}, 8, 0),
-    ("visual_atom", {**STILL, "quantization": (3, 3)}, 0, 0),
-    ("visual_atom", {**STILL, "frequency": (0, 0)}, 0, 0),
-    ("visual_atom", {**STILL, "amplitude": (0, 0), "noise": (0, 0), "line_width": (0, 0)}, 0, 0),
-    ("visual_atom", AWAY, 8, 0),
-    ("rcdb", {"orbits": (0, 0)}, 8, 255),
-    ("rcdb", {**STILL, "noise": (0, 0), "line_width": (0, 0)}, 0, 255),
-    ("rcdb", AWAY, 8, 255),
-    ("perlin", {"contrast": (0, 0)}, 8, 128),
-    ("perlin", {"octaves": (8, 8), "persistence": (0, 0), "contrast": (1, 1)}, 0, 128),
-    ("perlin", {"frequency": (256, 256), "lacunarity": (4, 4), "contrast": (1, 1)}, 0, 128),
-    ("fractal", {"points": (1, 1)}, 0, 0),
-    ("fractal", {"weight": (0, 0)}, 0, 0),
-    ("fractal", {"filling": (0, 0), "maps": (2, 2)}, 0, 0),
-    ("fractal", {"grey": (0, 0)}, 8, 0),
-    ("fractal_contractive", {**NEAR, "points": (1, 1), "patch": (1, 1)}, 0, 0),
-    ("fractal_contractive", {**NEAR, "contraction": (0, 0)}, 0, 0),
-    ("fractal_contractive", {**NEAR, "contraction": (8, 8), "maps": (2, 2)}, 0, 0),
-    ("fractal_contractive", {"scale": (0.5, 0.5), "shift": (1, 1)}, 8, 0),
-    ("exfractal", {"points": (1, 1)}, 0, 0),
-    ("exfractal", {"variance": (0, 0), "maps": (2, 2)}, 0, 0),
-    ("exfractal", {"variance": (0.2, 0.2)}, 0, 0),
-    ("rcdb", {"ground": (0, 0), "orbits": (0, 0)}, 8, 0),
-    (
-        "rcdb",
-        {**STILL, "ground": (9, 9), "breaks": (10_000, 10_000), "break_width": (64, 64)},
-        8,
-        9,
-    ),
-    ("bezier", {"curves": (0, 0)}, 8, 0),
-    ("bezier", {"size": (0, 0), "curves": (1, 1)}, 0, 0),
-    ("bezier", {"position": (4, 4), "size": (2, 2)}, 8, 0),
-    ("dead_leaves", {"leaves": (1, 1), "grey": (9, 9), "largest": (0.01, 0.01)}, 0, 0),
-    ("dead_leaves", {"grey": (77, 77)}, 8, 77),
-    ("dead_leaves", {"smallest": (0.01, 0.01), "exponent": (8, 8)}, 0, 0),
-    ("one_p_frac", {"points": (1, 1)}, 0, 0),
-    ("one_p_frac", {"delta": (1, 1), "sigma": (48, 48)}, 0, 0),
-    ("one_p_frac", {"sigma": (0, 0), "maps": (16, 16)}, 0, 0),
-]
-
-
-@pytest.mark.parametrize(("name", "ranges", "blank", "grey"), CORNERS)
-def test_corners_of_the_ranges(name, ranges, blank, grey):
-    formula = formulas.get(name)
-    images = formula.render(ranges, seed=0, category=0, instances=range(8), canvas=128)
-    flat = np.ptp(images, axis=(1, 2)) == 0
-    assert flat.sum() == blank
-    assert (images[flat] == grey).all()

@@ -2,18 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
 from scipy.ndimage import maximum_filter
 from scipy.spatial.transform import Rotation
 
 from explorer import formulas
 from explorer.formulas import fractal, iterated, streams
-from tests.formulas import reference
 
 free, contractive, solid = map(formulas.get, ("fractal", "fractal_contractive", "exfractal"))
-all_three = pytest.mark.parametrize("formula", [free, contractive, solid], ids=lambda f: f.name)
 flat = pytest.mark.parametrize("formula", [free, contractive], ids=lambda f: f.name)
 
 KEY = streams.keys("test", 0, [0])
@@ -27,45 +23,6 @@ def some(formula, ranges=None, *, seed=0, category=0, count=1, canvas=64) -> np.
 
 def systems(count: int, numbers: int = 12) -> list[np.ndarray]:
     return fractal.draw_numbers(streams.keys("test", 1, range(count)), 2, 7, numbers)
-
-
-def test_orbits_are_those_of_plain_python():
-    diverged = 0
-    for system, key in zip(systems(60), streams.keys("test", 2, range(60)), strict=True):
-        ours, plain = np.full((2, 3, 2_000), 0.1)
-        chances = iterated.borders(system)
-        assert chances.tolist()[:-1] == reference.chances(system)[:-1]
-        count = iterated.walk(ours, 1.3 * system, chances, key)
-        assert count == reference.walk(plain, 1.3 * system, chances.tolist(), key)
-        assert np.array_equal(ours[:, :count], plain[:, :count])
-        diverged += count < 2_000
-    assert 5 < diverged < 55
-
-
-@all_three
-@settings(max_examples=15)
-@given(
-    maps=st.integers(2, 16),
-    points=st.integers(1, 2_000),
-    width=st.integers(1, 8),
-    canvas=st.integers(1, 200),
-    seed=st.integers(0, 2**63 - 1),
-    data=st.data(),
-)
-def test_pixels_are_those_of_plain_python(formula, maps, points, width, canvas, seed, data):
-    ranges = {"maps": (maps, maps), "points": (points, points)}
-    known = {parameter.name: parameter for parameter in formula.parameters}
-    ranges |= {"patch": (width, width)} if "patch" in known else {}
-    ranges |= {name: (0, 0) for name in ("filling", "variance") if name in known}
-    for name in {"weight", "scale", "shift", "view", "grey"} & set(known):
-        kind = st.integers if known[name].kind is int else st.floats
-        ends = st.tuples(*[kind(known[name].low, known[name].high)] * 2)
-        ranges[name] = tuple(sorted(data.draw(ends)))
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("draw_free", "draw_contractive", "draw_solid"):
-            patch.setattr(iterated, name, getattr(reference, name))
-        expected = some(formula, ranges, seed=seed, canvas=canvas, count=2)
-    assert np.array_equal(some(formula, ranges, seed=seed, canvas=canvas, count=2), expected)
 
 
 def test_accepted_fractals_fill_enough_and_the_ones_before_do_not():

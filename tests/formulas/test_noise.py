@@ -37,13 +37,6 @@ def test_compiled_and_vectorised_noise_agree_to_the_last_bit():
     assert np.array_equal(np.array(compiled, np.float32), value(positions))
 
 
-def test_package_agrees_to_the_last_bit():
-    oracle = pytest.importorskip("noise", reason="the package noise is not installed")
-    positions = np.random.default_rng(2).uniform(0, 10_000, 5_000)
-    expected = np.array([oracle.pnoise1(position) for position in positions.tolist()], np.float32)
-    assert np.array_equal(expected, value(positions))
-
-
 def test_quantiles_are_those_of_the_noise_at_uniform_positions():
     table = noise.quantiles() * 2.0**-30
     drawn = value(np.random.default_rng(3).uniform(0, 10_000, 200_000))

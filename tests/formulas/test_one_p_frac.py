@@ -5,8 +5,6 @@ import pytest
 from scipy import stats
 
 from explorer import formulas
-from explorer.formulas import iterated
-from tests.formulas import reference
 
 family = formulas.get("one_p_frac")
 
@@ -62,23 +60,3 @@ def test_the_farther_a_perturbation_the_less_alike_categories_are():
         alike.append(np.mean([(a & b).sum() / (a | b).sum() for a, b in pairs]))
     assert alike[0] > 0.8
     assert alike[0] > alike[1] + 0.2 > alike[2] + 0.3
-
-
-@pytest.mark.parametrize("patch", [1, 3])
-def test_pixels_are_those_of_the_plain_definition(patch):
-    ranges = {"points": (3_000, 3_000), "patch": (patch, patch), "delta": (0.2, 0.2)}
-    row = family.categories(ranges, seed=4, categories=[2])[0]
-    drawn: list[tuple] = []
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(iterated, "draw_free", lambda *given: drawn.append(given))
-        family.render(ranges, seed=4, category=2, instances=range(2), canvas=100)
-    _, orbits, patches, system, weighted, _, width, greys = drawn[0]
-    assert (orbits == row["orbit"]).all()
-    assert (system[:, [0, 1, 3, 4, 9, 10]] == row["origin"][: row["maps"]]).all()
-    assert (weighted[:, :, [0, 1, 3, 4, 9, 10]] == row["system"][: row["maps"]]).all()
-    expected = np.zeros((2, 100, 100), np.uint8)
-    reference.draw_free(
-        expected, orbits, patches, system, weighted, np.empty((3, 3_000)), width, greys
-    )
-    images = family.render(ranges, seed=4, category=2, instances=range(2), canvas=100)
-    assert (images == expected).all()

@@ -1,13 +1,8 @@
 """Perlin noise images."""
 
 import numpy as np
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from explorer import formulas
-from explorer.formulas import gradient_noise
-from tests.formulas import reference
 
 perlin = formulas.get("perlin")
 
@@ -21,35 +16,6 @@ PLAIN = {
 def some(ranges=None, *, seed=0, category=0, count=1, canvas=64) -> np.ndarray:
     instances = range(count)
     return perlin.render(ranges, seed=seed, category=category, instances=instances, canvas=canvas)
-
-
-@settings(max_examples=60)
-@given(
-    fx=st.floats(0, 256),
-    fy=st.floats(0, 256),
-    octaves=st.integers(1, 8),
-    persistence=st.floats(0, 1),
-    lacunarity=st.floats(1, 4),
-    canvas=st.integers(16, 160),
-    seed=st.integers(0, 2**63 - 1),
-)
-def test_pixels_are_those_of_the_plain_definition(
-    fx, fy, octaves, persistence, lacunarity, canvas, seed
-):
-    ranges = {
-        "frequency_x": (fx, fx),
-        "frequency_y": (fy, fy),
-        "octaves": (octaves, octaves),
-        "persistence": (persistence, persistence),
-        "lacunarity": (lacunarity, lacunarity),
-        "contrast": (1, 1),
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gradient_noise, "draw", reference.gradient_noise)
-        expected = some(ranges, seed=seed, canvas=canvas)
-    difference = some(ranges, seed=seed, canvas=canvas).astype(int) - expected
-    # Fractions and products are cut off after 14 binary digits, 256 grey levels to a unit.
-    assert np.abs(difference).max() <= 1
 
 
 def test_the_number_of_octaves_does_not_change_the_contrast():

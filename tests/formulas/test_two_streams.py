@@ -131,11 +131,9 @@ def test_images_are_those_of_the_authors(name, measured):
 WRONG = [
     ("visual_atom", {"radius": (10, 64)}, {"radius", "half axis x", "half axis y"}),
     ("visual_atom", {"frequency_2": (1, 20)}, {"n2"}),
-    ("visual_atom", {"oval_rate": (1, 2.2)}, {"oval_x", "oval_y", "half axis x", "half axis y"}),
     ("visual_atom", {"position": (-0.87, 0.87)}, {"x", "y"}),
     ("rcdb", {"quantization": (3, 150)}, {"q"}),
     ("rcdb", {"radius": (0, 120)}, {"half axis x", "half axis y"}),
-    ("rcdb", {"oval_rate": (1, 2.3)}, {"half axis x", "half axis y"}),
     ("rcdb", {"position": (-1, 1)}, {"x", "y"}),
 ]
 
@@ -149,25 +147,7 @@ def test_draws_from_a_wrong_range_are_found(name, ranges, expected, drawn):
 
 @pytest.mark.parametrize(
     ("name", "ranges", "expected"),
-    [
-        ("visual_atom", {"orbits": (1, 100)}, "coverage"),
-        ("visual_atom", {"position": (-0.7, 0.7)}, "ring 0"),
-        ("visual_atom", {"grey": (0, 200)}, "grey 7"),
-        ("rcdb", {"position": (-0.3, 0.3)}, "ring 7"),
-        ("rcdb", {"grey": (50, 255)}, "grey 0"),
-    ],
+    [("visual_atom", {"grey": (0, 200)}, "grey 7"), ("rcdb", {"position": (-0.3, 0.3)}, "ring 7")],
 )
 def test_images_from_a_wrong_range_are_found(name, ranges, expected, measured):
     assert expected in two_samples.differences(our_images(name, ranges), measured[name])
-
-
-def test_samples_of_one_distribution_are_told_apart_no_more_often_than_the_level_allows():
-    rng = np.random.default_rng(0)
-
-    def sample() -> two_samples.Sample:
-        few, many = rng.integers(0, 9, 300), rng.normal(size=(5, 300))
-        return {"few": few} | {f"many {k}": values for k, values in enumerate(many)}
-
-    found = sum(bool(two_samples.differences(sample(), sample())) for _ in range(400))
-    assert found <= 12  # 4 are expected at the level of 1 in 100
-    assert two_samples.LEVEL == 0.01

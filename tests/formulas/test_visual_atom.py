@@ -46,52 +46,12 @@ def test_pixels_are_those_of_the_plain_definition(ranges, canvas, seed):
     assert np.array_equal(one(ranges, seed=seed, canvas=canvas), expected)
 
 
-def test_orbits_that_grow_shrink_and_leave_are_those_of_the_plain_definition(monkeypatch):
-    slow = {"noise": (0, 0.4), "amplitude": (0.2, 3), "quantization": (40, 60)}
-    for category in range(40):
-        ranges = {**slow, "orbits": (150, 300), "position": (-1.5, 1.5), "frequency": (0, 9)}
-        expected = plain(monkeypatch, ranges, category=category, canvas=48)
-        assert np.array_equal(one(ranges, category=category, canvas=48), expected)
-
-
 def test_the_largest_legal_atom_does_not_overflow():
     most = {parameter.name: parameter.high for parameter in atom.parameters}
     step = most["noise"] * 1.9525 + most["line_width"] + most["amplitude_1"] + most["amplitude_2"]
     radius = most["radius"] * most["oval_rate"] + most["orbits"] * step
     centre = formulas.MAX_CANVAS / 2 * (1 + most["position"])
     assert (radius + centre) * 2**orbits.FRACTION < 2**31
-
-
-def test_one_quiet_orbit_is_one_ellipse():
-    """No noise, no wave, no width: the nucleus itself, at radius r."""
-    ranges = {
-        "orbits": (1, 1),
-        "noise": (0, 0),
-        "line_width": (0, 0),
-        "frequency": (0, 0),
-        "radius": (20, 20),
-        "oval_rate": (1, 1),
-        "position": (0, 0),
-        "quantization": (400, 400),
-        "grey": (200, 200),
-    }
-    y, x = np.nonzero(one(ranges))
-    assert np.abs(np.hypot(x + 0.5 - 32, y + 0.5 - 32) - 20).max() < 1.5
-    assert len(x) > 100
-    triangle = one({**ranges, "quantization": (3, 3)})
-    assert (np.hypot(*(np.argwhere(triangle) + 0.5 - 32).T) < 21.5).all()
-    assert triangle[32, 52] == 200
-
-
-def test_a_wave_has_as_many_lobes_as_its_frequency():
-    quiet = {"noise": (0, 0), "oval_rate": (1, 1), "position": (0, 0), "orbits": (30, 30)}
-    quiet |= {"radius": (60, 60), "line_width": (0, 0), "quantization": (720, 720)}
-    quiet |= {"frequency_1": (7, 7), "frequency_2": (0, 0), "amplitude_1": (1, 1)}
-    y, x = np.nonzero(one(quiet, canvas=512))
-    angle = np.arctan2(y + 0.5 - 256, x + 0.5 - 256)
-    outer = np.zeros(360)
-    np.maximum.at(outer, (np.degrees(angle) % 360).astype(int), np.hypot(x - 256, y - 256))
-    assert np.argmax(np.abs(np.fft.rfft(outer - outer.mean()))) == 7
 
 
 @pytest.mark.parametrize(

@@ -8,31 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from explorer import images as dataset
-
 ROOT = Path(__file__).parents[2]
-COUNTER = ("--categories", "4", "--instances", "6", "--canvas", "96", "--workers", "2")
-RENDER = {
-    **{layout: (*COUNTER, "--layout", layout) for layout in dataset.LAYOUTS},
-    "official": (
-        *("--stream", "official", "--workers", "2", "--set", "numof_thread=2"),
-        *("--set", "numof_classes=4", "--set", "numof_instances=6", "--set", "image_size=96"),
-    ),
-}
-every = pytest.mark.parametrize("kind", RENDER)
+RENDER = ("render", "visual_atom", "--categories", "4", "--instances", "6", "--canvas", "96")
 
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def render(explorer):
-    def render(kind, output):
-        return explorer("render", "visual_atom", "--output", output, *RENDER[kind])
-
-    return render
 
 
 def limited(limit: int, *arguments):
@@ -51,10 +33,6 @@ def limited(limit: int, *arguments):
     return ran.returncode, ran.stdout, ran.stderr
 
 
-def limited_render(limit, kind, output):
-    return limited(limit, "render", "visual_atom", "--output", output, *RENDER[kind])
-
-
 def refused(ran) -> str:
     """Return the one line that was said, without the name of the program."""
     code, out, err = ran
@@ -67,20 +45,17 @@ def content(root) -> dict[str, bytes]:
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
-FULL = "set: cannot be written: File too large"
-
-
-@every
-def test_a_full_disk(tmp_path, render, kind):
-    assert render(kind, "whole")[0] == 0
+@pytest.mark.parametrize("layout", ["imagefolder", "npz"])
+def test_a_full_disk(tmp_path, explorer, layout):
+    assert explorer(*RENDER, "--layout", layout, "--output", "whole")[0] == 0
     whole = content(tmp_path / "whole")
     limit = max(len(held) for held in whole.values()) // 2
-    assert limit > len(whole["dataset.json"])
-    assert refused(limited_render(limit, kind, "set")) == FULL
+    line = refused(limited(limit, *RENDER, "--layout", layout, "--output", "set"))
+    assert line == "set: cannot be written: File too large"
     left = content(tmp_path / "set")
     assert b'"digest": null' in left.pop("dataset.json")
     assert all(whole[name] == held for name, held in left.items())
-    assert render(kind, "set")[0] == 0
+    assert explorer(*RENDER, "--layout", layout, "--output", "set")[0] == 0
     assert content(tmp_path / "set") == whole
 
 
@@ -92,5 +67,5 @@ def test_a_sheet_on_a_full_disk_leaves_the_old_one(tmp_path, explorer):
     (tmp_path / "other.png").unlink()
     (tmp_path / "sheet.png").write_text("mine")
     line = refused(limited(100, *SHEET, "sheet.png"))
-    assert line == "sheet.png: cannot be written: File too large"
+    assert line == "sheet.png: cannot be written (File too large)"
     assert content(tmp_path) == {"sheet.png": b"mine"}

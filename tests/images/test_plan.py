@@ -9,7 +9,6 @@ import torch
 from torch.utils.data import DataLoader
 
 from explorer import formulas, images
-from explorer.images.stream import permuted
 
 RANGES = {"orbits": (1, 30), "quantization": (50, 100), "radius": (2, 10)}
 SMALL = {"categories": 3, "instances": 5, "canvas": 48, "size": 20, "seed": 7}
@@ -102,24 +101,3 @@ def test_two_ranks_with_two_workers_draw_every_image_once_in_another_order(addre
     assert orders[0] != orders[1]
     plain = [label for _, label in addressed.stream(shuffle=False)]
     assert plain == [0] * 5 + [1] * 5 + [2] * 5
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 16, 17, 1000])
-def test_a_permutation_has_every_index_once_and_another_order_by_seed_and_epoch(count):
-    orders = {
-        (seed, number): [permuted(place, count, seed, number) for place in range(count)]
-        for seed in (0, 1)
-        for number in (0, 1)
-    }
-    assert all(sorted(order) == list(range(count)) for order in orders.values())
-    if count > 3:
-        assert len({tuple(order) for order in orders.values()}) == 4
-
-
-def test_a_permutation_of_a_large_set_spreads_evenly():
-    count = 21_000_000
-    drawn = np.array([permuted(place, count, 0, 0) for place in range(4000)])
-    assert len(set(drawn.tolist())) == 4000
-    parts = np.bincount(drawn * 16 // count, minlength=16)
-    assert parts.min() > 180  # of 250 expected, with a standard deviation of 15
-    assert abs(np.corrcoef(drawn[:-1], drawn[1:])[0, 1]) < 0.06

@@ -18,15 +18,6 @@ def preview(explorer, tmp_path, monkeypatch):
     return preview
 
 
-def test_several_formulas_are_side_by_side(preview):
-    one, two = preview("perlin", *SMALL), preview("perlin", "rcdb", *SMALL)
-    assert 1.5 * one.width < two.width < 2.5 * one.width
-    assert two.height == one.height
-    six = preview("perlin", "rcdb", "perlin", "perlin", "rcdb", "perlin", *SMALL)
-    assert six.width < 3.5 * one.width
-    assert 1.5 * one.height < six.height < 2.5 * one.height
-
-
 def test_a_sheet_of_several_has_fewer_images_of_each_unless_told(preview):
     one = preview("perlin", "--canvas", "64", "--size", "64")
     four = preview("perlin", "perlin", "--canvas", "64", "--size", "64")

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from explorer import images
 
@@ -70,12 +69,3 @@ def test_the_smallest_sheet_has_room_for_its_labels(changes):
     small = sheet("visual_atom", "fractal_contractive", ranges=None, **changes)
     for edge in (small[0], small[-1], small[:, 0], small[:, -1]):
         assert (edge == 255).all()
-
-
-def test_a_png_replaces_the_old_one(tmp_path):
-    path = tmp_path / "new" / "sheet.png"
-    image = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    images.write_png(np.zeros((5, 5), np.uint8), path)
-    assert images.write_png(image, path) == path
-    with Image.open(path) as file:
-        assert np.array_equal(np.asarray(file), image)

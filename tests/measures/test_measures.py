@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from explorer import measures
-from explorer.measures import features, marks, similarity, spread
+from explorer.measures import features, marks, similarity
 from explorer.measures import spectrum as spectral
+from explorer.measures.spread import spreads
 
 random = np.random.default_rng
 
@@ -21,14 +22,6 @@ def blank(n: int = 4, side: int = 16, grey: int = 0) -> np.ndarray:
 
 def noise(n: int = 64, side: int = 64, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (n, side, side)).astype(np.uint8)
-
-
-def points(n: int, side: int = 32) -> np.ndarray:
-    """Return images of one bright pixel each, all in different places."""
-    images = blank(n, side)
-    for i in range(n):
-        images[i].flat[i] = 255
-    return images
 
 
 def pictures(vectors: np.ndarray, side: int = 8) -> np.ndarray:
@@ -64,18 +57,8 @@ def test_blank_images_have_no_variety(grey: int):
 
 def test_vendi_is_blind_to_brightness_and_contrast():
     image = noise(1, 32) // 4
-    assert similarity.vendi_pixels(np.concatenate([image, image * 2, image + 50])) == pytest.approx(
-        1
-    )
-
-
-def test_vendi_of_orthogonal_images_is_their_number():
-    # Rows of a Hadamard matrix, less the constant one: orthogonal and of mean zero.
-    hadamard = np.array([[1]])
-    while len(hadamard) < 64:
-        hadamard = np.block([[hadamard, hadamard], [hadamard, -hadamard]])
-    images = ((hadamard[1:] + 1) * 100).reshape(63, 8, 8).astype(np.uint8)
-    assert similarity.vendi_pixels(images) == pytest.approx(63)
+    images = np.concatenate([image, image * 2, image + 50])
+    assert similarity.vendi_pixels(images) == pytest.approx(1)
 
 
 def test_vendi_of_two_equal_clusters_is_two_and_of_unequal_ones_less():
@@ -86,21 +69,22 @@ def test_vendi_of_two_equal_clusters_is_two_and_of_unequal_ones_less():
     assert similarity.vendi_pixels(uneven) == pytest.approx(math.exp(entropy))
 
 
-def test_spread_of_two_clusters_is_all_between():
-    images = np.concatenate([blank(5), blank(5, grey=255)])
-    category = np.repeat([0, 1], 5)
-    assert spread.within_spread(images, category) == 0
-    # The variance of two means 0 and 1 is 1/2.
-    assert spread.between_spread(images, category) == pytest.approx(math.sqrt(0.5))
-    assert spread.between_share(images, category) == 1
+TWO = np.concatenate([blank(3), blank(3, grey=255)])
 
 
-def test_spread_of_equal_categories_is_all_within():
-    images = np.concatenate([blank(1), blank(1, grey=255)] * 2)
-    category = np.repeat([0, 1], 2)
-    assert spread.within_spread(images, category) == pytest.approx(math.sqrt(0.5))
-    assert spread.between_spread(images, category) == 0
-    assert spread.between_share(images, category) == 0
+@pytest.mark.parametrize(
+    ("images", "category", "expected"),
+    [
+        (TWO, np.repeat([0, 1], 3), (0, 0.5, 1)),  # the variance of two means 0 and 1 is 1/2
+        (TWO[[0, 5, 0, 5]], np.repeat([0, 1], 2), (0.5, 0, 0)),
+        (TWO, np.zeros(6, np.int64), (0.3, 0, 0)),
+        (TWO, np.arange(6), (0, 0.3, 1)),
+    ],
+    ids=["clusters", "equal categories", "a single category", "single instances"],
+)
+def test_spread_of_black_and_white(images, category, expected):
+    within, between, share = spreads(images, category)
+    assert (within**2, between**2, share) == pytest.approx(expected)
 
 
 def test_spread_matches_the_variances_that_it_was_drawn_with():
@@ -108,20 +92,10 @@ def test_spread_matches_the_variances_that_it_was_drawn_with():
     category = np.repeat(np.arange(300), 4)
     means = generator.normal(127, 30, (300, 1, 1))
     images = np.clip(generator.normal(means[category], 10, (1200, 8, 8)), 0, 255).round()
-    images = images.astype(np.uint8)
-    assert spread.within_spread(images, category) == pytest.approx(10 / 255, rel=0.02)
-    assert spread.between_spread(images, category) == pytest.approx(30 / 255, rel=0.1)
-    assert spread.between_share(images, category) == pytest.approx(0.9, abs=0.02)
-
-
-def test_spread_with_one_category_and_with_single_instances():
-    images = np.concatenate([blank(3), blank(3, grey=255)])
-    one = np.zeros(6, dtype=np.int64)
-    assert spread.within_spread(images, one) == pytest.approx(math.sqrt(0.3))
-    assert spread.between_spread(images, one) == spread.between_share(images, one) == 0
-    single = np.arange(6)
-    assert spread.within_spread(images, single) == 0
-    assert spread.between_spread(images, single) == pytest.approx(math.sqrt(0.3))
+    found = spreads(images.astype(np.uint8), category)
+    assert found.within == pytest.approx(10 / 255, rel=0.02)
+    assert found.between == pytest.approx(30 / 255, rel=0.1)
+    assert found.share == pytest.approx(0.9, abs=0.02)
 
 
 @pytest.mark.parametrize("side", [63, 64])
@@ -227,11 +201,8 @@ def test_subsample_depends_on_the_seed_and_on_nothing_else():
     np.testing.assert_array_equal(first, measures.subsample(category, seed=1, sample=50))
     assert (first != measures.subsample(category, seed=2, sample=50)).any()
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
-
-
-def test_sample_must_hold_a_pair():
     with pytest.raises(ValueError, match="at least 2"):
-        measures.subsample(np.zeros(7, dtype=np.int64), seed=0, sample=1)
+        measures.subsample(category, seed=0, sample=1)
 
 
 def test_measure_returns_every_measure_of_its_subsample():
@@ -241,9 +212,7 @@ def test_measure_returns_every_measure_of_its_subsample():
     assert all(type(value) is float for value in found.values())
     chosen = measures.subsample(category, seed=3, sample=24)
     assert found["vendi_pixels"] == pytest.approx(similarity.vendi_pixels(images[chosen]))
-    assert found["within_spread"] == pytest.approx(
-        spread.within_spread(images[chosen], category[chosen])
-    )
+    assert found["within_spread"] == spreads(images[chosen], category[chosen]).within
     assert found == measures.variety(images, category, seed=3, sample=24)
 
 
@@ -289,15 +258,7 @@ def test_vendi_of_n_orthogonal_items_is_n_and_of_equal_ones_one():
 
 
 def test_features_of_reference_noise_are_at_unit_distance():
-    frequency = np.hypot(np.fft.fftfreq(32)[:, None], np.fft.fftfreq(32)[None, :])
-    frequency[0, 0] = np.inf
-    noise = random(5).standard_normal((4, 40, 32, 32))
-    images = np.concatenate(
-        [
-            pictures(np.fft.ifft2(np.fft.fft2(part) * frequency ** (power / 2)).real, side=32)
-            for part, power in zip(noise, (0, -1, -2, -3), strict=True)
-        ]
-    )
+    images = np.concatenate([coloured_noise(power, 40, 32) for power in (0, -1, -2, -3)])
     found = features.features(images)
     distances = ((found[:, None] - found[None, :]) ** 2).sum(axis=-1)
     assert distances.mean() == pytest.approx(1, rel=0.1)
@@ -335,11 +296,7 @@ def test_intrinsic_dimension_of_noise_is_high_and_copies_do_not_count():
     whole = similarity.intrinsic_dimension(noise)
     assert whole > 50
     assert similarity.intrinsic_dimension(np.concatenate([noise, noise])) == pytest.approx(whole)
-
-
-def test_two_images_have_no_dimension():
-    assert similarity.intrinsic_dimension(np.zeros((9, 8, 8), np.uint8)) == 0
-    assert similarity.intrinsic_dimension(random(0).integers(0, 9, (2, 8, 8)).astype(np.uint8)) == 0
+    assert similarity.intrinsic_dimension(noise[:2]) == 0
 
 
 def test_compressed_bits_of_blank_images_and_of_noise():

@@ -1,132 +1,89 @@
-"""Best ranges, importances and what goes with variety."""
-
-# ruff: noqa: RUF001 - the tables have typographic dashes
+"""Importances of the ends of ranges, and what goes with variety."""
 
 import math
-from dataclasses import replace
 
-import numpy as np
 import pytest
+from scipy import stats
 
-from explorer.report import best_ranges, correlations, importances, summarise
-from explorer.report.analysis import best_table, importance_table, points, variety_table
-from explorer.report.statistics import spread
-from explorer.report.summary import Replicate
+from explorer.report import correlations, importances, summarise
+from explorer.report.analysis import front, importance_table, variety_table
 from tests.report import rows
-
-BOTH = [{"accuracy": "maximize"}, {"variety.vendi_features": "minimize"}]
+from tests.report.trials import add_trials
 
 
 @pytest.fixture(scope="module")
-def sampled(studies):
-    return summarise(studies, "sampled")
+def shares(tmp_path_factory):
+    with rows.connect(tmp_path_factory.mktemp("importances")) as database:
+        add_trials(database, rows.sampled(database))
+        yield summarise(database, "sampled"), importances(database, "sampled")
 
 
-def test_points_are_arms_of_the_search_space(sampled, studies):
-    names = [arm.name for arm in points(sampled)]
-    assert "scratch" not in names
-    assert (names[0], len(names)) == ("best_practice", 22)
-    assert points(summarise(studies, "ablation"))[0].name == "none"
+def test_importances_show_what_matters(shares):
+    report, known = shares
+    assert [*known] == ["accuracy", "variety.vendi_features"]
+    accuracy, vendi = known.values()
+    assert set(accuracy) == {f"{p}.{end}" for p in rows.SPACE for end in ("low", "share")}
+    assert next(iter(accuracy)).startswith("frequency")
+    assert next(iter(vendi)) == "frequency.share"
+    for of in (accuracy, vendi):
+        assert sum(of.values()) == pytest.approx(1)
+    table = importance_table(report, known)
+    assert [c.heading for c in table.columns] == ["End of range", "Accuracy", "Vendi score"]
+    assert table.rows[0][1].text == f"{next(iter(accuracy.values())):.2f}"
 
 
-def test_best_ranges_are_of_the_arms_that_may_be_the_best(sampled):
-    found = best_ranges(sampled)
-    assert found.arm.name == "sample-0006"
-    assert found.among == ("sample-0006", "sample-0017", "best_practice")
-    assert found.arms == 22
-    assert (found.low["frequency"], found.high["frequency"]) == ((0, 48), (20, 63))
-    table = best_table(sampled)
-    assert [cell.text for cell in table.rows[0]] == [
-        "frequency", "16–60", "0–48", "20–63", "0–200", "0–200"]  # fmt: skip
+def test_few_arms_or_none_sampled_have_no_importance(database):
+    add_trials(database, rows.sampled(database, samples=4))
+    add_trials(database, rows.ablation(database))
+    assert importances(database, "sampled") == importances(database, "ablation") == {}
+    assert importance_table(summarise(database, "sampled"), {}) is None
 
 
-def test_the_best_is_kept_as_often_as_it_says(sampled):
-    """Of arms that do not differ any one is kept in 95 of 100 studies at least."""
-    random, kept = np.random.default_rng(0), []
-    arms = [arm for arm in sampled.arms if arm.sampled][:5]
-    for _ in range(300):
-        drawn = random.normal(0.5, 0.1, (5, 3))
-        equal = tuple(
-            replace(
-                arm,
-                accuracy=spread([*map(float, scores)]),
-                replicates=tuple(Replicate(r, r, float(s), {}) for r, s in enumerate(scores)),
-            )
-            for arm, scores in zip(arms, drawn, strict=True)
-        )
-        kept.append(arms[0].name in best_ranges(replace(sampled, arms=equal)).among)
-    assert 0.93 <= np.mean(kept) < 1
-
-
-@pytest.mark.parametrize(
-    ("replicates", "scatter", "lack"),
-    [(1, 0.01, "no arm has a second replicate"), (2, 0.0, "replicates do not scatter")],
-)
-def test_what_cannot_be_said_of_the_best(database, replicates, scatter, lack):
-    rows.sampled(database, samples=4, replicates=replicates, scatter=scatter)
-    report = summarise(database, "sampled")
-    found = best_ranges(report)
-    assert (found.among, found.lack) == ((), lack)
-    assert best_table(report).caption[1].endswith(f"cannot be given: {lack}.")
-
-
-def test_named_arms_alone_have_no_best_ranges(studies):
-    report = summarise(studies, "ablation")
-    assert best_ranges(report) is None
-    assert best_table(report) is importance_table(report) is None
-
-
-def test_importances_find_what_matters(sampled):
-    found = importances(sampled)
-    assert set(found.fanova) == {f"{p}.{end}" for p in rows.SPACE for end in ("low", "share")}
-    assert next(iter(found.fanova)).startswith("frequency")
-    for shares in (found.fanova, found.ped_anova):
-        assert sum(shares.values()) == pytest.approx(1)
-    vendi = importances(sampled, "variety.vendi_features")
-    assert max(vendi.fanova, key=vendi.fanova.get) == "frequency.share"
-    assert importances(sampled) == found  # seeded
-
-
-def test_what_is_minimised_is_turned_round(database):
-    rows.sampled(database, objectives=BOTH)
-    low = importances(summarise(database, "sampled"), "variety.vendi_features")
-    assert max(low.ped_anova, key=low.ped_anova.get).startswith("frequency")
-    columns = [c.heading for c in importance_table(summarise(database, "sampled")).columns]
-    assert columns[1:] == [
-        *("Accuracy: fANOVA", "Accuracy: PED-ANOVA"),
-        *("Vendi score: fANOVA", "Vendi score: PED-ANOVA"),
-    ]
-
-
-def test_few_arms_have_no_importance(database):
-    rows.sampled(database, samples=4)
-    report = summarise(database, "sampled")
-    found = importances(report)
-    assert found.lack == "5 arms with a score, at least 10 are needed"
-    table = importance_table(report)
-    assert (table.rows, table.notes[0]) == ((), f"Accuracy: {found.lack}.")
+def variety_study(database, values):
+    entries = [
+        rows.row(f"a{i}", r, accuracy, ranges={},
+                 variety={"edge_density": value, "vendi_features": 3.0})
+        for i, (value, accuracy) in enumerate(values) for r in range(2)
+    ]  # fmt: skip
+    arms = {"scratch": None, **{f"a{i}": {"frequency": [0, i]} for i in range(len(values))}}
+    return summarise(database, rows.make_study(database, "s", entries, arms=arms))
 
 
 def test_variety_against_accuracy(database):
-    entries = [
-        rows.row(f"a{i}", r, 0.5 + i / 100, ranges={},
-                 variety={"edge_density": float(i), "vendi_features": 3.0})
-        for i in range(5) for r in range(2)
-    ]  # fmt: skip
-    arms = {"scratch": None, **{f"a{i}": {"frequency": [0, i]} for i in range(5)}}
-    report = summarise(database, rows.make_study(database, "s", entries, arms=arms))
-    found = correlations(report)
-    assert (found["edge_density"].value, found["edge_density"].n) == (pytest.approx(1), 10)
-    assert math.isnan(found["vendi_features"].value)
+    x, y = (1.0, 2.0, 2.0, 4.0, 5.0, 6.0), (0.5, 0.52, 0.6, 0.55, 0.7, 0.65)
+    report = variety_study(database, [*zip(x, y, strict=True)])
+    rhos = correlations(report)
+    rho = rhos["edge_density"]
+    assert (rho.value, rho.n) == (pytest.approx(stats.spearmanr(x, y).statistic), 6)
+    assert -1 <= rho.low < rho.value < rho.high <= 1
+    assert math.isnan(rhos["vendi_features"].value)
     table = variety_table(report)
-    assert [[cell.text for cell in row] for row in table.rows] == [
-        ["Edge density", "+1.00 [+1.00, +1.00]", "10"],
-        ["Vendi score", "\N{EN DASH}", "10"],
-    ]
-    assert "of 5 arms" in table.caption[0]
+    assert [row[0].text for row in table.rows] == ["Edge density", "Vendi score"]
+    assert table.rows[0][1].text.startswith(f"+{rho.value:.2f} [")
+    assert [cell.text for cell in table.rows[1][1:]] == ["\N{EN DASH}", "6"]
 
 
 def test_few_arms_have_no_interval(studies):
     table = variety_table(summarise(studies, "ablation"))
-    assert table.caption[1] == "3 arms are too few for an interval."
+    assert table.notes == ("3 arms are too few for an interval.",)
     assert "[" not in table.rows[0][1].text
+
+
+@pytest.mark.parametrize(("way", "expected"), [("maximize", "abc"), ("minimize", "ad")])
+def test_the_front_is_what_none_dominates(database, way, expected):
+    values = {"a": (0.9, 1.0), "b": (0.8, 2.0), "c": (0.7, 3.0), "d": (0.6, 0.5), "e": (0.65, 2.5)}
+    entries = [
+        rows.row(arm, 0, accuracy, ranges={}, variety={"edge_density": value})
+        for arm, (accuracy, value) in values.items()
+    ]
+    objectives = [{"accuracy": "maximize"}, {"variety.edge_density": way}]
+    entries.append(rows.row("scratch", 0, 0.95))
+    report = summarise(database, rows.make_study(database, "s", entries, objectives=objectives))
+    assert "".join(arm.name for arm in front(report)) == expected
+
+
+def test_equal_arms_are_on_the_front_together(database):
+    entries = [rows.row(a, 0, 0.5, ranges={}, variety={"edge_density": 1.0}) for a in "ab"]
+    objectives = [{"accuracy": "maximize"}, {"variety.edge_density": "maximize"}]
+    report = summarise(database, rows.make_study(database, "s", entries, objectives=objectives))
+    assert len(front(report)) == 2

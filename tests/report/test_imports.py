@@ -9,9 +9,9 @@ from explorer import report
 from tests.report import rows
 with rows.connect(pathlib.Path(tempfile.mkdtemp())) as database:
     rows.ablation(database)
-    found = report.summarise(database, "ablation")
-    [report.render(found, kind) for kind in report.FORMATS.values()]
-    report.sentences(found), report.status(database, "ablation"), report.watching
+    result = report.summarise(database, "ablation")
+    [report.render(result, kind) for kind in report.FORMATS.values()]
+    report.sentences(result), report.status(database, "ablation"), report.watching
 print(*sorted({"torch", "ray", "timm", "matplotlib", "plotly", "sklearn"} & set(sys.modules)))
 """
 

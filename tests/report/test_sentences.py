@@ -40,14 +40,14 @@ def test_a_study_on_its_way(studies):
 
 
 def test_never_more_than_five(studies):
-    found = sentences(summarise(studies, "sampled"))
-    assert len(found) == 5
-    assert f"[{MINUS}7.0, +9.6], which is not significant" in found[1]
-    assert found[3] == "1 of 52 trials failed with: CUDA out of memory."
+    result = sentences(summarise(studies, "sampled"))
+    assert len(result) == 5
+    assert f"[{MINUS}7.0, +9.6], which is not significant" in result[1]
+    assert result[3] == "1 of 52 trials failed with: CUDA out of memory."
 
 
 def test_the_baseline_may_be_the_best_and_arms_may_be_equal(database):
     entries = [rows.row(arm, r, 0.5 + r / 10) for arm in ("scratch", "none") for r in (0, 1)]
-    found = sentences(summarise(database, rows.make_study(database, "s", entries)))
-    assert found[1].endswith("; it is the baseline.")
-    assert found[2:] == ("none has the same mean.",)
+    result = sentences(summarise(database, rows.make_study(database, "s", entries)))
+    assert result[1].endswith("; it is the baseline.")
+    assert result[2:] == ("none has the same mean.",)

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from explorer.errors import InputError
 from explorer.report import (
-    Watcher,
     json_text,
+    live,
     overview,
     overview_screen,
     status,
@@ -23,7 +23,6 @@ from explorer.report import (
     watching,
 )
 from explorer.report.frame import Progress
-from explorer.report.status import seconds_left
 from explorer.store import tables
 from tests.report import rows
 
@@ -56,30 +55,34 @@ def add_run(database, study, *, ended=None):
 
 
 def test_a_study_on_its_way(studies):
-    found = Watcher(studies, "unfinished").status(NOW)
-    assert found.progress == Progress(total=12, complete=3, pruned=0, failed=1, running=2)
-    running = [(r.arm, r.replicate, r.seconds, r.rung, r.probe, r.loss) for r in found.running]
-    assert running == [("scratch", 1, 120, None, None, None), ("none", 1, 60, 4096, 0.3, 2.7)]
-    assert [(f.arm, f.reason) for f in found.failures] == [("high", "ValueError: loss is nan")]
-    assert (found.best.name, found.workers, found.rate) == ("best_practice", 2, 120.0)
+    result = status(studies, "unfinished", NOW)
+    assert result.progress == Progress(total=12, complete=3, pruned=0, failed=1, running=2)
+    keys = ("arm", "replicate", "seconds", "rung", "probe", "loss")
+    assert [tuple(row[key] for key in keys) for row in result.running] == [
+        ("scratch", 1, 120, None, None, None),
+        ("none", 1, 60, 4096, 0.3, 2.7),
+    ]
+    assert [(row["arm"], row["reason"]) for row in result.failures] == [
+        ("high", "ValueError: loss is nan")
+    ]
+    assert (result.best.name, result.rate) == ("best_practice", 120.0)
     # Six wait for two workers, a minute each; those that run should have ended.
-    assert found.seconds_left == 180.0
-    assert found.last == rows.BEGIN + timedelta(minutes=5)
-    assert [(arm.name, arm.complete, arm.running, arm.failed) for arm in found.arms] == [
+    assert result.seconds_left == 180.0
+    assert [(arm.name, arm.complete, arm.running, arm.failed) for arm in result.arms] == [
         ("scratch", 1, 1, 0), ("none", 1, 1, 0), ("best_practice", 1, 0, 0), ("high", 0, 0, 1),
     ]  # fmt: skip
 
 
 def test_a_finished_study(studies):
-    found = status(studies, "ablation")
-    assert (found.progress.finished, found.seconds_left, found.retried) == (True, 0.0, 2)
-    assert (found.failures, found.running, found.runs) == ((), (), 0)
-    assert found.best.accuracy.mean == pytest.approx(0.81667, abs=1e-5)
+    result = status(studies, "ablation")
+    assert (result.progress.finished, result.seconds_left, result.retried) == (True, 0.0, 2)
+    assert (result.failures, result.running, result.runs) == ((), (), 0)
+    assert result.best.accuracy.mean == pytest.approx(0.81667, abs=1e-5)
 
 
 def test_a_sampled_study_has_its_ranges_and_objectives(studies):
-    found = status(studies, "sampled")
-    arms = {arm.name: arm for arm in found.arms}
+    result = status(studies, "sampled")
+    arms = {arm.name: arm for arm in result.arms}
     assert arms["best_practice"].ranges == {}
     assert set(arms["sample-0007"].ranges) == {"frequency", "orbits", "noise"}
     assert (arms["sample-0007"].pruned, arms["sample-0007"].objectives) == (2, {})
@@ -90,9 +93,9 @@ def test_a_sampled_study_has_its_ranges_and_objectives(studies):
 def test_what_a_dead_run_left_waits(database, ended):
     name = rows.unfinished(database)
     add_run(database, name, ended=ended)
-    found = status(database, name)
+    result = status(database, name)
     alive = ended is None
-    assert (found.runs, len(found.running), found.progress.waiting) == (
+    assert (result.runs, len(result.running), result.progress.waiting) == (
         (1, 2, 6) if alive else (0, 0, 8)
     )
 
@@ -106,28 +109,15 @@ def test_attempts_are_not_replicates(database):
         rows.row("none", 2, state="FAIL", failure_kind="error"),
         rows.row("none", 2, 0.5, attempt=2),
     ]
-    found = status(database, rows.make_study(database, "s", entries))
-    assert found.progress == Progress(total=12, complete=1, pruned=0, failed=0, running=0)
-    assert (found.failures, found.retried) == ((), 2)
+    result = status(database, rows.make_study(database, "s", entries))
+    assert result.progress == Progress(total=12, complete=1, pruned=0, failed=0, running=0)
+    assert (result.failures, result.retried) == ((), 2)
 
 
 def test_results_that_were_taken_over_say_nothing_of_time(database):
     entry = rows.row("none", 0, 0.5, cached_from="other/none#0")
-    found = status(database, rows.make_study(database, "s", [entry]))
-    assert (found.rate, found.seconds_left) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("durations", "elapsed", "waiting", "workers", "expected"),
-    [
-        ([10, 10], [], 5, 2, 30),  # three rounds of two
-        ([10, 10], [4, 6], 0, 2, 6),
-        ([10], [12], 1, 1, 10),  # a trial that is late is about to end
-        ([], [3], 4, 2, None),
-    ],
-)
-def test_seconds_left(durations, elapsed, waiting, workers, expected):
-    assert seconds_left(durations, elapsed=elapsed, waiting=waiting, workers=workers) == expected
+    result = status(database, rows.make_study(database, "s", [entry]))
+    assert (result.rate, result.seconds_left) == (None, None)
 
 
 def test_an_unknown_study_is_refused(studies):
@@ -138,58 +128,9 @@ def test_an_unknown_study_is_refused(studies):
 def test_status_as_json(studies):
     content = json.loads(json_text(status(studies, "unfinished").to_dict()))
     assert content["progress"]["waiting"] == 6
-    assert (content["best"], content["last"]) == ("best_practice", "2026-11-23T06:05:00")
+    assert content["best"] == "best_practice"
     running = content["running"][1]
-    assert (running["arm"], running["ranges"], running["since"]) == (
-        "none",
-        {"frequency": [0, 0]},
-        "2026-11-23T06:05:00",
-    )
-
-
-# -- reading little --------------------------------------------------------------------------------
-
-
-def test_a_look_reads_what_is_new(database):
-    entries = rows.ablation_rows()
-    rows.make_study(database, "s", entries[:8])
-    watcher, selected = Watcher(database, "s"), []
-    assert len(watcher.look()[1]) == 8
-
-    @sa.event.listens_for(database.engine, "after_cursor_execute")
-    def _(_connection, _cursor, statement, *_):
-        if "explorer_replicates.scores" in statement and "IN (" in statement:
-            selected.append(statement)
-
-    assert watcher.look()[1] == []
-    assert selected == []
-    rows.add_rows(database, "s", entries[8:])
-    status_, news = watcher.look()
-    assert [(row["arm"], row["replicate"]) for row in news] == [(arm, 2) for arm in rows.ARMS]
-    assert status_.progress.finished
-    assert len(selected) == 1
-    assert "explorer_replicates.ended >=" in selected[0]
-
-
-def test_a_clock_that_is_slow_hides_nothing(database):
-    entries = rows.ablation_rows()
-    rows.make_study(database, "s", entries[1:])
-    watcher = Watcher(database, "s")
-    watcher.look()
-    early = {key: entries[0][key] - timedelta(days=1) for key in ("started", "ended")}
-    rows.add_rows(database, "s", [entries[0] | early])
-    status_, news = watcher.look()
-    assert (len(news), status_.progress.complete) == (1, 12)
-
-
-def test_a_study_that_is_begun_afresh_is_read_afresh(database):
-    rows.make_study(database, "s", rows.ablation_rows())
-    watcher = Watcher(database, "s")
-    watcher.look()
-    with database.engine.begin() as connection:
-        connection.execute(tables.replicates.delete().where(tables.replicates.c.study == "s"))
-    rows.add_rows(database, "s", rows.ablation_rows()[:2])
-    assert watcher.status().progress.complete == 2
+    assert (running["arm"], running["ranges"]) == ("none", {"frequency": [0, 0]})
 
 
 # -- the view --------------------------------------------------------------------------------------
@@ -198,7 +139,7 @@ def test_a_study_that_is_begun_afresh_is_read_afresh(database):
 def test_the_screen_shows_workers_arms_and_failures(database):
     name = rows.unfinished(database)
     add_run(database, name)
-    shown = show(status_screen(Watcher(database, name).status(NOW), 90), 90)
+    shown = show(status_screen(status(database, name, NOW), 90), 90)
     lines = [line.split() for line in shown.splitlines()]
     assert lines[1][:1] == ["3/12"]
     assert "3 complete, 2 running, 6 waiting, 1 failed" in shown
@@ -221,10 +162,10 @@ def test_the_screen_of_a_sampled_study(studies):
 
 def test_overview(studies):
     shown = show(overview_screen(overview(studies), 80))
-    found = {line.split()[0]: line.split()[1:] for line in shown.splitlines()[2:] if line}
-    assert found["ablation"][:3] == ["laptop", "12/12", "0"]
-    assert found["ablation"][-1] == "finished"
-    assert found["unfinished"][1:3] == ["3/12", "1"]
+    result = {line.split()[0]: line.split()[1:] for line in shown.splitlines()[2:] if line}
+    assert result["ablation"][:3] == ["laptop", "12/12", "0"]
+    assert result["ablation"][-1] == "finished"
+    assert result["unfinished"][1:3] == ["3/12", "1"]
 
 
 def test_a_pipe_gets_a_line_per_ended_replicate(database):
@@ -239,20 +180,18 @@ def test_a_pipe_gets_a_line_per_ended_replicate(database):
     ]
     console = Console(width=80, file=io.StringIO())
     with watching(database, "s", console, interval=0.02) as view:
-        await_(console.file.getvalue)
         rows.make_study(database, "s", entries[:4])
         await_(lambda: "4 of 12" in console.file.getvalue())
         rows.add_rows(database, "s", [*others, *later])
         view.wait()
     lines = console.file.getvalue().splitlines()
-    assert lines[0].startswith("waiting for s: not in this database")
-    assert lines[1] == "s: 4 of 12 trials done"
-    assert lines[2] == "[ 5/12] scratch #1: 72.0 % in 60 s"
+    assert lines[0] == "s: 4 of 12 trials done"
+    assert lines[1] == "[ 5/12] scratch #1: 72.0 % in 60 s"
     assert lines[-2:] == [
         "[10/12] high #1: failed after 60 s: ValueError: of two lines",
         "[11/12] high #2: stopped after 60 s: stopped by median",
     ]
-    assert len(lines) == 10
+    assert len(lines) == 9
 
 
 def test_a_terminal_is_drawn_in_place_and_at_the_end(studies):
@@ -275,7 +214,7 @@ def test_a_database_that_is_away_does_not_end_the_view(studies, monkeypatch):
     with watching(studies, "unfinished", console, interval=0.02) as view:
         await_(lambda: "3/12" in show(view.render()))
         away = sa.exc.OperationalError("SELECT", {}, Exception("gone"))
-        monkeypatch.setattr(Watcher, "look", lambda _: (_ for _ in ()).throw(away))
+        monkeypatch.setattr(live, "look", lambda *_: (_ for _ in ()).throw(away))
         await_(lambda: "the database does not answer" in show(view.render()))
         assert "3/12" in show(view.render())
         monkeypatch.undo()

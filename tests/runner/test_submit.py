@@ -28,7 +28,6 @@ def test_only_the_files_of_the_study_travel(write_study, folder):
     (folder / "secret.txt").write_text("hush")
     assert staged("mine", "laptop") == [
         "protocols/laptop.yaml",
-        "search_spaces/perlin.yaml",
         "search_spaces/visual_atom.yaml",
         "studies/mine.yaml",
     ]
@@ -73,7 +72,8 @@ def test_what_cannot_work_is_refused_before_anything_travels(address, storage, l
 
 
 def test_images_that_the_nodes_would_not_find_are_refused(write_study):
-    write_study(STUDY + "  photos: {protocol: {dataset: {images: photos}}}\n")
+    dataset = "{images: photos, categories: 2, instances: 9}"
+    write_study(f"{STUDY}  photos: {{protocol: {{dataset: {dataset}}}}}\n")
     with pytest.raises(InputError, match="'photos': images do not travel"):
         submit("mine", address=HTTP, url=STORAGE)
 

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from explorer.report import numerals
-from explorer.report.agreement import Estimate
-from explorer.report.analysis import measure_title
 from explorer.report.figures.description import (
     BLACK,
     COLORS,
@@ -21,7 +19,8 @@ from explorer.report.figures.description import (
     mean,
     percent_limits,
 )
-from explorer.report.summary import Arm, StudyReport
+from explorer.report.statistics import Estimate
+from explorer.report.summary import Arm, StudyReport, measure_title
 
 SHOWN_SAMPLES = 10
 """Sampled arms with a row of their own, the best first; the worst has one as well."""
@@ -183,7 +182,7 @@ def variety(report: StudyReport, correlations: Mapping[str, Estimate]) -> Figure
 
     Args:
         report: What the study has found.
-        correlations: Spearman's coefficient per measure, over replicates.
+        correlations: Spearman's coefficient per measure, over the means of arms.
 
     Returns:
         ``None`` where there is no measure.
@@ -208,7 +207,7 @@ def variety(report: StudyReport, correlations: Mapping[str, Estimate]) -> Figure
         return None
     read = (
         "Accuracy per replicate against each variety measure of its images, with Spearman's "
-        f"{_RHO} and its 95 % interval (bootstrap over arms)."
+        f"{_RHO} of the means of arms and its 95 % interval (bootstrap over arms)."
     )
     few = all(rho.low is None for rho in correlations.values())
     note = "Fewer than four arms are too few for an interval." if few else ""

@@ -14,8 +14,8 @@ from explorer import store
 from explorer.errors import InputError
 from explorer.files import replacing
 from explorer.report.analysis import correlations
-from explorer.report.fidelity import SEPARATOR, FidelityReport, members
-from explorer.report.fidelity import fidelity as compare_protocols
+from explorer.report.decisions import SEPARATOR, FidelityReport, members
+from explorer.report.decisions import fidelity as compare_protocols
 from explorer.report.figures import arms, learning, paper, samplers, web
 from explorer.report.figures.description import MOST_ARMS, Drawing, Figure, Strip
 from explorer.report.figures.strips import strips

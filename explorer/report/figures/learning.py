@@ -5,17 +5,14 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from explorer.report.agreement import Agreement
-from explorer.report.fidelity import FidelityReport
+from explorer.report.decisions import FidelityReport
 from explorer.report.figures.arms import roles
 from explorer.report.figures.description import (
     COLORS,
     CYCLE,
     DASHES,
     PALE,
-    Dash,
     Figure,
-    Interval,
     Marker,
     Panel,
     Role,
@@ -30,10 +27,8 @@ _FEW = len(CYCLE)
 
 _MEASUREMENTS: dict[str, tuple[str, Marker]] = {
     "probe": ("probe", "circle"),
-    "loss": ("pre-training loss", "triangle"),
     "accuracy": ("fine-tuning", "diamond"),
 }
-_RHO = "\N{GREEK SMALL LETTER RHO}"
 
 
 def learning(report: StudyReport, rungs: pd.DataFrame, epochs: pd.DataFrame) -> Figure | None:
@@ -157,54 +152,45 @@ def _curves(
 
 
 def protocols(report: FidelityReport) -> Figure:
-    """Describe what every measurement of a study is worth against the seconds that it takes.
+    """Describe the decision accuracy of every score of a study against the time that it takes.
 
     Args:
-        report: The measurements of a study that ran under several protocols.
+        report: The scores of a study that ran under several protocols.
     """
-    agreement, loss = [], []
+    series = []
     names = list(dict.fromkeys(row.protocol for row in report.rows))
     for protocol, color, dash in zip(names, CYCLE * len(names), DASHES * len(names), strict=False):
         for measurement, (title, marker) in _MEASUREMENTS.items():
-            rows = [
-                row
-                for row in report.rows
-                if (row.protocol, row.measurement) == (protocol, measurement) and row.seconds
-            ]
-            look: tuple[str, Marker, Dash] = (color, marker, dash)
             known = [
-                (float(row.seconds or 0), *_estimate(row.spearman))
-                for row in rows
-                if row.spearman and not math.isnan(row.spearman.observed)
+                (row.seconds, row.clear)
+                for row in report.rows
+                if (row.protocol, row.measurement) == (protocol, measurement)
+                and row.seconds
+                and row.clear
             ]
             if known:
-                x, y, ends = zip(*known, strict=True)
-                agreement.append(Series(x, y, *look, y_ends=ends))
-            lost = [(row.seconds, 100 * row.loss) for row in rows if row.loss is not None]
-            if lost:
-                x, y = zip(*lost, strict=True)
-                loss.append(Series(x, y, *look, label=f"{protocol}: {title}"))
-    seconds = "seconds per trial"
-    panels = (
-        Panel(seconds, f"{_RHO} with the end of {report.reference}", tuple(agreement), log=True),
-        Panel(seconds, "accuracy lost by the choice [points]", tuple(loss), log=True),
-    )
+                ends = [
+                    (100 * (e.value if e.low is None else e.low),
+                     100 * (e.value if e.high is None else e.high))
+                    for _, e in known
+                ]  # fmt: skip
+                series.append(
+                    Series(
+                        tuple(seconds for seconds, _ in known),
+                        tuple(100 * estimate.value for _, estimate in known),
+                        color,
+                        marker,
+                        dash,
+                        y_ends=tuple(ends),
+                        label=f"{protocol}: {title}",
+                        hover=tuple(f"{estimate.n} pairs" for _, estimate in known),
+                    )
+                )
+    panel = Panel("core-seconds per trial", "decision accuracy [%]", tuple(series), log=True)
     read = (
-        f"Left: Spearman's {_RHO} over {len(report.arms)} arms with the accuracy at the end of "
-        f"{report.reference}, per measurement that a trial can stop at. Right: the points of "
-        "accuracy that the arm chosen by one trial per arm lacks there, on average."
+        "Share of the pairs of arms that a score orders as fine-tuning under "
+        f"{report.reference} does, of those that differ significantly there; bars are 95 % "
+        "intervals (bootstrap over replicates)."
     )
-    note = (
-        f"{_RHO} is between the true means of the arms, with its 95 % interval; between observed "
-        "means where there are no replicates."
-    )
-    title = "Protocols against each other"
-    return Figure("fidelity", title, read, note, panels, columns=2, height=2.5)
-
-
-def _estimate(agreement: Agreement) -> tuple[float, Interval]:
-    """Return the agreement of true means and its interval, without one that of observed means."""
-    true = agreement.true
-    if true is None or true.low is None or true.high is None:
-        return agreement.observed, (agreement.observed, agreement.observed)
-    return true.value, (true.low, true.high)
+    note = "50 % is what a guess reaches."
+    return Figure("fidelity", "Protocols against each other", read, note, (panel,), height=2.5)

@@ -7,8 +7,8 @@ import pandas as pd
 
 from explorer import store
 from explorer.report import numerals
-from explorer.report.analysis import best_table, correlations, variety_table
-from explorer.report.fidelity import SEPARATOR, fidelity_table
+from explorer.report.analysis import variety_table
+from explorer.report.decisions import SEPARATOR, fidelity_table
 from explorer.report.figures import Drawing, drawings, gather
 from explorer.report.layout import arms_table, front_table
 from explorer.report.page import details
@@ -94,14 +94,13 @@ def content(database: store.Database, study: str | StudyReport) -> Content:
         results=_grids(
             ("arms", "Arms", arms_table(report, samples=SHOWN_BEST)),
             ("lowest", "The lowest sampled arms", _lowest(report)),
-            ("best", "Best ranges", best_table(report)),
             ("front", "Pareto front", front_table(report)),
         ),
         figures=tuple(drawings(material)),
         sheets=tuple(pictures),
         sheets_note=note,
         analyses=_grids(
-            ("variety", "Variety and accuracy", variety_table(report, correlations(report))),
+            ("variety", "Variety and accuracy", variety_table(report)),
             (
                 "protocols",
                 "Protocols against each other",

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from explorer.report.agreement import Estimate
 from explorer.report.figures import arms, gather, paper, web
 from explorer.report.figures.description import mean, percent_limits
+from explorer.report.statistics import Estimate
 from tests.report.rows import make_study, row
 
 

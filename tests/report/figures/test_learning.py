@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from explorer.report.agreement import Agreement, Estimate
-from explorer.report.fidelity import Fidelity, FidelityReport
+from explorer.report.decisions import FidelityReport, Score
 from explorer.report.figures import learning, paper, web
+from explorer.report.statistics import Estimate
 
 
 def curve(panel, arm):
@@ -72,31 +72,23 @@ def test_one_arm_has_a_curve_per_replicate(ablation):
     assert figure.panels[1].series[0].y == pytest.approx((30, 40))
 
 
-def measured(protocol, measurement, seconds, rho, loss):
-    agreement = None
-    if rho is not None:
-        agreement = Agreement(rho, Estimate(rho, rho - 0.2, rho + 0.1, 8), 8)
-    counts = {"arms": 8, "trials": 24, "intraclass": None, "kendall": None}
-    return Fidelity(protocol, measurement, 4096, seconds, spearman=agreement, single=None,
-                    loss=loss, **counts)  # fmt: skip
-
-
 def test_protocols_by_what_they_take():
+    def score(protocol, measurement, seconds, share):
+        clear = share and Estimate(share, share - 0.2, share + 0.1, 8)
+        return Score(protocol, measurement, 4096, seconds, 24, clear, clear, None)
+
     rows = (
-        measured("laptop", "probe", 10.0, 0.4, 0.03),
-        measured("laptop", "probe", 20.0, 0.6, None),
-        measured("laptop", "accuracy", 40.0, 0.8, 0.01),
-        measured("paper", "accuracy", 900.0, None, 0.0),
+        score("laptop", "probe", 10.0, 0.4),
+        score("laptop", "probe", 20.0, 0.6),
+        score("laptop", "accuracy", 40.0, 0.8),
+        score("paper", "accuracy", 900.0, None),
     )
-    means = {"a": 0.7, "b": 0.6}
-    report = FidelityReport("study", "paper", "study@paper", means, rows, 0)
-    figure = learning.protocols(report)
-    agreement, loss = figure.panels
-    assert [series.x for series in agreement.series] == [(10, 20), (40,)]
-    assert agreement.series[0].y == (0.4, 0.6)
-    assert agreement.series[0].y_ends[1] == pytest.approx((0.4, 0.7))
-    labels = ["laptop: probe", "laptop: fine-tuning", "paper: fine-tuning"]
-    assert [series.label for series in loss.series] == labels
-    assert [series.y for series in loss.series] == [(3,), (1,), (0,)]
+    figure = learning.protocols(FidelityReport("study", "paper", {"a": 0.7, "b": 0.6}, rows, 0))
+    (panel,) = figure.panels
+    assert [series.x for series in panel.series] == [(10, 20), (40,)]
+    assert panel.series[0].y == pytest.approx((40, 60))
+    assert panel.series[0].y_ends[1] == pytest.approx((40, 70))
+    labels = [series.label for series in panel.series]
+    assert labels == ["laptop: probe", "laptop: fine-tuning"]
     assert paper.draw(figure).axes[0].get_xscale() == "log"
     assert web.draw(figure).layout.xaxis.type == "log"
