@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from explorer import files
+from explorer import files, formulas
 from explorer.errors import InputError, Mistakes, refuse
 from explorer.study import (
     Protocol,
@@ -92,7 +92,9 @@ def _kind(name: str) -> files.Kind:
             return "protocols"
         return "search_spaces" if "formula" in content else "studies"
     kinds: tuple[files.Kind, ...] = ("studies", "protocols", "search_spaces")
-    return next((kind for kind in kinds if name in dict(files.available(kind))), "studies")
+    # The name of a formula is a search space without a file.
+    otherwise: files.Kind = "search_spaces" if name in formulas.names() else "studies"
+    return next((kind for kind in kinds if name in dict(files.available(kind))), otherwise)
 
 
 def estimate(
