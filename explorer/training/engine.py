@@ -9,7 +9,7 @@ neither torch's nor numpy's global random state is read or changed. With one thr
 same arguments give the same weights, bit for bit; on CUDA a recipe may ask for that.
 
 Nothing is compiled unless the recipe says so. What torch.compile saves in the steps of a short
-pre-training it takes for compiling: `python -m benchmarks.train` says after how many trials it pays.
+pre-training it takes for compiling; `python -m benchmarks.train --compile` measures both.
 """
 
 import copy
