@@ -237,6 +237,7 @@ def _proxy(
         canvas=sizes.canvas,
         size=size,
         seed=seed,
+        workers=max(1, int(protocol.resources.cpus)),
     )
 
 

@@ -170,7 +170,7 @@ class Formula(ABC):
         *,
         seed: int,
         category: int,
-        instances: range,
+        instances: Sequence[int] | range,
         canvas: int,
         out: Images | None = None,
     ) -> Images:
@@ -180,7 +180,7 @@ class Formula(ABC):
             ranges: As for :meth:`resolve`.
             seed: Any non-negative integer below 2**63.
             category: Category number.
-            instances: Instance numbers.
+            instances: Instance numbers, in any order.
             canvas: Side of the square image in pixels.
             out: Where to draw, uint8 ``[len(instances), canvas, canvas]``, C-contiguous; its old
                 content is overwritten.
@@ -213,7 +213,7 @@ class Formula(ABC):
         """
 
 
-def _canvases(instances: range, canvas: int, out: Images | None) -> Images:
+def _canvases(instances: Sequence[int] | range, canvas: int, out: Images | None) -> Images:
     """Check the shape of a render and return the array to draw into."""
     if not 1 <= canvas <= MAX_CANVAS:
         raise RangeError("canvas", canvas, f"must be in 1..{MAX_CANVAS} (px)")

@@ -128,8 +128,8 @@ def _origin(
     return tuple(map(tuple, system[:, _NUMBERS].tolist())), least, int(key[0])
 
 
-# Chunks of one category follow one another, so that its system is asked for again and again.
-@lru_cache(maxsize=4096)
+# All images of a category need its system, in any order; the systems take 50 MB at most.
+@lru_cache(maxsize=2**15)
 def _perturbed(key: int, delta: float, least: float, origin: Numbers) -> Floats:
     """Return the system ``[maps, 12]`` of a category."""
     from explorer.formulas import iterated

@@ -7,7 +7,7 @@ category and instance only; the same arguments give the same bytes for any numbe
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -109,12 +109,35 @@ class Plan:
         """Category of every image, from 0, int64 ``[total]``."""
         return np.repeat(np.arange(self.categories, dtype=np.int64), self.instances)
 
-    def draw(self, category: int, instances: range) -> Images:
-        """Render uint8 ``[len(instances), size, size]``."""
+    def draw(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> Images:
+        """Draw the images at any indices, in that order: uint8 ``[len(indices), size, size]``.
+
+        Image ``i`` is instance ``i % instances`` of category ``i // instances``, its label; it has
+        the same pixels in :meth:`dataset`. Threads may draw at once, each one's kernels run without
+        the interpreter's lock, and a plan can be pickled: ``plan.draw`` is a source to stream from.
+
+        Raises:
+            IndexError: If an index is not in ``0..total - 1``.
+        """
+        wanted = np.asarray(indices, np.int64)
+        for end in (wanted.min(initial=0), wanted.max(initial=0)):
+            if not 0 <= end < self.total:
+                raise IndexError(f"index {end} of {self.total} images")
+        images = np.empty((len(wanted), self.size, self.size), np.uint8)
+        category, instance = np.divmod(wanted, self.instances)
+        most = min(_JOB_INSTANCES, max(1, _JOB_PIXELS // self.canvas**2))
+        for each in np.unique(category):
+            places = np.flatnonzero(category == each)
+            for first in range(0, len(places), most):
+                part = places[first : first + most]
+                images[part] = self._render(int(each), instance[part].tolist())
+        return images
+
+    def _render(self, category: int, instances: Sequence[int]) -> Images:
         images = self.family.render(
             self.ranges,
             seed=self.seed,
-            category=category,
+            category=self.first_category + category,
             instances=instances,
             canvas=self.canvas,
         )
@@ -145,9 +168,7 @@ class Plan:
         """
 
         def job(places: range) -> tuple[Drawn, bytes]:
-            category, instance = divmod(places.start, self.instances)
-            numbers = range(instance, instance + len(places))
-            images = self.draw(self.first_category + category, numbers)
+            images = self.draw(places)
             return (places, images, work(places, images)), _fingerprint(images)
 
         workers = self.workers or len(os.sched_getaffinity(0))

@@ -52,8 +52,8 @@ class Images(data.Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} of {len(self)} images")
-        category, instance = divmod(index % len(self), self.plan.instances)
-        (image,) = self.plan.draw(category, range(instance, instance + 1))
+        index %= len(self)
+        (image,), category = self.plan.draw([index]), index // self.plan.instances
         if self.transform is None:
             return torch.from_numpy(image)[None], category
         from PIL import Image

@@ -1,7 +1,9 @@
 """Drawing from Python: one array, and a dataset for PyTorch."""
 
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -33,6 +35,21 @@ def test_a_part_of_the_categories_is_the_same_part_of_the_images(drawn):
     assert np.array_equal(images.render("visual_atom", RANGES, **part), drawn[10:])
     with pytest.raises(formulas.RangeError, match="first_category: -1: must be in 0"):
         images.render("visual_atom", RANGES, **{**part, "first_category": -1})
+
+
+@pytest.mark.parametrize("formula", formulas.BUILT_IN)
+def test_any_images_in_any_order_by_several_threads_of_a_pickled_plan(formula):
+    plan = images.Plan(formula, None, categories=3, instances=4, canvas=64, size=20, seed=7)
+    whole = plan.dataset().images
+    orders = np.random.default_rng(0).permuted(np.tile(np.arange(12), (8, 1)), axis=1)
+    draw = pickle.loads(pickle.dumps(plan)).draw  # noqa: S301
+    with ThreadPoolExecutor(4) as pool:
+        for order, drawn in zip(orders, pool.map(draw, orders), strict=True):
+            assert np.array_equal(drawn, whole[order])
+    assert draw([]).shape == (0, 20, 20)
+    for wrong in (-1, 12):
+        with pytest.raises(IndexError, match=f"index {wrong} of 12 images"):
+            draw([0, wrong])
 
 
 def test_drawing_needs_numpy_numba_and_pillow_only():
