@@ -79,7 +79,8 @@ def available(kind: Kind) -> Iterator[tuple[str, Path]]:
     # A wheel carries the files in explorer/library; in a checkout they stand beside the package.
     nearer: dict[str, Path] = {}
     for folder in (Path(kind), package / "library" / kind, package.parent / kind):
-        for path in sorted(folder.glob("*.yaml")):
+        # Studies of one kind may stand in a folder of their own: studies/published.
+        for path in sorted([*folder.glob("*.yaml"), *folder.glob("*/*.yaml")]):
             if NAME.fullmatch(path.stem):
                 nearer.setdefault(path.stem, path)
     yield from sorted(nearer.items())

@@ -501,3 +501,16 @@ def test_control_characters_are_shown_and_not_executed():
     error = InputError("mine.yaml", "a\x1b[2Jb", "c\x07", "d\u202ee\ud800")
     assert str(error) == r"mine.yaml: a\x1b[2Jb: 'c\x07': d\u202ee\ud800"
     assert visible("Käse 日本\n\u2028") == "Käse 日本\n\\u2028"
+
+
+def test_published_numbers_are_of_arms_of_the_study(write_study):
+    published = "published: {source: a paper, tasks: {C100: {noise: 1, accuracy: %s}}}\n"
+    write_study(STUDY + published % "{circles: 60, wave: 80.5}")
+    with pytest.raises(InputError, match=r"published.tasks.C100.accuracy.wave: no arm .*waves"):
+        load_study("mine")
+    write_study(STUDY + published % "{circles: 60, waves: 805}")
+    with pytest.raises(InputError, match=r"accuracy.waves: 805: must be at most 100"):
+        load_study("mine")
+    write_study(STUDY + published % "{scratch: 57.7, waves: 80.5}")
+    kept = load_study("mine").definition()["published"]["tasks"]["C100"]
+    assert kept == {"noise": 1.0, "accuracy": {"scratch": 57.7, "waves": 80.5}}

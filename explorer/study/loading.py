@@ -238,6 +238,11 @@ def _problems(path: Path, file: StudyFile, space: SearchSpace | None) -> Iterato
         yield InputError(path, "vary", None, "a sampler needs the parameters that it may vary")
     if file.sampler is None and file.vary:
         yield InputError(path, "vary", list(file.vary), "needs a sampler; arms name their ranges")
+    tasks = file.published.tasks if file.published else {}
+    for task, arm in ((task, arm) for task, known in tasks.items() for arm in known.accuracy):
+        if arm not in arms:
+            key = f"published.tasks.{task}.accuracy.{arm}"
+            yield InputError(path, key, None, f"no arm of the study; {nearest(arm, arms)}")
     for position, parameter in enumerate(file.vary):
         if space is not None and parameter not in space.parameters:
             yield space.unknown(parameter, path, f"vary.{position}")

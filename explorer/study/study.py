@@ -168,6 +168,24 @@ class Arm(BaseModel):
         return dict(self.__pydantic_extra__)
 
 
+class PublishedTask(File):
+    """What a paper has measured on one task."""
+
+    noise: float = Field(
+        gt=0, le=100, description="points that two arms may differ by from the test set alone"
+    )
+    accuracy: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(
+        min_length=2, description="top-1 in percent: a number per arm"
+    )
+
+
+class Published(File):
+    """What a paper has measured of the arms of a study at full scale."""
+
+    source: str
+    tasks: dict[str, PublishedTask] = Field(min_length=1)
+
+
 class StudyFile(File):
     """A study as its file says it."""
 
@@ -188,6 +206,9 @@ class StudyFile(File):
         description="accuracy, and perhaps a variety measure: variety.vendi_features",
     )
     pruner: Pruner = Pruner(name="none")
+    published: Published | None = Field(
+        default=None, description="what a paper has measured of the arms, to judge the protocol by"
+    )
 
 
 @dataclass(frozen=True, eq=False)
