@@ -8,7 +8,6 @@ import pytest
 from explorer import files, formulas
 from explorer.errors import InputError, InputErrors, masked, visible
 from explorer.study import (
-    SCRATCH,
     Protocol,
     load_protocol,
     load_search_space,
@@ -24,7 +23,7 @@ def test_shipped_studies_load_under_every_protocol():
     for name in names:
         for protocol, _ in files.available("protocols"):
             study = load_study(name, protocol=protocol)
-            assert study.arms[SCRATCH] is None
+            assert study.arms["scratch"] is None
 
 
 def test_frequency_range_asks_for_what_the_readme_says():
@@ -81,6 +80,23 @@ def test_names_in_a_study_file_may_be_paths_beside_it(write_study, folder):
     assert load_study("mine").space_of("circles") == load_search_space("perlin")
 
 
+def test_controls_are_arms_by_name(write_study):
+    write_study(STUDY + "controls: [scratch_fan_in, scratch, shuffled]\n")
+    study = load_study("mine")
+    assert list(study.arms) == ["scratch_fan_in", "scratch", "shuffled", "circles", "waves"]
+    assert study.arms["scratch_fan_in"] is None
+    assert study.arms["shuffled"] == {}
+    assert study.protocol_of("scratch") == study.protocol
+    assert study.protocol_of("scratch_fan_in").model.initialisation == "fan_in"
+    assert study.protocol_of("shuffled").finetune.weights == "shuffled"
+    assert study.varied == ("orbits", "frequency")
+    definition = study.definition()
+    assert definition["controls"] == ["scratch_fan_in", "scratch", "shuffled"]
+    assert definition["baseline"] == "scratch_fan_in"
+    write_study(STUDY + "controls: []\nbaseline: waves\n")
+    assert list(load_study("mine").arms) == ["circles", "waves"]
+
+
 SAMPLER = "sampler: {name: tpe, samples: 3}"
 TWO = "objectives: [accuracy, variety.vendi_pixels]"
 SEARCHED = STUDY.replace("arms:", f"{SAMPLER}\nvary: [frequency]\narms:")
@@ -95,6 +111,14 @@ WRONG = [
     ("replicates: 2", "replicates: 2.5", "replicates: 2.5: write a whole number"),
     ("replicates: 2", "replicates: 2\nreplicates: 3", "line 5, column 1: is not valid YAML: found"),
     ("replicates: 2", "baseline: wave", "baseline: 'wave': no arm of this name; did you mean 'wav"),
+    ("replicates: 2", "baseline: shuffled", "add it to controls: ['scratch', 'shuffled']"),
+    ("replicates: 2", "controls: []", "baseline: is missing, and there is no control; name an arm"),
+    (
+        "replicates: 2",
+        "controls: [scrath]",
+        "controls.0: 'scrath': unknown; did you mean 'scr",
+    ),
+    ("replicates: 2", "controls: [shuffled, shuffled]", "controls: 'shuffled': stands there twice"),
     ("A study for a test.", "3", "description: 3: write text"),
     ("search_space: visual_atom\n", "", "search_space: is missing"),
     ("visual_atom", "visual_atoms", "no search space of this name; did you mean 'visual_atom'?"),
@@ -115,7 +139,7 @@ WRONG = [
     (CIRCLES, "{protocol: {dataset: {categories: 1}}}", "categories: 1: must be at least 2"),
     (CIRCLES, "{pretrain: false, frequency: 0}", "arms.circles.frequency: has no effect: no pre"),
     (CIRCLES, f"{{search_space: rcdb, protocol: {IMAGES}}}", "has no effect: images of a"),
-    ("circles:", "scratch:", "arms.scratch: 'scratch': this name is taken"),
+    ("circles:", "scratch:", "arms.scratch: 'scratch': this name is taken by a control"),
     ("circles:", "sample-0000:", "arms.sample-0000: 'sample-0000': this name is taken"),
     ("circles:", "NA:", "arms.NA: 'NA': programs that read tables take this name for a missing"),
     ("circles:", "../circles:", "arms.../circles: '../circles': a name has letters"),
@@ -242,10 +266,10 @@ def test_the_studies_in_the_readme_are_right(write_study):
     arms, sampler, more = re.findall(r"```yaml\n(.*?)```", readme, flags=re.DOTALL)[:3]
     write_study(arms, name="noise")
     study = load_study("noise")
-    assert study.planned == 4 * 3
+    assert study.planned == 6 * 3
     assert study.varied == ("orbits", "noise")
     write_study(arms + sampler, name="noise")
-    assert load_study("noise").planned == (4 + 40) * 3
+    assert load_study("noise").planned == (6 + 40) * 3
     for line in more.splitlines():  # each by itself: two objectives and a pruner do not go together
         write_study(arms + sampler + line, name="noise")
         load_study("noise")

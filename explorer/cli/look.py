@@ -197,7 +197,7 @@ def _parameters(name: str) -> _Rows:
 
 def _arm(study: Any, arm: str) -> Mapping[str, object]:
     """Return what sets an arm apart."""
-    ranges, changes = study.arms[arm], getattr(study.file.arms.get(arm), "protocol", {})
+    ranges, changes = study.arms[arm], study.file.named[arm].protocol
     images = study.protocol_of(arm).dataset.images
     source = study.space_of(arm).formula if images is None else f"images of {images}"
     text = "no pre-training"

@@ -45,7 +45,7 @@ def should_stop(study: Study, opened: optuna.Study, trial: FrozenTrial) -> bool:
     """
     pruner = make_pruner(study)
     stop = pruner is not None and pruner.prune(opened, trial)
-    return stop and trial.user_attrs["arm"] != study.file.baseline
+    return stop and trial.user_attrs["arm"] != study.baseline
 
 
 def make_pruner(study: Study) -> BasePruner | None:

@@ -404,7 +404,7 @@ class Queue:
                 first = next(iter(known[arm].values()))[0]
                 kept[arm] = {name: first[name] for name in ("study", "arm", "formula", "ranges")}
         # What others are compared with comes first.
-        arms = sorted(kept, key=lambda arm: arm != self._study.file.baseline)
+        arms = sorted(kept, key=lambda arm: arm != self._study.baseline)
         numbers = range(self._study.file.replicates)
         order = [(arm, number) for number in numbers for arm in arms]
         if self._study.file.pruner.name in pruning.ARM_BY_ARM:

@@ -9,11 +9,11 @@ from explorer.study.loading import load_studies, load_study
 from explorer.study.protocol import Protocol, Resources, load_protocol, protocol_digest
 from explorer.study.reading import Range, parse_range
 from explorer.study.space import SearchSpace, check_ranges, find_formula, load_search_space
-from explorer.study.study import ACCURACY, SCRATCH, Study
+from explorer.study.study import ACCURACY, CONTROLS, Study
 
 __all__ = [
     "ACCURACY",
-    "SCRATCH",
+    "CONTROLS",
     "Protocol",
     "Range",
     "Resources",

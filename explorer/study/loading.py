@@ -9,11 +9,11 @@ from statistics import mode
 from typing import Any, NamedTuple, get_args
 
 from explorer import files
-from explorer.errors import InputError, Mistakes, nearest, refuse
+from explorer.errors import InputError, Mistakes, nearest, refuse, written
 from explorer.study.protocol import Part, Protocol, changed, load_protocol
 from explorer.study.reading import override, validate
 from explorer.study.space import SearchSpace, load_search_space
-from explorer.study.study import SCRATCH, Study, StudyFile
+from explorer.study.study import CONTROLS, Study, StudyFile
 
 _OF_PROTOCOL = (*get_args(Part), "resources")
 _OF_STUDY = tuple(name for name in StudyFile.model_fields if name != "protocol")
@@ -198,8 +198,8 @@ def _look_up(
             base = changed(base, changes.protocol, "--set")
     spaces: dict[str, SearchSpace] = {}
     protocols: dict[str, Protocol] = {}
-    for name, arm in file.arms.items():
-        key = f"arms.{name}"
+    for name, arm in file.named.items():
+        key = f"arms.{name}" if name in file.arms else f"controls.{name}"
         with mistakes:
             if arm.protocol and base is not None:
                 protocols[name] = changed(base, arm.protocol, path, f"{key}.protocol")
@@ -228,26 +228,37 @@ def _look_up(
 
 def _problems(path: Path, file: StudyFile, space: SearchSpace | None) -> Iterator[InputError]:
     """Yield what the entries of a whole file do not mean together."""
-    arms = (SCRATCH, *file.arms)
     if not file.arms and file.sampler is None:
         yield InputError(path, None, None, "varies nothing; give it arms, or a sampler and vary")
-    if file.baseline not in arms:
-        hint = nearest(file.baseline, arms)
-        yield InputError(path, "baseline", file.baseline, f"no arm of this name; {hint}")
+    yield from _problems_of_baseline(path, file)
     if file.sampler is not None and not file.vary:
         yield InputError(path, "vary", None, "a sampler needs the parameters that it may vary")
     if file.sampler is None and file.vary:
         yield InputError(path, "vary", list(file.vary), "needs a sampler; arms name their ranges")
     tasks = file.published.tasks if file.published else {}
     for task, arm in ((task, arm) for task, known in tasks.items() for arm in known.accuracy):
-        if arm not in arms:
+        if arm not in file.named:
             key = f"published.tasks.{task}.accuracy.{arm}"
-            yield InputError(path, key, None, f"no arm of the study; {nearest(arm, arms)}")
+            yield InputError(path, key, None, f"no arm of the study; {nearest(arm, file.named)}")
     for position, parameter in enumerate(file.vary):
         if space is not None and parameter not in space.parameters:
             yield space.unknown(parameter, path, f"vary.{position}")
         elif parameter in file.vary[:position]:
             yield InputError(path, f"vary.{position}", parameter, "stands there twice; drop one")
+
+
+def _problems_of_baseline(path: Path, file: StudyFile) -> Iterator[InputError]:
+    """Yield where the arms have nothing to be compared with."""
+    if len(set(file.controls)) < len(file.controls):
+        yield InputError(path, "controls", mode(file.controls), "stands there twice; drop one")
+    if file.baseline is None and not file.controls:
+        yield InputError(path, "baseline", None, "is missing, and there is no control; name an arm")
+    elif file.baseline is not None and file.baseline not in file.named:
+        if file.baseline in CONTROLS:
+            remedy = f"add it to controls: {written([*file.controls, file.baseline])}"
+        else:
+            remedy = f"no arm of this name; {nearest(file.baseline, file.named)}"
+        yield InputError(path, "baseline", file.baseline, remedy)
 
 
 def _problems_of_search(

@@ -25,8 +25,6 @@ from explorer.study.space import SearchSpace
 ACCURACY = "accuracy"
 """The objective that every study has, and has first."""
 
-SCRATCH = "scratch"
-"""Name of the arm that is fine-tuned from random initialisation; every study has it."""
 
 _MISSING = re.compile(r"NA|na|NaN|nan|NAN|NULL|null|None")  # to pandas and its like
 _OF_A_SAMPLE = re.compile(r"sample-\d+")
@@ -125,8 +123,8 @@ def _accuracy_comes_first(objectives: tuple[Objective, ...]) -> tuple[Objective,
 
 
 def _not_taken(name: str) -> str:
-    if name == SCRATCH:
-        raise ValueError("this name is taken: every study has the arm that is not pre-trained")
+    if name in CONTROLS:
+        raise ValueError(f"this name is taken by a control; write controls: [{name}]")
     if _MISSING.fullmatch(name):
         raise ValueError("programs that read tables take this name for a missing value")
     if _OF_A_SAMPLE.fullmatch(name):
@@ -186,6 +184,22 @@ class Published(File):
     tasks: dict[str, PublishedTask] = Field(min_length=1)
 
 
+CONTROLS: Mapping[str, Arm] = {
+    name: Arm.model_validate(content)
+    for name, content in {
+        "scratch": {"pretrain": False},
+        "scratch_fan_in": {"pretrain": False, "protocol": {"model": {"initialisation": "fan_in"}}},
+        "shuffled": {"protocol": {"finetune": {"weights": "shuffled"}}},
+    }.items()
+}
+"""Arms that share everything with the others but what they have learned, by name.
+
+``scratch`` is fine-tuned from the random weights that the protocol begins with, ``scratch_fan_in``
+from those of ``initialisation: fan_in``. ``shuffled`` is pre-trained on the default ranges, and
+fine-tuned from these weights in random order within every tensor.
+"""
+
+
 class StudyFile(File):
     """A study as its file says it."""
 
@@ -193,7 +207,12 @@ class StudyFile(File):
     search_space: str
     protocol: Annotated[tuple[str, ...], Field(min_length=1), ONE_OR_SEVERAL]
     """One, or a ladder of several that the study runs under one after the other."""
-    baseline: str = SCRATCH
+    baseline: str | None = Field(
+        default=None, description="an arm or a control; the first control, if none is named"
+    )
+    controls: tuple[Literal["scratch", "scratch_fan_in", "shuffled"], ...] = Field(
+        default=("scratch",), description="arms in which nothing was learned, see CONTROLS"
+    )
     replicates: int = Field(default=3, ge=1, le=1000, description="seeds per arm")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of the first replicate")
     arms: dict[_ArmName, Arm] = Field(default_factory=dict)
@@ -209,6 +228,11 @@ class StudyFile(File):
     published: Published | None = Field(
         default=None, description="what a paper has measured of the arms, to judge the protocol by"
     )
+
+    @property
+    def named(self) -> dict[str, Arm]:
+        """The controls and the arms, in this order: all but what a sampler proposes."""
+        return {**{name: CONTROLS[name] for name in self.controls}, **self.arms}
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,9 +261,13 @@ class Study:
 
     @property
     def arms(self) -> dict[str, dict[str, Range] | None]:
-        """Every named arm and its ranges; ``None`` for the arm that is not pre-trained."""
-        named = {n: arm.ranges if arm.pretrain else None for n, arm in self.file.arms.items()}
-        return {SCRATCH: None, **named}
+        """Every named arm and its ranges; ``None`` for one that is not pre-trained."""
+        return {n: arm.ranges if arm.pretrain else None for n, arm in self.file.named.items()}
+
+    @property
+    def baseline(self) -> str:
+        """The arm that the others are compared with."""
+        return self.file.baseline or self.file.controls[0]
 
     def space_of(self, arm: str) -> SearchSpace:
         """Return the search space of an arm; sampled ones have the study's."""
@@ -268,10 +296,11 @@ class Study:
 
     def definition(self) -> dict[str, Any]:
         """Return all that a reader of the database needs to know of the study, as plain data."""
-        of_arms = self.file.arms
+        of_arms = self.file.named
         return {
             **self.file.model_dump(mode="json"),
             "name": self.name,
+            "baseline": self.baseline,
             "arms": {a: r and {p: list(v) for p, v in r.items()} for a, r in self.arms.items()},
             "search_space": {"name": self.file.search_space, **self.space.model_dump(mode="json")},
             "arm_spaces": {
