@@ -10,6 +10,7 @@ from explorer.report.frame import export, load, load_epochs, load_rungs
 from explorer.report.layout import FORMATS, arms_table, render, study_tables, to_frame
 from explorer.report.live import overview_screen, status_screen, watching
 from explorer.report.sentences import sentences
+from explorer.report.statistics import smallest_difference
 from explorer.report.status import StudyStatus, overview, status
 from explorer.report.summary import Arm, StudyReport, arrange, summarise
 from explorer.report.tables import Cell, Column, Table, json_text, terminal
@@ -39,6 +40,7 @@ __all__ = [
     "overview_screen",
     "render",
     "sentences",
+    "smallest_difference",
     "status",
     "status_screen",
     "study_tables",

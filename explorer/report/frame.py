@@ -50,7 +50,9 @@ class Definition:
         cpus: Cores that the protocol gives a trial.
         images: Images of one pre-training, repeats counted; 0 where the protocol does not say.
         tasks: Names of the downstream tasks.
-        baseline: The arm that the others are compared with.
+        baseline: The arm that the study names to compare the others with.
+        controls: The arms that have learned nothing from the images of a formula, and share all
+            else with the study: not pre-trained, or with pre-trained weights shuffled.
         replicates: Seeds per arm.
         planned: The number of (arm, replicate) that the study asks for.
         arms: The named arms in the order of the study file, each with the ranges that it sets;
@@ -70,6 +72,7 @@ class Definition:
     images: int
     tasks: tuple[str, ...]
     baseline: str | None
+    controls: tuple[str, ...]
     replicates: int
     planned: int
     arms: Mapping[str, Mapping[str, Range] | None]
@@ -117,6 +120,15 @@ def read_definition(database: Database, name: str) -> Definition:
         str(arm): None if ranges is None else {p: (low, high) for p, (low, high) in ranges.items()}
         for arm, ranges in (content.get("arms") or {}).items()
     }
+    changes = {
+        arm: {
+            f"{part}.{key}": value
+            for part, kept in parts.items()
+            for key, value in (kept if isinstance(kept, Mapping) else {"*": kept}).items()
+        }
+        for arm, parts in (content.get("arm_changes") or {}).items()
+    }
+    whole = (protocol.get("finetune") or {}).get("weights")
     arm_spaces = content.get("arm_spaces") or {}
     spaces = [content.get("search_space") or {}, *arm_spaces.values()]
     vary = tuple(content.get("vary") or ())
@@ -134,15 +146,18 @@ def read_definition(database: Database, name: str) -> Definition:
             for task in ([tasks] if isinstance(tasks, Mapping) else tasks)
         ),
         baseline=content.get("baseline"),
+        controls=tuple(
+            arm
+            for arm, ranges in arms.items()
+            if (ranges is None or changes.get(arm, {}).get("finetune.weights", whole) == "shuffled")
+            and not any(_another_network(key) for key in changes.get(arm, {}))
+        ),
         replicates=replicates,
         planned=(len(arms) + samples) * replicates,
         arms=arms,
         formula=spaces[0].get("formula"),
         formulas={arm: space.get("formula") for arm, space in arm_spaces.items()},
-        arm_changes={
-            arm: {f"{part}.{key}": v for part, kept in parts.items() for key, v in kept.items()}
-            for arm, parts in (content.get("arm_changes") or {}).items()
-        },
+        arm_changes=changes,
         vary=vary,
         objectives={
             objective: direction
@@ -152,6 +167,12 @@ def read_definition(database: Database, name: str) -> Definition:
         pruner=(content.get("pruner") or {}).get("name", "none"),
         varied=(*(p for p in known if p in moved), *(p for p in moved if p not in known)),
     )
+
+
+def _another_network(change: str) -> bool:
+    """Say whether an arm with this change is no control of arms without it: of another size."""
+    part, _, key = change.partition(".")
+    return part == "downstream" or (part == "model" and key != "initialisation")
 
 
 def load(database: Database, name: str) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from explorer.report.analysis import (
 )
 from explorer.report.decisions import FidelityReport, fidelity_frame, fidelity_table
 from explorer.report.numerals import EN_DASH, MISSING, count
-from explorer.report.statistics import LEVEL, Difference, Spread
+from explorer.report.statistics import LEVEL, POWER, Difference, Spread
 from explorer.report.summary import Arm, StudyReport, arrange, lead, measure_title, ranked
 from explorer.report.tables import Cell, Column, Emphasis, Table
 
@@ -92,7 +92,7 @@ def arms_table(
         row += [Cell(ranges(arm, several_formulas))] if with_ranges else []
         row += [Cell(accuracy(arm, task, places), marks[task].get(arm.name, "")) for task in tasks]
         row.append(Cell(str(len(arm.replicates))))
-        row += _gain(arm, report.baseline, places) if with_gain else []
+        row += _gain(arm, report, places) if with_gain else []
         row += [Cell(variety(arm, m, variety_places(shown, m))) for m in kept]
         rows.append(tuple(row))
     return Table(
@@ -144,10 +144,12 @@ def ranges(arm: Arm, several_formulas: bool) -> str:
     return ", ".join(filter(None, parts)) or ("defaults" if arm.formula else MISSING)
 
 
-def _gain(arm: Arm, baseline: str | None, places: int) -> list[Cell]:
+def _gain(arm: Arm, report: StudyReport, places: int) -> list[Cell]:
     difference = arm.difference
     if difference is None:
-        return [Cell("baseline" if arm.name == baseline else MISSING), Cell(MISSING)]
+        what = "control" if arm.name in report.controls else MISSING
+        what = report.baseline_title if arm.name == report.baseline else what
+        return [Cell(what), Cell(MISSING)]
     gain = numerals.signed(100 * difference.gain, places)
     if difference.low is None or difference.high is None or difference.p_corrected is None:
         return [Cell(f"{gain} ({difference.untested})"), Cell(MISSING)]
@@ -183,7 +185,9 @@ def _caption(report: StudyReport, shown: Sequence[Arm], *, with_gain: bool) -> t
     if not with_gain:
         return (first,)
     tested = [arm for arm in report.arms if arm.difference and arm.difference.p is not None]
-    second = f"Gain over {report.baseline} in percentage points"
+    over = report.baseline_title
+    second = f"Gain over {report.baseline}{'' if over == 'baseline' else f', the {over},'}"
+    second += " in percentage points"
     if tested:
         second += f" with its 95 % confidence interval; {_TESTS[report.test]}"
         holm = len(tested) > 1 and report.test != "dunnett"
@@ -217,6 +221,7 @@ def _notes(report: StudyReport, shown: Sequence[Arm], *, with_variety: bool) -> 
         notes.append(f"{hidden:,} further {left} not shown.")
     if sum(arm.sampled for arm in shown) > 1:
         notes.append("The best sampled arms are chosen by these accuracies, which favours them.")
+    notes += filter(None, [_note_on_unresolved(report)])
     notes += ["Variety measures are means over replicates."] if with_variety else []
     return (*notes, *_note_on_progress(report))
 
@@ -228,6 +233,20 @@ def _note_on_lead(difference: Difference | None) -> str:
         return f" (their difference is untested: {difference.untested})"
     apart = "significantly" if difference.p < LEVEL else "not significantly"
     return f", {apart} different from it (p {numerals.equals(difference.p)}, uncorrected)"
+
+
+def _note_on_unresolved(report: StudyReport) -> str:
+    known = report.unresolved
+    if known is None:
+        return ""
+    some = "" if known.arms == len(report.ranked) else "pre-trained "
+    needed = "more than 1,000" if known.needed is None else f"about {known.needed:,}"
+    return (
+        f"No two of the {known.arms} {some}arms can be told apart (F test, p "
+        f"{numerals.equals(known.p)}); to show their largest difference, {known.highest} over "
+        f"{known.lowest} by {100 * known.gap:.1f} points, would take {needed} replicates per arm "
+        f"(power {POWER:g})."
+    )
 
 
 def _note_on_progress(report: StudyReport) -> list[str]:

@@ -1,16 +1,15 @@
-"""What a study has shown, in at most five sentences that follow from its numbers."""
+"""What a study has shown, in at most four sentences that follow from its numbers."""
 
 from explorer.report import numerals
 from explorer.report.layout import accuracy, accuracy_places
 from explorer.report.numerals import count, equals, listed
-from explorer.report.statistics import POWER, replicates_needed
 from explorer.report.summary import Arm, StudyReport
 
 _MOST_REASON = 120
 
 
 def sentences(report: StudyReport) -> tuple[str, ...]:
-    """Say what was studied, the best arm, whether it is, what failed, what would settle it.
+    """Say what was studied, the best arm, whether it is, what failed.
 
     Args:
         report: What :func:`~explorer.report.summarise` returns.
@@ -18,7 +17,7 @@ def sentences(report: StudyReport) -> tuple[str, ...]:
     Returns:
         Sentences in this order; one that has nothing to say is left out.
     """
-    parts = (_studied(report), _best(report), _second(report), _failed(report), _needed(report))
+    parts = (_studied(report), _best(report), _second(report), _failed(report))
     return tuple(filter(None, parts))
 
 
@@ -31,18 +30,18 @@ def _studied(report: StudyReport) -> str:
 
 
 def _best(report: StudyReport) -> str:
-    best, base = report.ranked[0], report.baseline
+    best, base, over = report.ranked[0], report.baseline, report.baseline_title
     on = f" on {listed(report.tasks)}" if report.tasks else ""
     n = len(best.replicates)
     score = f"{accuracy(best, None, accuracy_places(report.ranked))} % (n = {n})"
     start = f"The best arm is {_described(best)} with an accuracy{on} of {score}"
     gain = best.difference
     if best.name == base:
-        return f"{start}; it is the baseline."
+        return f"{start}; it is the {over}."
     if gain is None:
-        return f"{start}; the baseline {base} has no score." if base else f"{start}."
+        return f"{start}; the {over} {base} has no score." if base else f"{start}."
     side = "above" if gain.gain >= 0 else "below"
-    text = f"{start}, {abs(100 * gain.gain):.1f} points {side} the baseline {base}"
+    text = f"{start}, {abs(100 * gain.gain):.1f} points {side} the {over} {base}"
     if gain.low is None or gain.high is None or gain.p_corrected is None:
         return f"{text} (untested: {gain.untested})."
     low, high = (numerals.signed(100 * end, 1) for end in (gain.low, gain.high))
@@ -78,20 +77,6 @@ def _failed(report: StudyReport) -> str:
     reason = reason if len(reason) <= _MOST_REASON else f"{reason[:_MOST_REASON]}…"
     often = f" ({times} of them)" if len(report.failures) > 1 else ""
     return f"{state.failed} of {count(state.total, 'trial')} failed with{often}: {reason}."
-
-
-def _needed(report: StudyReport) -> str:
-    if report.lead is None or report.lead.significant or report.lead.p is None:
-        return ""
-    best, second = report.ranked[:2]
-    needed = replicates_needed(best.scores, second.scores)
-    number = "More than 1,000" if needed is None else f"About {needed:,}"
-    if not report.lead.gain or (needed or 1001) <= min(len(best.scores), len(second.scores)):
-        return ""
-    return (
-        f"{number} replicates per arm would be needed to show their difference as it is observed, "
-        f"with a chance of {100 * POWER:.0f} %."
-    )
 
 
 def _described(arm: Arm) -> str:

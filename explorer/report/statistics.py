@@ -5,7 +5,6 @@ import warnings
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,6 @@ POWER = 0.8
 """The chance to find a difference that :func:`replicates_needed` asks for."""
 
 _RESAMPLES = 20_000
-_NODES = 80
 _MOST_REPLICATES = 1000
 
 
@@ -194,20 +192,20 @@ def _permutation(values: Sequence[float], control: Sequence[float]) -> float:
 def _dunnett(
     samples: Mapping[str, Sequence[float]], control: Sequence[float]
 ) -> dict[str, Difference]:
+    from scipy.stats import dunnett
+
     gains = {name: spread(values).mean - spread(control).mean for name, values in samples.items()}
     error, freedom = pooled([control, *samples.values()])
     if not freedom or not error:
         lack = "no spread" if freedom else "one replicate"
         return {name: Difference(gain, untested=lack) for name, gain in gains.items()}
-    sizes = tuple(len(values) for values in samples.values())
-    half = dunnett_critical(sizes, len(control), freedom)
-    differences = {}
-    for name, gain in gains.items():
-        scale = error * math.sqrt(1 / len(samples[name]) + 1 / len(control))
-        p = dunnett_p(abs(gain) / scale, sizes, len(control), freedom)
-        low, high = gain - half * scale, gain + half * scale
-        differences[name] = Difference(gain, low, high, p, "", p)
-    return differences
+    result = dunnett(*samples.values(), control=control, rng=0)
+    ends = result.confidence_interval(CONFIDENCE)
+    numbers = zip(gains.items(), ends.low, ends.high, result.pvalue, strict=True)
+    return {
+        name: Difference(gain, float(low), float(high), float(p), "", float(p))
+        for (name, gain), low, high, p in numbers
+    }
 
 
 def pooled(samples: Sequence[Sequence[float]]) -> tuple[float, int]:
@@ -217,52 +215,61 @@ def pooled(samples: Sequence[Sequence[float]]) -> tuple[float, int]:
     return math.sqrt(squares / freedom) if freedom else 0.0, freedom
 
 
-@lru_cache(maxsize=256)
-def dunnett_critical(sizes: tuple[int, ...], control: int, freedom: int) -> float:
-    """Return the t above which :func:`dunnett_p` is below 5 %."""
-    from scipy.optimize import brentq
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """Arms of which no two can be told apart, and what it would take.
 
-    def excess(t: float) -> float:
-        return dunnett_p(t, sizes, control, freedom) - LEVEL
+    Attributes:
+        arms: How many they are.
+        p: Of the F test (one-way analysis of variance) that they all have one mean.
+        highest: The arm with the highest mean.
+        lowest: The arm with the lowest one.
+        gap: The difference between their means.
+        std: The standard deviation of a replicate, pooled over the arms.
+        needed: Replicates per arm that would show this difference, see :func:`replicates_needed`.
+    """
 
-    return float(brentq(excess, 0.0, 1e4, xtol=1e-6))
+    arms: int
+    p: float
+    highest: str
+    lowest: str
+    gap: float
+    std: float
+    needed: int | None
 
 
-def dunnett_p(t: float, sizes: Sequence[int], control: int, freedom: int) -> float:
-    """Return the chance that |t| of any of some arms that do not differ from one is above ``t``.
+def unresolved(samples: Mapping[str, Sequence[float]]) -> Unresolved | None:
+    """Say whether the replicates of arms leave open that all have the same mean.
 
-    Dunnett (1955). Given the mean of the control and the estimated deviation the arms are
-    independent, which leaves a double integral. (``scipy.stats.dunnett`` draws at random in as many
-    dimensions as there are arms, and takes 18 s for 60.)
+    Returns:
+        ``None`` where they do not (p < 0.05), or cannot say: fewer than two arms, one replicate
+        each, or no scatter.
+    """
+    error, _ = pooled(list(samples.values()))
+    if len(samples) < 2 or not error:
+        return None
+    from scipy.stats import f_oneway
+
+    p = float(f_oneway(*samples.values()).pvalue)
+    if p < LEVEL:
+        return None
+    means = {name: spread(values).mean for name, values in samples.items()}
+    highest, lowest = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+    gap = means[highest] - means[lowest]
+    # The largest of several differences is tested as one of them all (Bonferroni).
+    needed = replicates_needed(gap, error, math.comb(len(samples), 2))
+    return Unresolved(len(samples), p, highest, lowest, gap, error, needed)
+
+
+def replicates_needed(gap: float, std: float, comparisons: int = 1) -> int | None:
+    """Return how many replicates per arm would show a difference between two arms.
+
+    By the power of Student's t-test: two-sided at 5 % over all comparisons, with a chance of 80 %.
 
     Args:
-        t: What the greatest statistic is compared with, in standard errors of a difference.
-        sizes: Replicates of each arm.
-        control: Replicates of the arm that they are compared with.
-        freedom: Degrees of freedom of the pooled variance.
-    """
-    from scipy.special import gammaincinv, ndtr
-
-    z = np.linspace(-8.0, 8.0, 2 * _NODES + 1)
-    shares, weights = np.polynomial.legendre.leggauss(_NODES)
-    u = t * np.sqrt(gammaincinv(freedom / 2, (shares + 1) / 2) * 2 / freedom)[:, None]
-    densities = np.exp(-(z**2) / 2)
-    log = np.zeros((_NODES, 2 * _NODES + 1))
-    for n, count in zip(*np.unique(sizes, return_counts=True), strict=True):
-        shared = math.sqrt(n / (n + control))  # of the variance of a statistic, the control's
-        alone = math.sqrt(1 - shared**2)
-        inside = ndtr((shared * z + u) / alone) - ndtr((shared * z - u) / alone)
-        with np.errstate(divide="ignore"):
-            log += count * np.log(inside)
-    below = float(weights @ np.exp(log) @ densities / densities.sum() / weights.sum())
-    return min(1.0, max(0.0, 1 - below))
-
-
-def replicates_needed(values: Sequence[float], other: Sequence[float]) -> int | None:
-    """Return how many replicates per arm would show the observed difference of two arms.
-
-    By the power of Student's t-test: two-sided at 5 %, with a chance of 80 %, if the difference and
-    the scatter were truly as observed.
+        gap: The difference of the means.
+        std: The standard deviation of a replicate, in the same unit.
+        comparisons: How many differences are tested.
 
     Returns:
         At least 2; ``None`` where there is no difference or no scatter, or more than 1,000 are
@@ -270,11 +277,28 @@ def replicates_needed(values: Sequence[float], other: Sequence[float]) -> int | 
     """
     from statsmodels.stats.power import TTestIndPower
 
-    error, _ = pooled([values, other])
-    gain = abs(spread(values).mean - spread(other).mean)
-    if not error or not gain:
+    if not std or not gap:
         return None
-    effect, power = min(gain / error, 10.0), TTestIndPower().power
-    sizes = range(2, _MOST_REPLICATES + 1)
-    place = bisect_left(sizes, POWER, key=lambda n: float(power(effect, n, LEVEL)))
+    effect, power = min(gap / std, 10.0), TTestIndPower().power
+    sizes, level = range(2, _MOST_REPLICATES + 1), LEVEL / comparisons
+    place = bisect_left(sizes, POWER, key=lambda n: float(power(effect, n, level)))
     return sizes[place] if place < len(sizes) else None
+
+
+def smallest_difference(replicates: int, std: float) -> float:
+    """Return the smallest difference of two arms that so many replicates of each can show.
+
+    By the power of Student's t-test: two-sided at 5 %, with a chance of 80 %, for one comparison.
+
+    Args:
+        replicates: Replicates per arm.
+        std: The standard deviation of a replicate; the difference is in its unit.
+
+    Returns:
+        Infinity for one replicate, which shows nothing.
+    """
+    from statsmodels.stats.power import TTestIndPower
+
+    if replicates < 2:
+        return math.inf
+    return std * float(TTestIndPower().solve_power(nobs1=replicates, alpha=LEVEL, power=POWER))

@@ -24,10 +24,12 @@ from explorer.report.statistics import (
     TESTS,
     Difference,
     Spread,
+    Unresolved,
     best_first,
     compare,
     compare_all,
     spread,
+    unresolved,
 )
 from explorer.store import Database
 
@@ -64,8 +66,8 @@ class Arm:
         replicates: Its scored replicates, by index.
         accuracy: Their mean and spread; ``None`` where there is none.
         tasks: The same for each downstream task.
-        difference: Gain over the baseline; ``None`` for the baseline itself, for an arm without
-            a score, and where the baseline has none.
+        difference: Gain over the report's baseline; ``None`` for the baseline itself, for an arm
+            without a score, and where the baseline has none. Over a control, controls have none.
         variety: Mean of each variety measure over the scored replicates.
         seconds: Mean wall-clock seconds of a scored replicate.
         companions: Mean of each further score of the same weights.
@@ -104,7 +106,10 @@ class StudyReport:
     Attributes:
         study: Name of the study.
         protocol: Name of the protocol that it ran under.
-        baseline: The arm that the others are compared with.
+        baseline: The arm that the others are compared with: where the study's own is a control,
+            the control with the highest mean.
+        controls: The arms that have learned nothing from the images of a formula: not pre-trained,
+            or with pre-trained weights shuffled.
         tasks: The downstream tasks.
         varied: The parameters that differ between arms.
         measures: The variety measures that the replicates have.
@@ -112,6 +117,8 @@ class StudyReport:
         pruner: What stopped trials early; ``none`` where nothing did.
         arms: The named arms in the order of the study file, then the sampled ones by accuracy.
         lead: The best arm against the second best, uncorrected; ``None`` where there are not two.
+        unresolved: Why no two of the pre-trained arms (of all, where there is one) can be told
+            apart; ``None`` where some can.
         progress: How far the study is.
         failures: Why replicates failed, and how many did so.
         test: How arms were compared, one of :data:`~explorer.report.statistics.TESTS`.
@@ -122,6 +129,7 @@ class StudyReport:
     study: str
     protocol: str
     baseline: str | None
+    controls: tuple[str, ...]
     tasks: tuple[str, ...]
     varied: tuple[str, ...]
     measures: tuple[str, ...]
@@ -129,6 +137,7 @@ class StudyReport:
     pruner: str
     arms: tuple[Arm, ...]
     lead: Difference | None
+    unresolved: Unresolved | None
     progress: Progress
     failures: Mapping[str, int]
     test: str = "welch"
@@ -139,6 +148,12 @@ class StudyReport:
         """The arms that were chosen to be shown, in that order; else all."""
         by_name = {arm.name: arm for arm in self.arms}
         return tuple(by_name[name] for name in self.shown) or self.arms
+
+    @property
+    def baseline_title(self) -> str:
+        """What the baseline is, in words: ``best control`` where it is one of several."""
+        several = len([arm for arm in self.ranked if arm.name in self.controls]) > 1
+        return "best control" if several and self.baseline in self.controls else "baseline"
 
     @property
     def formulas(self) -> tuple[str, ...]:
@@ -161,7 +176,8 @@ def summarise(database: Database, name: str, *, test: str = "welch") -> StudyRep
     """Summarise a study by arm.
 
     Of several attempts at a replicate the latest with a score counts. Every arm is compared with
-    the baseline by :func:`~explorer.report.statistics.compare_all`, shown or not.
+    the baseline by :func:`~explorer.report.statistics.compare_all`, shown or not. Where that is a
+    control, the arms that are none are compared with the best of the controls.
 
     Args:
         database: Where the study is.
@@ -187,11 +203,15 @@ def summarise(database: Database, name: str, *, test: str = "welch") -> StudyRep
         by_arm.setdefault(row["arm"], []).append(row)
     arms = [_arm(arm, definition, rows) for arm, rows in by_arm.items()]
     sampled = sorted((arm for arm in arms if arm.sampled), key=_place)
-    arms = _compared([*(arm for arm in arms if not arm.sampled), *sampled], definition, test)
+    arms = [*(arm for arm in arms if not arm.sampled), *sampled]
+    arms, baseline = _compared(arms, definition, test)
+    scores = {arm.name: arm.scores for arm in ranked(arms)}
+    trained = {name: known for name, known in scores.items() if name not in definition.controls}
     return StudyReport(
         study=name,
         protocol=definition.protocol,
-        baseline=definition.baseline,
+        baseline=baseline,
+        controls=definition.controls,
         tasks=_suffixes(scored, "accuracy.") or definition.tasks,
         varied=definition.varied,
         measures=_suffixes(scored, "variety."),
@@ -199,6 +219,7 @@ def summarise(database: Database, name: str, *, test: str = "welch") -> StudyRep
         pruner=definition.pruner,
         arms=tuple(arms),
         lead=lead(ranked(arms), test),
+        unresolved=unresolved(trained if len(trained) > 1 else scores),
         progress=progress,
         failures=failures,
         test=test,
@@ -256,13 +277,19 @@ def varied_ranges(name: str, definition: Definition, row: Mapping[str, Any]) -> 
     return {p: ranges[p] for p in definition.varied_of(name) if p in ranges}
 
 
-def _compared(arms: list[Arm], definition: Definition, test: str) -> list[Arm]:
-    base = next((arm for arm in arms if arm.name == definition.baseline and arm.accuracy), None)
-    if base is None:
-        return arms
-    others = {arm.name: arm.scores for arm in arms if arm.accuracy and arm is not base}
+def _compared(arms: list[Arm], definition: Definition, test: str) -> tuple[list[Arm], str | None]:
+    """Return the arms with their gains, and the name of the arm that these are over."""
+    name = definition.baseline
+    controls = definition.controls if name in definition.controls else ()
+    best = [arm.name for arm in ranked(arms) if arm.name in controls]
+    name = best[0] if best else name
+    base = next((arm for arm in arms if arm.name == name and arm.accuracy), None)
+    left_out = {name, *controls}
+    others = {arm.name: arm.scores for arm in arms if arm.accuracy and arm.name not in left_out}
+    if base is None or not others:
+        return arms, name
     differences = compare_all(others, base.scores, test)
-    return [replace(arm, difference=differences.get(arm.name)) for arm in arms]
+    return [replace(arm, difference=differences.get(arm.name)) for arm in arms], name
 
 
 def lead(ranked: Sequence[Arm], test: str) -> Difference | None:

