@@ -395,7 +395,8 @@ def _check() -> None:
     for step in range(3):
         chosen = torch.arange(8) + 8 * step
         for training in trainings:
-            x, y = training.batch(chosen)
+            (shown,) = training.source.batches([chosen])
+            x, y = training.batch(shown, chosen)
             training.differentiate(x, y)
             training.clip()
             training.update()

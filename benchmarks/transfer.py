@@ -344,7 +344,8 @@ class Study:
                     return self.shape.logits(w, self.shape.tokens(w, x))
 
                 test = torch.from_numpy(task.test_images)[None].to(self.device)
-                rest = torch.from_numpy(task.train_images[:CALIBRATION])[None].to(self.device)
+                some = np.arange(len(task.train_labels))[:CALIBRATION]
+                rest = torch.from_numpy(task.train_images[some])[None].to(self.device)
                 tested, kept = (
                     ensemble.apply(logits, i, mean[own], std[own], max(32, 16_384 // len(part)))
                     for i in (test, rest)

@@ -17,23 +17,25 @@ import copy
 import dataclasses
 import socket
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from explorer import measures
 from explorer.identity import result_key
-from explorer.images import ProxyDataset, render_dataset
+from explorer.images import Plan, ProxyDataset
 from explorer.scores import Rung, Scores
 from explorer.study import Protocol, Range, load_protocol
 from explorer.study.reading import validate
-from explorer.training import downstream, engine, models, probe
+from explorer.training import downstream, engine, memory, models, probe
 from explorer.training.checkpoint import Checkpoint
+from explorer.training.sources import Source, Streamed, choose
 
 ProtocolLike = Protocol | Mapping[str, Any] | str
 """A protocol as the front door takes it: itself, its content, or its name or file."""
@@ -104,7 +106,7 @@ def stepwise(
     It computes in the thread that steps through it, which must be one and the same.
     """
     protocol = _protocol(protocol)
-    with _threads(protocol.resources.cpus):
+    with _threads(protocol.resources.threads):
         return (yield from _stepwise(_ranges(ranges), protocol, seed, formula, checkpoints))
 
 
@@ -129,34 +131,9 @@ def _stepwise(
             seed=seed,
         )
         if ranges is not None:
-            with _timed(scores, "render"):
-                proxy = _proxy(formula, ranges, protocol, seed)
-                scores.dataset = proxy.digest
-            with _timed(scores, "variety"):
-                grey = downstream.grey(proxy.images)
-                scores.variety = measures.variety(grey, proxy.labels, seed=seed)
-                scores.remarks = measures.remarks(proxy.labels, scores.variety)
-            training = engine.Training(
-                model,
-                proxy.images,
-                proxy.labels,
-                protocol.pretrain,
-                classes=protocol.dataset.categories,
-                seed=seed,
-                device=device,
-                phase="pretrain",
+            yield from _pretrain(
+                model, ranges, tasks, protocol, seed, formula, scores, device, checkpoint
             )
-            rungs = _restore(training, scores, checkpoint)
-            yield from rungs
-            for reached in _train(training, scores):
-                with _timed(scores, "probe"):
-                    values = [probe.accuracy(model, t, seed=seed, device=device) for t in tasks]
-                spent = scores.spent + reached.seconds
-                rung = Rung(reached.images_seen, float(np.mean(values)), reached.loss, spent)
-                rungs.append(rung)
-                _save(training, scores, rungs, checkpoint)
-                yield rung
-
         with _timed(scores, "companions"):
             frozen = [probe.companions(model, t, seed=seed, device=device) for t in tasks]
         for task, companions in zip(tasks, frozen, strict=True):
@@ -171,6 +148,47 @@ def _stepwise(
     if checkpoint is not None:
         checkpoint.discard()
     return scores
+
+
+def _pretrain(
+    model: nn.Module,
+    ranges: Mapping[str, Range],
+    tasks: Sequence[downstream.Downstream],
+    protocol: Protocol,
+    seed: int,
+    formula: str,
+    scores: Scores,
+    device: torch.device,
+    checkpoint: Checkpoint | None,
+) -> Iterator[Rung]:
+    """Pre-train a model, and yield its rungs; the images are gone when it is done."""
+    with _timed(scores, "render"):
+        images, labels, scores.dataset = _proxy(formula, ranges, protocol, seed)
+    with _timed(scores, "variety"):
+        sample = measures.subsample(labels, seed=seed)
+        shown = downstream.grey(images[sample])
+        scores.variety = measures.variety(shown, labels[sample], seed=seed)
+        scores.remarks = measures.remarks(labels, scores.variety)
+    training = engine.Training(
+        model,
+        images,
+        labels,
+        protocol.pretrain,
+        classes=protocol.dataset.categories,
+        seed=seed,
+        device=device,
+        phase="pretrain",
+    )
+    rungs = _restore(training, scores, checkpoint)
+    yield from rungs
+    for reached in _train(training, scores):
+        with _timed(scores, "probe"):
+            values = [probe.accuracy(model, t, seed=seed, device=device) for t in tasks]
+        spent = scores.spent + reached.seconds
+        rung = Rung(reached.images_seen, float(np.mean(values)), reached.loss, spent)
+        rungs.append(rung)
+        _save(training, scores, rungs, checkpoint)
+        yield rung
 
 
 def check(protocol: Protocol) -> None:
@@ -203,10 +221,10 @@ def _ranges(ranges: Mapping[str, Any] | None) -> dict[str, Range] | None:
 
 
 @contextmanager
-def _threads(cpus: float) -> Iterator[None]:
+def _threads(threads: int) -> Iterator[None]:
     """Let torch use a thread per CPU: with more, on busy cores, a trial takes ten times as long."""
     before = torch.get_num_threads()
-    torch.set_num_threads(max(1, int(cpus)))
+    torch.set_num_threads(threads)
     try:
         yield
     finally:
@@ -214,31 +232,46 @@ def _threads(cpus: float) -> Iterator[None]:
 
 
 def _tasks(protocol: Protocol) -> list[downstream.Downstream]:
+    size, held = protocol.model.image_size, protocol.resources
+    room, threads = memory.room(held.cpus, held.gpus), held.threads
     return [
-        downstream.load(task, image_size=protocol.model.image_size) for task in protocol.downstream
+        downstream.load(task, image_size=size, threads=threads, room=room)
+        for task in protocol.downstream
     ]
 
 
 def _proxy(
     formula: str, ranges: Mapping[str, Range], protocol: Protocol, seed: int
-) -> ProxyDataset:
-    """Render the images to pre-train on, or read them where the protocol names a folder."""
-    sizes, size = protocol.dataset, protocol.model.image_size
+) -> tuple[Source, NDArray[np.int64], str | None]:
+    """Render the images to pre-train on, or read them where the protocol names a folder.
+
+    Returns:
+        Images, labels and digest. Images that do not fit into memory, or that are fresh in every
+        epoch, are made when their turn comes, and have no digest.
+    """
+    sizes, size, threads = protocol.dataset, protocol.model.image_size, protocol.resources.threads
+    counts = (sizes.categories, sizes.instances)
+    fresh = protocol.pretrain.instances == "fresh"
     if sizes.images is not None:
         images, labels = downstream.sample_folder(
-            sizes.images, sizes.categories, sizes.instances, image_size=size, seed=seed
+            sizes.images, *counts, image_size=size, seed=seed, threads=threads
         )
-        return ProxyDataset.of(images, labels)
-    return render_dataset(
-        formula,
-        ranges,
-        categories=sizes.categories,
-        instances=sizes.instances,
-        canvas=sizes.canvas,
-        size=size,
-        seed=seed,
-        workers=max(1, int(protocol.resources.cpus)),
-    )
+    else:
+        epochs = protocol.pretrain.epochs if fresh else 1
+        plan = Plan(formula, ranges, counts[0], epochs * counts[1], sizes.canvas, size, seed)
+        labels = np.repeat(np.arange(counts[0], dtype=np.int64), counts[1])
+
+        def draw(places: NDArray[np.int64]) -> NDArray[np.uint8]:
+            # The first epoch has the first instances of every category, the second the next ones.
+            epoch, place = np.divmod(places, len(labels))
+            category, instance = np.divmod(place, counts[1])
+            return plan.draw(category * plan.instances + epoch * counts[1] + instance)
+
+        images = Streamed(draw, (len(labels), size, size), threads)
+    if fresh or images.nbytes > memory.room(protocol.resources.cpus, protocol.resources.gpus):
+        return images, labels, None
+    proxy = ProxyDataset.of(images.whole(), labels)
+    return proxy.images, labels, proxy.digest
 
 
 def _fine_tune_all(
@@ -292,8 +325,8 @@ def _fine_tune(
     with _timed(scores, "test"):
         images, labels = task.held_out(draw)
         # Evenly spread: a folder's images lie class by class.
-        every = max(1, len(labels) // CALIBRATION_IMAGES)
-        images, labels = images[::every], labels[::every]
+        some = np.arange(0, len(labels), max(1, len(labels) // CALIBRATION_IMAGES))
+        images, labels = choose(images, some), labels[some]
         temperature = probe.temperature(training.logits(images), labels) if len(labels) else 1.0
         logits = training.logits(task.test_images)
     accuracy = float(np.mean(logits.argmax(axis=1) == task.test_labels))

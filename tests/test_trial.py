@@ -9,7 +9,7 @@ from explorer import study as studies
 from explorer.errors import InputError
 from explorer.measures import MEASURES
 from explorer.scores import Rung, Scores
-from explorer.training import engine
+from explorer.training import engine, memory
 from explorer.training.checkpoint import Checkpoint
 from explorer.training.downstream import DownstreamError
 from explorer.trial import check, evaluate, stepwise
@@ -195,6 +195,31 @@ def test_real_images_may_stand_in_for_a_formula(smoke, photos):
             run({}, changed(smoke, dataset={**sizes, **wrong}))
 
 
+def test_what_does_not_fit_into_memory_is_streamed_with_the_same_scores(
+    smoke, pretrained, photos, monkeypatch
+):
+    folder = changed(smoke, dataset={"images": str(photos), "categories": 2, "instances": 10})
+    held = run({}, folder)
+    monkeypatch.setattr(memory, "host", lambda: 1000)
+    for protocol, (rungs, scores) in ((smoke, pretrained), (folder, held)):
+        streamed = run({"frequency": (0, 20)}, protocol)
+        assert streamed[1].dataset is None
+        streamed[1].dataset = scores.dataset
+        assert values(streamed) == values((rungs, scores))
+        assert streamed[1].companions == scores.companions
+
+
+def test_fresh_instances_are_others_in_every_epoch(smoke):
+    """With one epoch they are those that a fixed set has."""
+    for epochs in (1, 2):
+        fixed = changed(smoke, pretrain={"epochs": epochs})
+        fresh = changed(fixed, pretrain={"instances": "fresh"})
+        (_, one), (_, other) = run({}, fixed), run({}, fresh)
+        assert one.variety == other.variety
+        losses = [[row["loss"] for row in each.epochs[:epochs]] for each in (one, other)]
+        assert [a == b for a, b in zip(*losses, strict=True)] == [True, False][:epochs]
+
+
 def test_a_rung_says_what_it_has_cost(pretrained):
     rungs, scores = pretrained
     rendered = scores.seconds["render"] + scores.seconds["variety"]
@@ -226,7 +251,7 @@ def test_a_trial_that_was_stopped_after_its_last_rung_is_not_trained_again(
     steps = []
     advance = engine.Training._advance
     monkeypatch.setattr(
-        engine.Training, "_advance", lambda t, chosen: (steps.append(t.phase), advance(t, chosen))
+        engine.Training, "_advance", lambda t, *batch: (steps.append(t.phase), advance(t, *batch))
     )
     assert values(run({"frequency": (0, 20)}, smoke, checkpoints=tmp_path)) == values(pretrained)
     assert set(steps) == {"finetune"}

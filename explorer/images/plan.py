@@ -73,7 +73,7 @@ class Plan:
         _ = self.resolved
         for name, value, least, most in (
             ("categories", self.categories, 1, 100_000),
-            ("instances", self.instances, 1, 100_000),
+            ("instances", self.instances, 1, 2**31),
             ("canvas", self.canvas, 1, formulas.MAX_CANVAS),
             ("size", self.size, 1, self.canvas),
             ("seed", self.seed, 0, formulas.MAX_SEED),

@@ -78,6 +78,11 @@ class Resources(File):
     cpus: float = Field(default=1, gt=0, le=1024)
     gpus: float = Field(default=0, ge=0, le=64, description="a fraction shares one GPU")
 
+    @property
+    def threads(self) -> int:
+        """Threads that compute, and as many that draw or decode images."""
+        return max(1, int(self.cpus))
+
 
 class Protocol(File):
     """How a trial is run and scored: dataset size, model, training and downstream task."""
@@ -104,6 +109,8 @@ class Protocol(File):
         titles = [task.title for task in self.downstream]
         if len(set(titles)) < len(titles):
             raise ValueError(f"downstream has two tasks named {mode(titles)}; drop one")
+        if self.dataset.images is not None and self.pretrain.instances == "fresh":
+            raise ValueError("pretrain.instances: a folder of images has no fresh ones; remove it")
         if self.dataset.images is None and self.dataset.canvas < self.model.image_size:
             raise ValueError(
                 f"dataset.canvas ({self.dataset.canvas}) is smaller than model.image_size "

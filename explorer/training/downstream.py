@@ -1,12 +1,14 @@
-"""Downstream tasks in memory: real images with labels, as uint8 arrays at the model's size.
+"""Downstream tasks: real images with labels, as uint8 at the model's size.
 
 Where images come from is the business of `explorer.training.tasks`. Here they are split, the
 labelled ones are drawn, and every image is reduced, scattered and inverted as its task says. All
 of that follows from the task alone (its seed), never from the trial: all arms see the same images.
+Sets that do not fit into memory are decoded as they are trained on (`explorer.training.sources`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +19,7 @@ from PIL import Image, ImageOps
 from explorer.training import tasks
 from explorer.training.inputs import LUMA
 from explorer.training.recipe import Scatter, Task
+from explorer.training.sources import Images, Indices, Source, Streamed, choose, fitted
 from explorer.training.tasks import DownstreamError, Split
 
 __all__ = ["Downstream", "DownstreamError", "grey", "load", "sample_folder"]
@@ -26,15 +29,13 @@ TEST_FRACTION = 0.2
 # that only has to rank.
 PROBE_IMAGES = 2_000
 
-Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
-Indices = NDArray[np.int64]
-Part = tuple[Images, Labels]
+Part = tuple[Source, Labels]
 
 
 @dataclass(frozen=True)
 class Downstream:
-    """A downstream task in memory.
+    """A downstream task.
 
     Images are uint8 [N, C, S, S] with C = 1 (grey) or 3 (colour); labels are int64 [N].
 
@@ -50,9 +51,9 @@ class Downstream:
     """
 
     name: str
-    train_images: Images
+    train_images: Source
     train_labels: Labels
-    test_images: Images
+    test_images: Source
     test_labels: Labels
     classes: tuple[str, ...]
     draws: tuple[Indices, ...] = ()
@@ -60,17 +61,17 @@ class Downstream:
     @property
     def channels(self) -> int:
         """Channels of the images, and so of the model."""
-        return int(self.train_images.shape[1])
+        return self.train_images.shape[1]
 
     def labelled(self, draw: int) -> Part:
         """Return the images and labels of a draw, to be fine-tuned on."""
-        chosen = self._mask(draw)
-        return self.train_images[chosen], self.train_labels[chosen]
+        chosen = np.flatnonzero(self._mask(draw))
+        return choose(self.train_images, chosen), self.train_labels[chosen]
 
     def held_out(self, draw: int) -> Part:
         """Return training images that a draw leaves out, and their labels; there may be none."""
-        left = ~self._mask(draw)
-        return self.train_images[left], self.train_labels[left]
+        left = np.flatnonzero(~self._mask(draw))
+        return choose(self.train_images, left), self.train_labels[left]
 
     def _mask(self, draw: int) -> NDArray[np.bool_]:
         mask = np.full(len(self.train_labels), not self.draws)
@@ -79,17 +80,27 @@ class Downstream:
         return mask
 
 
-def load(task: Task, *, image_size: int) -> Downstream:
+def load(task: Task, *, image_size: int, threads: int = 1, room: int | None = None) -> Downstream:
     """Load a task, split it, draw the labelled images, and reduce all that is used.
+
+    A process keeps the task that it has loaded last, where its images never change.
 
     Args:
         task: Which, how it is split and how its images are shown.
         image_size: Side of the model's input, in pixels. The middle square of an image is
             resized to it, or to the scattered size (bicubic, antialiased).
+        threads: How many decode images.
+        room: Bytes that a set of images may take; a larger one is decoded as it is used. ``None``
+            is no limit, and 0 decodes nothing yet.
 
     Raises:
         DownstreamError: Something is missing, empty, unreadable or too small; it is named.
     """
+    read = _kept if tasks.kind(task.name).fixed else _load
+    return read(task, image_size, threads, room)
+
+
+def _load(task: Task, image_size: int, threads: int, room: int | None) -> Downstream:
     source = tasks.kind(task.name).load(task)
     labels = source.train.labels
     if source.test is None:
@@ -108,21 +119,31 @@ def load(task: Task, *, image_size: int) -> Downstream:
         train = train[used]
     # Where both come from one split an image is shown alike in either; else each has its stream.
     apart = int(source.test is not None)
+
+    def shown(split: Split, chosen: Indices, stream: int) -> Source:
+        draw = _show(split, chosen, task, image_size, source.channels, stream)
+        shape = (len(chosen), source.channels, image_size, image_size)
+        return fitted(Streamed(draw, shape, threads), room)
+
     return Downstream(
         task.title,
-        _show(source.train, train, task, image_size, source.channels, stream=0),
+        shown(source.train, train, 0),
         labels[train],
-        _show(test_split, test, task, image_size, source.channels, stream=apart),
+        shown(test_split, test, apart),
         test_split.labels[test],
         source.classes,
         draws,
     )
 
 
+# Of a study one task or a few are loaded again and again.
+_kept = lru_cache(maxsize=4)(_load)
+
+
 def sample_folder(
-    root: Path, categories: int, instances: int, *, image_size: int, seed: int
-) -> Part:
-    """Read some images of some classes of a folder, to be pre-trained on.
+    root: Path, categories: int, instances: int, *, image_size: int, seed: int, threads: int = 1
+) -> tuple[Streamed, Labels]:
+    """Choose some images of some classes of a folder, to be pre-trained on.
 
     Args:
         root: Holds one folder per class.
@@ -130,9 +151,10 @@ def sample_folder(
         instances: Images to choose per class.
         image_size: Side that the middle square of an image is resized to, in pixels.
         seed: Seed of both choices.
+        threads: How many decode images.
 
     Returns:
-        uint8 [categories * instances, 3, S, S], class by class, and the labels from 0.
+        Images, [categories * instances, 3, S, S], class by class, and the labels from 0.
 
     Raises:
         DownstreamError: The folder has fewer classes, or a chosen class fewer images.
@@ -150,8 +172,13 @@ def sample_folder(
             )
         picked = np.sort(rng.permutation(len(files[name]))[:instances])
         chosen += [files[name][index] for index in picked]
-    images = _stack((_fit(tasks.read_file(file), image_size) for file in chosen), image_size, 3)
-    return images, np.repeat(np.arange(categories, dtype=np.int64), instances)
+
+    def draw(places: Indices) -> Images:
+        return _pixels(lambda i: _fit(tasks.read_file(chosen[i]), image_size), places, shape)
+
+    shape = (len(chosen), 3, image_size, image_size)
+    labels = np.repeat(np.arange(categories, dtype=np.int64), instances)
+    return Streamed(draw, shape, threads), labels
 
 
 def grey(images: Images) -> Images:
@@ -205,27 +232,30 @@ def _show(
     task: Task,
     size: int,
     channels: Literal[1, 3],
-    *,
     stream: int,
-) -> Images:
-    """Decode the chosen images of a split and show them as the task says; uint8 [N, C, S, S]."""
+) -> Callable[[Indices], Images]:
+    """Return what decodes chosen images of a split and shows them as the task says."""
     mode = "L" if channels == 1 else "RGB"
 
-    def shown() -> Iterable[Image.Image]:
-        for index in chosen:
-            image = split.read(int(index)).convert(mode)
-            # By the image's own number: what it looks like depends on no choice of others.
-            rng = np.random.default_rng([task.seed, 4, stream, int(index)])
-            inverted = rng.random() < task.invert
-            placed = scatter(image, task.scatter, size, rng) if task.scatter else _fit(image, size)
-            yield ImageOps.invert(placed) if inverted else placed
+    def show(place: int) -> Image.Image:
+        index = int(chosen[place])
+        image = split.read(index).convert(mode)
+        # By the image's own number: what it looks like depends on no choice of others.
+        rng = np.random.default_rng([task.seed, 4, stream, index])
+        inverted = rng.random() < task.invert
+        placed = scatter(image, task.scatter, size, rng) if task.scatter else _fit(image, size)
+        return ImageOps.invert(placed) if inverted else placed
 
-    return _stack(shown(), size, channels)
+    return lambda places: _pixels(show, places, (len(chosen), channels, size, size))
 
 
-def _stack(images: Iterable[Image.Image], size: int, channels: int) -> Images:
-    planes = [np.asarray(image).reshape(size, size, channels) for image in images]
-    return np.stack(planes).transpose(0, 3, 1, 2).copy()
+def _pixels(show: Callable[[int], Image.Image], places: Indices, shape: tuple[int, ...]) -> Images:
+    """Put the images at some places of a set of this shape into one array."""
+    _, channels, height, width = shape
+    images = np.empty((len(places), channels, height, width), np.uint8)
+    for image, place in zip(images, places.tolist(), strict=True):
+        image[...] = np.asarray(show(place)).reshape(height, width, channels).transpose(2, 0, 1)
+    return images
 
 
 def _fit(image: Image.Image, size: int) -> Image.Image:

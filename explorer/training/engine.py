@@ -1,7 +1,8 @@
 """The training loop, used twice: pre-training on the proxy, fine-tuning downstream.
 
-The images are one uint8 tensor on the device; a batch is a slice of it, normalised and
-augmented there. There are no workers, because nothing is left for them to do.
+The images are one uint8 tensor on the device, of which a batch is a slice; or, where they do not
+fit, threads make the next batches while a step computes (`explorer.training.sources`). A batch is
+normalised and augmented on the device. There are no worker processes: nothing is left for them.
 
 Every random choice of a step follows from (seed, epoch) or (seed, step) alone, not from what was
 drawn before. So the whole state of a run is its weights, its optimisers and its step count, and
@@ -16,9 +17,10 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice, tee
 from typing import Any, Literal
 
 import numpy as np
@@ -33,12 +35,11 @@ from explorer.training.augment import augment, photometric
 from explorer.training.inputs import Normalise
 from explorer.training.models import channels_of, drop_patches, place
 from explorer.training.recipe import Phase, Pretrain
+from explorer.training.sources import Source, feed, portions
 
 _log = logging.getLogger("explorer")
 
 PhaseName = Literal["pretrain", "finetune"]
-# Forward only needs no activations kept, so its batches can be larger than a step's.
-EVALUATION_BATCH = 256
 # How many steps the losses may stay on the device before one look at them (a look waits).
 STEPS_BETWEEN_LOOKS = 64
 
@@ -94,7 +95,8 @@ class Training:
 
     Args:
         model: Is moved to `device` and trained in place.
-        images: uint8 [N, C, H, W] or grey [N, H, W].
+        images: uint8 [N, C, H, W] or grey [N, H, W]. Of instances that are fresh in every epoch,
+            image `index` of epoch `e` (from 0) is asked for as `e * N + index`.
         labels: int64 [N], from 0 to `classes` - 1.
         recipe: Of the phase; its rungs, if it is a `Pretrain`, are reported.
         classes: Outputs of the model's head.
@@ -110,7 +112,7 @@ class Training:
     def __init__(
         self,
         model: nn.Module,
-        images: NDArray[np.uint8],
+        images: Source,
         labels: NDArray[np.int64],
         recipe: Phase,
         *,
@@ -133,9 +135,9 @@ class Training:
         self.step = 0
         with self._memory():
             self.model = place(model, device)
-            self.images = to_device(images, device)
+            self.source = feed(images, device)
             self.labels = torch.from_numpy(labels).to(device)
-            self.normalise = Normalise.of(self.model, self.images)
+            self.normalise = Normalise.of(self.model, self.source, device)
             patch_drop = recipe.patch_drop if isinstance(recipe, Pretrain) else 0.0
             self._patch_drop = drop_patches(self.model, patch_drop)
         self._forward: Callable[[Tensor], Tensor] = (
@@ -168,32 +170,37 @@ class Training:
         """
         rungs = {max(1, round(share * self.steps)): share for share in self._rungs()}
         looked = len(self._losses)
-        batches = self._deal(self.step // self.epoch_steps)
-        while self.step < self.steps:
-            began = time.perf_counter()
-            self._advance(batches[self.step % self.epoch_steps])
-            ended = self.step % self.epoch_steps == 0
-            if ended or self.step in rungs or len(self._losses) - looked >= STEPS_BETWEEN_LOOKS:
-                self._look(self._losses[looked:])
-                looked = len(self._losses)
-            self._seconds += time.perf_counter() - began
-            if ended:
-                epoch = self.step // self.epoch_steps
-                mean = float(torch.stack(self._losses).mean())
-                accuracy = float(torch.stack(self._hits).sum()) / len(self.labels)
-                seconds = self._seconds
-                self._losses, self._hits, looked, self._seconds = [], [], 0, 0.0
-                yield Epoch(epoch, mean, accuracy, self.images_seen, seconds)
-                batches = self._deal(epoch)
-            if self.step in rungs:
-                loss = float(torch.stack(self._since_rung).mean())
-                self._since_rung = []
-                yield Rung(self.images_seen, rungs[self.step], loss, self._seconds)
+        with closing(self._batches()) as batches:
+            while self.step < self.steps:
+                began = time.perf_counter()
+                with self._memory():
+                    chosen, images = next(batches)
+                self._advance(images, chosen)
+                ended = self.step % self.epoch_steps == 0
+                if ended or self.step in rungs or len(self._losses) - looked >= STEPS_BETWEEN_LOOKS:
+                    self._look(self._losses[looked:])
+                    looked = len(self._losses)
+                self._seconds += time.perf_counter() - began
+                if ended:
+                    looked = 0
+                    yield self._epoch()
+                if self.step in rungs:
+                    loss = float(torch.stack(self._since_rung).mean())
+                    self._since_rung = []
+                    yield Rung(self.images_seen, rungs[self.step], loss, self._seconds)
         if not all(bool(p.isfinite().all()) for p in self.model.parameters()):
             raise TrainingDiverged(self.phase, self.step, self.steps)
         self.model.eval()
 
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def _epoch(self) -> Epoch:
+        """Sum up the epoch that has ended."""
+        mean = float(torch.stack(self._losses).mean())
+        accuracy = float(torch.stack(self._hits).sum()) / len(self.labels)
+        seconds = self._seconds
+        self._losses, self._hits, self._seconds = [], [], 0.0
+        return Epoch(self.step // self.epoch_steps, mean, accuracy, self.images_seen, seconds)
+
+    def logits(self, images: Source) -> NDArray[np.float64]:
         """Compute the outputs of the head, float64 [N, classes], for uint8 [N, C, H, W].
 
         In float32 and evaluation mode, at the scale of the input that was trained on.
@@ -247,22 +254,29 @@ class Training:
         self._since_rung = [loss.to(self.device) for loss in state["since_rung"]]
         self._seconds = state["seconds"]
 
-    def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Make the batch of the current step from the images of these indices.
+    def batch(self, images: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Make the batch of the current step.
+
+        Args:
+            images: As they are, uint8 [B, C, H, W].
+            chosen: Their indices, int64 [B].
 
         Returns:
             Images, float [B, C, H, W], normalised and augmented; targets, float [B, classes].
         """
         levels = photometric(
-            self.images[chosen],
+            images.to(self.device, non_blocking=True),
             self.recipe.augmentation.photometric,
             mixed(self.seed, 5, self.step),
         )
-        images = self.normalise(levels, channels_of(self.model))
         self._patch_drop.seed = mixed(self.seed, 6, self.step)
-        targets = nnf.one_hot(self.labels[chosen], self.classes).float()
-        seed = mixed(self.seed, 1, self.step)
-        return augment(images, targets, self.recipe.augmentation, seed)
+        labels = self.labels[(chosen % len(self.labels)).to(self.device)]
+        return augment(
+            self.normalise(levels, channels_of(self.model)),
+            nnf.one_hot(labels, self.classes).float(),
+            self.recipe.augmentation,
+            mixed(self.seed, 1, self.step),
+        )
 
     def differentiate(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Leave the gradients of a batch in the parameters.
@@ -304,11 +318,10 @@ class Training:
                 group["lr"] = group["peak"] * factor
             optimiser.step()
 
-    def _advance(self, chosen: Tensor) -> None:
+    def _advance(self, images: Tensor, chosen: Tensor) -> None:
         """Make one step on the images of these indices."""
         with self._memory(), determinism(self.recipe):
-            images, targets = self.batch(chosen)
-            loss, hits = self.differentiate(images, targets)
+            loss, hits = self.differentiate(*self.batch(images, chosen))
             self.clip()
             self.update()
         self._losses.append(loss)
@@ -335,11 +348,23 @@ class Training:
                 f"model's image_size"
             ) from error
 
-    def _deal(self, epoch: int) -> tuple[Tensor, ...]:
+    def _batches(self) -> Generator[tuple[Tensor, Tensor], None, None]:
+        """Yield indices and images of every batch from the current step to the end."""
+        epoch, done = divmod(self.step, self.epoch_steps)
+        dealt = chain.from_iterable(map(self._deal, range(epoch, self.recipe.epochs)))
+        order, wanted = tee(islice(dealt, done, None))
+        yield from zip(order, self.source.batches(wanted), strict=True)
+
+    def _deal(self, epoch: int) -> Iterator[Tensor]:
         """Deal the images of an epoch, in random order, into batches of equal size."""
         generator = torch.Generator().manual_seed(mixed(self.seed, 0, epoch))
-        order = torch.randperm(len(self.labels), generator=generator).to(self.device)
-        return torch.tensor_split(order, self.epoch_steps)
+        order = torch.randperm(len(self.labels), generator=generator)
+        if isinstance(self.recipe, Pretrain) and self.recipe.instances == "fresh":
+            order += epoch * len(self.labels)
+        size, larger = divmod(len(order), self.epoch_steps)
+        for step in range(self.epoch_steps):
+            first = step * size + min(step, larger)
+            yield order[first : first + size + (step < larger)]
 
     def _look(self, losses: list[Tensor]) -> None:
         finite = torch.stack(losses).isfinite().tolist()
@@ -362,7 +387,7 @@ def schedule(step: int, steps: int, warmup: float) -> float:
 def forward(
     model: nn.Module,
     function: Callable[[Tensor], Tensor],
-    images: NDArray[np.uint8],
+    images: Source,
     normalise: Normalise,
     *,
     device: torch.device,
@@ -370,18 +395,10 @@ def forward(
     """Apply a function of a model to uint8 [N, C, H, W], a batch at a time, as float64 [N, ...]."""
     model.eval()
     channels = channels_of(model)
+    batches = feed(images, torch.device("cpu")).batches(portions(len(images)))
     with torch.inference_mode():
-        parts = [
-            function(normalise(batch.to(device), channels)).double().cpu()
-            for batch in torch.split(to_device(images, torch.device("cpu")), EVALUATION_BATCH)
-        ]
+        parts = [function(normalise(b.to(device), channels)).double().cpu() for b in batches]
     return torch.cat(parts).numpy()
-
-
-def to_device(images: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Put images on the device as uint8 [N, C, H, W]; grey [N, H, W] gain their channel."""
-    tensor = torch.from_numpy(images)
-    return (tensor.unsqueeze(1) if tensor.ndim == 3 else tensor).to(device)
 
 
 def _from_compiler(error: RuntimeError) -> bool:

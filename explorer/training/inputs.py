@@ -1,10 +1,13 @@
 """From uint8 images on the device to the float batch that a model takes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
 import torch
 from torch import Tensor, nn
+
+from explorer.training.sources import Resident, Streamed, portions
 
 # Rec. 601 luma, as Pillow's convert("L").
 LUMA = (0.299, 0.587, 0.114)
@@ -22,15 +25,16 @@ class Normalise:
     """The same shape, positive."""
 
     @classmethod
-    def of(cls, model: nn.Module, images: Tensor) -> Self:
-        """Return the scale of a model's input, on the device of uint8 images [N, C, H, W].
+    def of(cls, model: nn.Module, images: Resident | Streamed, device: torch.device) -> Self:
+        """Return the scale of a model's input, on a device.
 
-        A model of `explorer.training.models.build` says whether it is fixed or follows the images.
+        A model of `explorer.training.models.build` says whether it is fixed or follows the images;
+        only then are these looked at.
         """
         if model.input_scale == "each_set":
-            return cls.measured(images)
+            return cls.measured(images.batches(portions(len(images))), device)
         mean, std = model.input_scale  # type: ignore[misc]
-        return cls.fixed(float(mean), float(std), images.device)
+        return cls.fixed(float(mean), float(std), device)
 
     @classmethod
     def fixed(cls, mean: float, std: float, device: torch.device) -> Self:
@@ -39,14 +43,16 @@ class Normalise:
         return cls(values[0], values[1])
 
     @classmethod
-    def measured(cls, images: Tensor) -> Self:
-        """Give uint8 [N, C, H, W] mean 0 and deviation 1 per channel, without a float copy."""
-        channels = images.shape[1]
-        counts = torch.stack(
-            [torch.bincount(images[:, c].reshape(-1), minlength=256) for c in range(channels)]
-        ).double()
-        levels = torch.arange(256, dtype=torch.float64, device=images.device)
-        share = counts / counts.sum(dim=1, keepdim=True)
+    def measured(cls, batches: Iterable[Tensor], device: torch.device) -> Self:
+        """Give uint8 batches [B, C, H, W] together mean 0 and deviation 1 per channel."""
+        counts = sum(
+            torch.stack([torch.bincount(c.reshape(-1), minlength=256) for c in batch.unbind(1)])
+            for batch in batches
+        )
+        assert isinstance(counts, Tensor)  # noqa: S101 - there is an image
+        levels = torch.arange(256, dtype=torch.float64, device=device)
+        share = counts.to(device).double()
+        share = share / share.sum(dim=1, keepdim=True)
         mean = share @ levels
         std = ((share @ levels.square()) - mean.square()).clamp(min=LEAST_STD**2).sqrt()
         return cls(mean.float().view(1, -1, 1, 1), std.float().view(1, -1, 1, 1))

@@ -25,9 +25,10 @@ from scipy.special import log_softmax
 from torch import nn
 
 from explorer.training.downstream import PROBE_IMAGES, Downstream
-from explorer.training.engine import forward, mixed, to_device
+from explorer.training.engine import forward, mixed
 from explorer.training.inputs import Normalise
 from explorer.training.models import features, frozen_features
+from explorer.training.sources import Source, feed
 
 FOLDS = 5
 NEIGHBOURS = 10
@@ -62,7 +63,7 @@ def accuracy(
     """
     rng = np.random.default_rng(mixed(seed, 2))
     images, labels = _sample(task, rng)
-    normalise = Normalise.of(model, to_device(images, device))
+    normalise = Normalise.of(model, feed(images, device), device)
     x = forward(model, lambda batch: features(model, batch), images, normalise, device=device)
     return cross_validate(x, labels, classes=len(task.classes), rng=rng)
 
@@ -89,9 +90,9 @@ def companions(
         model of the training labels, in nats per image and class, see :func:`logme`.
     """
     images, labels = _sample(task, np.random.default_rng(mixed(seed, 2)))
-    normalise = Normalise.of(model, to_device(images, device))
+    normalise = Normalise.of(model, feed(images, device), device)
 
-    def extract(shown: NDArray[np.uint8]) -> Features:
+    def extract(shown: Source) -> Features:
         return forward(
             model, lambda batch: frozen_features(model, batch), shown, normalise, device=device
         )

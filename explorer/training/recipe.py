@@ -8,7 +8,7 @@ that the other values leave without effect.
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -17,6 +17,14 @@ from explorer.training import tasks
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def added(default: Any) -> Any:
+    """Make a field that a recipe has gained: left out where it says nothing new.
+
+    The hash of a protocol, under which results are remembered, is thus what it was before.
+    """
+    return Field(default=default, exclude_if=lambda value: value == default)
 
 
 class Recipe(BaseModel):
@@ -205,6 +213,10 @@ class Pretrain(Phase):
     """Share of the patches that is left out of every step, drawn per image (PatchDropout: Liu et
     al., 2022). The cost of a step falls nearly by this share; probe and fine-tuning see all
     patches."""
+
+    instances: Literal["fixed", "fresh"] = added("fixed")
+    """`fresh` gives every category other instances in every epoch, so that no image is seen twice;
+    they are drawn on the fly. Variety is measured on those of the first epoch."""
 
     @model_validator(mode="after")
     def _rungs_climb(self) -> Self:

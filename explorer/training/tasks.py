@@ -53,7 +53,7 @@ class Split:
 
     Attributes:
         labels: int64 [N], from 0.
-        read: Decodes the image of an index.
+        read: Decodes the image of an index; called from several threads at once.
     """
 
     labels: NDArray[np.int64]
@@ -85,11 +85,13 @@ class Kind:
         load: Finds the images of a task; raises `DownstreamError` where it cannot.
         path: Whether a task of this kind has a `path`: ``required``, ``optional`` or ``refused``.
         split: Who splits it: its ``own`` test images, a ``share`` of every class, or ``either``.
+        fixed: Whether its images are the same for ever, so that a process may keep them.
     """
 
     load: Callable[[Task], Source]
     path: Literal["required", "optional", "refused"] = "required"
     split: Literal["own", "share", "either"] = "own"
+    fixed: bool = False
 
 
 def kind(name: str) -> Kind:
@@ -236,7 +238,7 @@ def _torchvision(name: str, train: Sequence[str], test: str = "test") -> Kind:
         classes = getattr(parts[0], "classes", None) or range(count)
         return Source(tuple(map(str, classes)), _joined(splits[:-1]), splits[-1])
 
-    return Kind(load)
+    return Kind(load, fixed=True)
 
 
 def _timm(task: Task) -> Source:
@@ -341,7 +343,7 @@ def root_of(task: Task) -> Path:
 _TIMM = Kind(_timm, path="optional")
 
 BUILT_IN: dict[str, Kind] = {
-    "digits": Kind(_digits, path="refused", split="share"),
+    "digits": Kind(_digits, path="refused", split="share", fixed=True),
     "imagefolder": Kind(_imagefolder, split="either"),
     "cifar10": _torchvision("CIFAR10", ["train"]),
     "cifar100": _torchvision("CIFAR100", ["train"]),

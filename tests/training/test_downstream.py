@@ -223,6 +223,7 @@ def test_the_middle_square_is_kept(tmp_path):
 def test_a_sample_of_a_folder(tmp_path):
     folder(tmp_path, ("a", "b", "c"))
     images, labels = sample_folder(tmp_path, 2, 3, image_size=4, seed=0)
+    images = images.whole()
     assert images.shape == (6, 3, 4, 4)
     assert labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert len(set((images[:, 0, 0, 0] // 50).tolist())) == 2

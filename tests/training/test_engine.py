@@ -278,10 +278,10 @@ def test_batches_have_equal_sizes_and_cover_every_image_once(tiny, halves):
     training = start(
         tiny, (images[:100], labels[:100]), FineTune(epochs=1, batch_size=33, learning_rate=1e-3)
     )
-    batches = training._deal(0)
+    batches = list(training._deal(0))
     assert [len(batch) for batch in batches] == [25, 25, 25, 25]
     assert sorted(torch.cat(batches).tolist()) == list(range(100))
-    assert not torch.equal(torch.cat(batches), torch.cat(training._deal(1)))
+    assert not torch.equal(torch.cat(batches), torch.cat(list(training._deal(1))))
 
 
 def test_schedule_rises_then_falls_to_zero():

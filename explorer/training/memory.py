@@ -1,0 +1,37 @@
+"""How much memory a trial may take for its images."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+# A trial holds pre-training images or a task's training and test images, and what it computes.
+_SHARE_OF_A_SET = 0.25
+_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def room(cpus: float, gpus: float) -> int:
+    """Return the bytes that one set of images may take to be held in memory.
+
+    It is a quarter of the trial's share of this machine, by the CPUs that it holds, and of the GPU
+    if it holds one: a number that does not depend on what else is running.
+    """
+    share = host() * min(1.0, cpus / len(os.sched_getaffinity(0)))
+    if gpus:
+        share = min(share, device() * min(1.0, gpus))
+    return int(_SHARE_OF_A_SET * share)
+
+
+def host() -> int:
+    """Return the bytes of memory of this machine, or of the container that this is."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for limit in _LIMITS:
+        with suppress(OSError, ValueError):  # no container, or one without a limit ("max")
+            total = min(total, int(Path(limit).read_text(encoding="ascii")))
+    return total
+
+
+def device() -> int:
+    """Return the bytes of memory of the GPU."""
+    return int(torch.cuda.get_device_properties(0).total_memory)
