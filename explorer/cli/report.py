@@ -9,7 +9,7 @@ from explorer.cli.options import OK, Decorator, storage_option
 from explorer.errors import InputError
 
 if TYPE_CHECKING:
-    from explorer.report import FidelityReport, StudyReport
+    from explorer.report import Judgement, StudyReport
     from explorer.store import Database
 
 FORMATS = {
@@ -89,8 +89,8 @@ def report_(
 ) -> int:
     """Print the result of STUDY as a table, and write every file that is asked for.
 
-    Of a study that has run under several protocols it is the table of its fidelity; its results
-    under one of them are STUDY@PROTOCOL.
+    Of a study that has run under several protocols it is the decision accuracy of these; its
+    results under one of them are STUDY@PROTOCOL.
     """
     from explorer import files
 
@@ -106,9 +106,10 @@ def report_(
     loaders = {"trials": report.load, "rungs": report.load_rungs, "epochs": report.load_epochs}
     with store.connect(url) as database:
         several = study not in store.study_names(database) and report.members(study, database)
-        result: StudyReport | FidelityReport
+        result: StudyReport | tuple[Judgement, ...]
         if fidelity or several:
-            result = report.fidelity(database, study)
+            by_paper = () if fidelity else report.published(database, study)
+            result = by_paper or (report.fidelity(database, study),)
         else:
             result = report.summarise(database, study, test=test)
             names = [name for name in (arms or "").split(",") if name]
@@ -130,20 +131,17 @@ def report_(
 
 
 def _rendered(
-    database: "Database", result: "StudyReport | FidelityReport", form: str
+    database: "Database", result: "StudyReport | tuple[Judgement, ...]", form: str
 ) -> str | bytes:
     """Return the content of a file."""
     from explorer import report
 
-    if isinstance(result, report.FidelityReport):
-        if form in {"html", "parquet"}:
-            raise InputError("--output", None, form, "there is none of the fidelity; write another")
+    if form not in {"html", "parquet"}:
         return report.render(result, form)
+    if isinstance(result, tuple):
+        raise InputError("--output", None, form, "there is none of the fidelity; write another")
     if form == "html":
         from explorer.report.page import html
 
         return html(database, result)
-    if form == "parquet":
-        return bytes(report.to_frame(result).to_parquet(index=False))
-    shares = {} if form == "csv" else report.importances(database, result.study)
-    return report.render(result, form, shares)
+    return bytes(report.to_frame(result).to_parquet(index=False))

@@ -216,8 +216,7 @@ def _run(planned: "Study", database: "Database", artifacts: str | None, **option
             if key in {"arms", "front"}:  # the others are in the report
                 screen.print(report.terminal(table, width=screen.width), "")
         click.echo(visible(" ".join(report.sentences(result))))
-        importances = report.importances(database, planned.name)
-        _write_page(name, report.render(result, "markdown", importances), "report")
+        _write_page(name, report.render(result, "markdown"), "report")
     _print_place("log", log)
     if interrupted:
         left = state.waiting + state.running
@@ -239,7 +238,7 @@ def _report_fidelity(studies: "list[Study]", database: "Database") -> None:
 
     name = studies[0].name.rpartition("@")[0]
     try:
-        text = report.render(report.fidelity(database, name), "markdown")
+        text = report.render([report.fidelity(database, name)], "markdown")
     except InputError as error:
         click.echo(f"no fidelity to report: {error.remedy}", err=True)
     else:

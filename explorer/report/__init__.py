@@ -4,8 +4,8 @@ Reads studies and nothing else; it needs neither Ray nor torch. Figures are in
 :mod:`explorer.report.figures`, the HTML page in :mod:`explorer.report.page`.
 """
 
-from explorer.report.analysis import correlations, importances
-from explorer.report.decisions import FidelityReport, decision_accuracy, fidelity, members
+from explorer.report.analysis import correlations
+from explorer.report.decisions import Judgement, decision_accuracy, fidelity, members, published
 from explorer.report.frame import export, load, load_epochs, load_rungs
 from explorer.report.layout import FORMATS, arms_table, render, study_tables, to_frame
 from explorer.report.live import overview_screen, status_screen, watching
@@ -20,7 +20,7 @@ __all__ = [
     "Arm",
     "Cell",
     "Column",
-    "FidelityReport",
+    "Judgement",
     "StudyReport",
     "StudyStatus",
     "Table",
@@ -30,7 +30,6 @@ __all__ = [
     "decision_accuracy",
     "export",
     "fidelity",
-    "importances",
     "json_text",
     "load",
     "load_epochs",
@@ -38,6 +37,7 @@ __all__ = [
     "members",
     "overview",
     "overview_screen",
+    "published",
     "render",
     "sentences",
     "smallest_difference",

@@ -1,4 +1,4 @@
-"""What goes with accuracy in a study: the importance of the ends of ranges, and variety."""
+"""What goes with accuracy in a study: the variety of the images."""
 
 import math
 import warnings
@@ -7,88 +7,15 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-import optuna
 
-from explorer import store
 from explorer.report import numerals
 from explorer.report.numerals import count
 from explorer.report.statistics import CONFIDENCE, Estimate
-from explorer.report.summary import Arm, StudyReport, measure_title, objective_title
+from explorer.report.summary import Arm, StudyReport, measure_title
 from explorer.report.tables import Column, Table
-from explorer.store import Database
-
-FEWEST_ARMS, MOST_ARMS = 10, 300
-"""Of fewer arms nothing can be said of importance; of more, fANOVA takes minutes."""
 
 _FEWEST_FOR_INTERVAL = 4
 _RESAMPLES, _DRAWN = 999, 1_000_000  # at most, and values in all: of 10,000 arms 100
-
-Importances = Mapping[str, Mapping[str, float]]
-"""Objective -> coordinate of the search space -> share of the variance that it explains.
-
-``<parameter>.low`` is the low end of a range, ``<parameter>.share`` how much of the room above the
-low end the range takes. The shares of an objective sum to 1, the largest comes first.
-"""
-
-
-def importances(database: Database, name: str) -> Importances:
-    """Ask Optuna for the share of each coordinate of the search space in the variance of a score.
-
-    By fANOVA (Hutter, Hoos and Leyton-Brown, ICML 2014) over the arms of the space, by their means.
-
-    Returns:
-        Nothing for a study without a sampler, with fewer than :data:`FEWEST_ARMS` or more than
-        :data:`MOST_ARMS` arms, or with one score.
-
-    Raises:
-        InputError: If there is no study of this name; the nearest name is offered.
-    """
-    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-
-    definition = store.definition(database, name)
-    study = store.optuna_study(database, name)
-    scored = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-    shares: dict[str, Mapping[str, float]] = {}
-    if not definition.get("sampler") or not FEWEST_ARMS <= len(scored) <= MOST_ARMS:
-        return shares
-    objectives = [objective for entry in definition["objectives"] for objective in entry]
-    for index, objective in enumerate(objectives):
-        if len({trial.values[index] for trial in scored}) == 1:
-            continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            known = get_param_importances(
-                study,
-                evaluator=FanovaImportanceEvaluator(seed=0),
-                target=partial(_value, index=index),
-            )
-        shares[objective] = {coordinate: float(share) for coordinate, share in known.items()}
-    return shares
-
-
-def _value(trial: optuna.trial.FrozenTrial, index: int) -> float:
-    return float(trial.values[index])
-
-
-def importance_table(report: StudyReport, known: Importances) -> Table | None:
-    """Arrange importances as a table, a row per end of a range; ``None`` where there are none."""
-    if not known:
-        return None
-    columns = [Column("End of range", text=True, priority=0)]
-    columns += [Column(objective_title(objective)) for objective in known]
-    rows = []
-    for coordinate in next(iter(known.values())):
-        parameter, _, end = coordinate.rpartition(".")
-        label = f"{parameter}, {'low end' if end == 'low' else 'width'}"
-        rows.append((label, *(f"{shares[coordinate]:.2f}" for shares in known.values())))
-    caption = (
-        (
-            f"Study {report.study}: share of each end of a range in the variance of the score over "
-            "arms (fANOVA)."
-        ),
-    )
-    notes = ("Width: share of the room above the low end that a range takes.",)
-    return Table.of(columns, rows, caption=caption, notes=notes)
 
 
 def correlations(report: StudyReport) -> dict[str, Estimate]:
@@ -103,7 +30,7 @@ def correlations(report: StudyReport) -> dict[str, Estimate]:
     for measure in report.measures:
         points = [
             (value, arm.accuracy.mean)
-            for arm in report.arms
+            for arm in report.pretrained
             if arm.accuracy and (value := arm.measured(measure)) is not None
         ]
         if len(points) > 1:
@@ -191,7 +118,7 @@ def front(report: StudyReport) -> list[Arm]:
     sign = 1.0 if report.objectives[f"variety.{measure}"] == "maximize" else -1.0
     points = [
         (arm.accuracy.mean, sign * value, arm)
-        for arm in report.ranked
+        for arm in report.pretrained
         if arm.accuracy and (value := arm.measured(measure)) is not None
     ]
     kept: list[Arm] = []

@@ -1,12 +1,13 @@
-"""How well cheap trials decide between arms as expensive ones do: one study under protocols.
+"""How well cheap trials decide between arms as expensive ones do.
 
 *Decision accuracy* (Magnusson et al., DataDecide, 2025) is the share of the pairs of arms that a
-score orders as a reference does. Every rung of every protocol, and its end, is a score that a study
-could stop at; the reference is the end of the longest protocol.
+score orders as a reference does. The reference is what a paper has measured of the arms at full
+scale, or fine-tuning under the longest protocol that a study has run under. Every rung of a
+protocol, and every score at its end, is one that a study could decide by.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import combinations
 
@@ -32,18 +33,15 @@ from explorer.store import Database
 SEPARATOR = "@"
 """Between the name of a study and the protocol that it ran under."""
 
+STRONG = 0.10
+"""A published difference of so much or more is strong."""
+
 _RESAMPLES = 2000
 
 Samples = Mapping[str, Sequence[float]]
 """The values of the replicates of each arm."""
 
 Pair = tuple[str, str]
-
-
-def clear_pairs(reference: Samples) -> list[Pair]:
-    """Return the pairs of arms that differ significantly: Welch's test, p < 0.05, uncorrected."""
-    pairs = combinations(reference, 2)
-    return [(a, b) for a, b in pairs if compare(reference[a], reference[b]).significant]
 
 
 def decision_accuracy(
@@ -86,19 +84,18 @@ def decision_accuracy(
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a score that a study could stop at is worth.
+    """What a score that a study could decide by is worth.
 
     Attributes:
         protocol: Name of the protocol.
-        measurement: ``probe`` at a rung, ``accuracy`` (of fine-tuning) at the end of a trial.
+        measurement: ``probe`` at a rung; at the end of a trial ``accuracy`` (of fine-tuning), or
+            the name of a companion score.
         images: Pre-training images seen by then; ``None`` where trials do not say.
         seconds: Mean core-seconds of a pre-trained trial up to there: wall-clock seconds times the
             cores that its protocol gives it.
         trials: Trials that it was measured in.
-        clear: Decision accuracy over the pairs that are clear in the reference; ``None`` for the
-            reference itself, and where there is no such pair.
-        every: The same over all pairs.
-        kendall: Kendall's tau of the means of the arms with those of the reference.
+        shares: Decision accuracy by kind of pair, see :class:`Judgement`; a kind of which it has no
+            pair is ``None``. Empty for the reference itself.
     """
 
     protocol: str
@@ -106,26 +103,30 @@ class Score:
     images: int | None
     seconds: float | None
     trials: int
-    clear: Estimate | None = None
-    every: Estimate | None = None
-    kendall: float | None = None
+    shares: Mapping[str, Estimate | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class FidelityReport:
-    """What every score of a study under several protocols is worth.
+class Judgement:
+    """What every score of a study is worth, by one reference.
 
     Attributes:
         study: Name of the study.
-        reference: The longest protocol, whose end all are compared with.
-        arms: Mean accuracy of every pre-trained arm at that end, best first.
+        reference: The task that a paper has published, or the protocol whose end is the reference.
+        source: The paper; empty where the reference is a protocol.
+        arms: Accuracy of every arm in the reference, in [0, 1], best first.
+        pairs: How many pairs there are of each kind. ``clear`` are those that the reference orders
+            beyond its noise. A paper's are ``strong`` (10 points and more) or ``medium``, and those
+            inside the noise of its test set are ``weak``; a protocol's are all in ``every``.
         rows: The scores, protocol by protocol from the shortest, in the order of a trial.
         missing: Trials that are planned and not complete, over all protocols.
     """
 
     study: str
     reference: str
+    source: str
     arms: Mapping[str, float]
+    pairs: Mapping[str, int]
     rows: tuple[Score, ...]
     missing: int
 
@@ -136,11 +137,60 @@ def members(name: str, database: Database) -> list[str]:
     return sorted(n for n in names if n == name or n.startswith(f"{name}{SEPARATOR}"))
 
 
-def fidelity(database: Database, name: str) -> FidelityReport:
-    """Compare the protocols that a study has run under.
+def judged(database: Database, name: str) -> tuple[Judgement, ...]:
+    """Judge a study by published numbers where it names them, else by its longest protocol.
 
-    Arms without pre-training on a formula have no rungs and are left out. A trial that was stopped
-    early counts at the rungs that it reached.
+    Returns:
+        Nothing where neither can be.
+    """
+    known = published(database, name)
+    alone = name.partition(SEPARATOR)[0]
+    if known or len(members(alone, database)) < 2:
+        return known
+    try:
+        return (fidelity(database, alone),)
+    except InputError:  # the other protocols have not come as far
+        return ()
+
+
+def published(database: Database, name: str) -> tuple[Judgement, ...]:
+    """Judge the scores of a study by what a paper has published of its arms.
+
+    Args:
+        database: Where it is.
+        name: Its name; without a protocol, all that it has run under are judged.
+
+    Returns:
+        A judgement per task; none where the study names no published numbers, or has no score.
+    """
+    definitions = _definitions(database, name)
+    known = definitions[-1].published if definitions else {}
+    tasks = known.get("tasks") or {}
+    arms = {arm for task in tasks.values() for arm in task["accuracy"]}
+    measured, missing = _measured(database, definitions if arms else [], arms.__contains__)
+    judgements = []
+    for task, numbers in tasks.items() if measured else ():
+        means = {arm: percent / 100 for arm, percent in numbers["accuracy"].items()}
+        # Decimals of percent: what 84.9 - 74.9 leaves in binary is no difference.
+        gaps = {(a, b): round(abs(means[a] - means[b]), 9) for a, b in combinations(means, 2)}
+        noise = numbers["noise"] / 100
+        kinds = {
+            "clear": [pair for pair, gap in gaps.items() if gap > noise],
+            "strong": [pair for pair, gap in gaps.items() if gap > noise and gap >= STRONG],
+            "medium": [pair for pair, gap in gaps.items() if noise < gap < STRONG],
+            "weak": [pair for pair, gap in gaps.items() if 0 < gap <= noise],
+        }
+        rows = [_judged(*entry, means, kinds) for entry in measured]
+        source = str(known.get("source", ""))
+        judgements.append(_judgement(name, task, source, means, kinds, rows, missing))
+    return tuple(judgements)
+
+
+def fidelity(database: Database, name: str) -> Judgement:
+    """Judge the protocols that a study has run under by the end of the longest.
+
+    Controls are left out: most have no rungs. A trial that was stopped early counts at the rungs
+    that it reached.
 
     Args:
         database: Where it is.
@@ -149,17 +199,12 @@ def fidelity(database: Database, name: str) -> FidelityReport:
     Raises:
         InputError: If the study has not run under two protocols with at least three common arms.
     """
-    definitions = [read_definition(database, member) for member in members(name, database)]
+    definitions = _definitions(database, name)
     if not definitions:
         known = {n.partition(SEPARATOR)[0] for n in store.study_names(database)}
         raise InputError("study", None, name, f"not in this database; {nearest(name, known)}")
-    measured: list[tuple[Score, Samples]] = []
-    missing = 0
-    for definition in sorted(definitions, key=lambda definition: definition.images):
-        frame = counted(read_attempts(database, definition.name))
-        measured += _measured(definition, frame, load_rungs(database, definition.name))
-        state = Progress.of(frame["state"], definition.planned)
-        missing += state.total - state.complete
+    controls = {arm for definition in definitions for arm in definition.controls}
+    measured, missing = _measured(database, definitions, lambda arm: arm not in controls)
     ends = [entry for entry in measured if entry[0].measurement == "accuracy"]
     if not ends or len({score.protocol for score, _ in measured}) < 2:
         remedy = "has not finished trials under two protocols; run it again with another --protocol"
@@ -169,124 +214,145 @@ def fidelity(database: Database, name: str) -> FidelityReport:
         remedy = f"has only {count(len(samples), 'arm')} under {longest.protocol}; "
         raise InputError("study", None, name, f"{remedy}an order takes three")
     means = {arm: float(np.mean(values)) for arm, values in samples.items()}
-    clear, every = clear_pairs(samples), list(combinations(samples, 2))
-    rows = [
-        score if score is longest else _judged(score, values, means, clear, every)
-        for score, values in measured
-    ]
-    best_first = dict(sorted(means.items(), key=lambda item: -item[1]))
-    return FidelityReport(name, longest.protocol, best_first, tuple(rows), missing)
+    every = list(combinations(samples, 2))
+    clear = [(a, b) for a, b in every if compare(samples[a], samples[b]).significant]
+    kinds = {"clear": clear, "every": every}
+    rows = [s if s is longest else _judged(s, values, means, kinds) for s, values in measured]
+    return _judgement(name, longest.protocol, "", means, kinds, rows, missing)
+
+
+def _definitions(database: Database, name: str) -> list[Definition]:
+    known = [read_definition(database, member) for member in members(name, database)]
+    return sorted(known, key=lambda definition: definition.images)
 
 
 def _measured(
-    definition: Definition, frame: pd.DataFrame, rungs: pd.DataFrame
-) -> list[tuple[Score, Samples]]:
-    """Return the scores of one protocol with their values; they are not yet judged."""
-    trained = frame[frame["formula"].notna()]
-    rungs = rungs.merge(trained[["arm", "replicate", "attempt"]])
-    stages = [
-        ("probe", int(str(images)), here["seconds"], here)
-        for images, here in rungs.groupby("images_seen")
-    ]
-    ended = trained[trained["state"].eq("COMPLETE")]
-    if len(ended):
-        seen = int(rungs["images_seen"].max()) if len(rungs) else definition.images
-        stages.append(("accuracy", seen, ended.get("seconds.total", pd.Series()), ended))
+    database: Database, definitions: Sequence[Definition], counts: Callable[[str], bool]
+) -> tuple[list[tuple[Score, Samples]], int]:
+    """Return the scores of the arms that count with their values, and how many trials lack."""
     measured: list[tuple[Score, Samples]] = []
-    for measurement, seen, seconds, here in stages:
-        groups = here.dropna(subset="accuracy").groupby("arm", sort=False)["accuracy"]
-        samples = {str(arm): values.tolist() for arm, values in groups}
-        spent = None if seconds.isna().all() else float(seconds.mean()) * definition.cpus
-        trials = sum(map(len, samples.values()))
-        score = Score(definition.protocol, measurement, seen or None, spent, trials)
-        measured.append((score, samples))
-    return measured
+    missing = 0
+    for definition in definitions:
+        frame = counted(read_attempts(database, definition.name))
+        state = Progress.of(frame["state"], definition.planned)
+        missing += state.total - state.complete
+        frame = frame[frame["arm"].map(counts)]
+        rungs = load_rungs(database, definition.name)
+        rungs = rungs.merge(frame[["arm", "replicate", "attempt", "formula"]])
+        stages = [
+            ("probe", int(str(images)), "seconds", here.rename(columns={"accuracy": "probe"}))
+            for images, here in rungs.groupby("images_seen")
+        ]
+        ended = frame[frame["state"].eq("COMPLETE")]
+        seen = int(rungs["images_seen"].max()) if len(rungs) else definition.images
+        companions = [str(column) for column in frame if str(column).startswith("companions.")]
+        stages += [(score, seen, "seconds.total", ended) for score in ("accuracy", *companions)]
+        for column, images, clock, here in stages:
+            groups = here.dropna(subset=column).groupby("arm", sort=False)[column]
+            samples = {str(arm): values.tolist() for arm, values in groups}
+            trained = here[here["formula"].notna()]
+            seconds = trained.get(clock, pd.Series(dtype=float)).mean()
+            score = Score(
+                protocol=definition.protocol,
+                measurement=column.removeprefix("companions."),
+                images=images or None,
+                seconds=None if pd.isna(seconds) else float(seconds) * definition.cpus,
+                trials=sum(map(len, samples.values())),
+            )
+            measured += [(score, samples)] if samples else []
+    return measured, missing
 
 
 def _judged(
     score: Score,
     samples: Samples,
     reference: Mapping[str, float],
-    clear: Collection[Pair],
-    every: Collection[Pair],
+    kinds: Mapping[str, Collection[Pair]],
 ) -> Score:
-    from scipy.stats import kendalltau
-
-    shared = [arm for arm in reference if samples.get(arm)]
-    means = [float(np.mean(samples[arm])) for arm in shared]
-    ordered = len(set(means)) > 1
-    tau = kendalltau(means, [reference[arm] for arm in shared]).statistic if ordered else None
-    return replace(
-        score,
-        clear=decision_accuracy(samples, reference, clear),
-        every=decision_accuracy(samples, reference, every),
-        kendall=None if tau is None else float(tau),
-    )
+    shares = {kind: decision_accuracy(samples, reference, pairs) for kind, pairs in kinds.items()}
+    return replace(score, shares=shares)
 
 
-_COLUMNS = (
-    Column("Protocol", text=True, priority=0),
-    Column("Score", text=True, priority=0),
-    Column("Images", priority=2),
-    Column("Core-seconds", priority=1),
-    Column("n", priority=4),
-    Column("Clear pairs [%]", priority=1),
-    Column("All pairs [%]", priority=2),
-    Column("Kendall's tau", priority=3),
-)
+def _judgement(
+    study: str,
+    reference: str,
+    source: str,
+    means: Mapping[str, float],
+    kinds: Mapping[str, Sequence[Pair]],
+    rows: Sequence[Score],
+    missing: int,
+) -> Judgement:
+    best_first = dict(sorted(means.items(), key=lambda item: -item[1]))
+    pairs = {kind: len(known) for kind, known in kinds.items()}
+    return Judgement(study, reference, source, best_first, pairs, tuple(rows), missing)
 
 
-def fidelity_table(report: FidelityReport) -> Table:
+def decisions_table(judgement: Judgement) -> Table:
     """Arrange what the scores of a study are worth as the table of a paper."""
-
-    def share(estimate: Estimate | None) -> str:
-        if estimate is None:
-            return MISSING
-        ends = (estimate.value, estimate.low, estimate.high)
-        return numerals.with_interval(partial(numerals.percent, places=0), *ends)
-
-    rows = []
-    for row in report.rows:
-        judged = (
-            share(row.clear),
-            share(row.every),
-            MISSING if row.kendall is None else numerals.fixed(row.kendall, 2),
+    columns = [
+        Column("Protocol", text=True, priority=2),
+        Column("Score", text=True, priority=0),
+        Column("Images", priority=3),
+        Column("Core-seconds", priority=1),
+        Column("n", priority=5),
+        *(Column(f"{kind.capitalize()} [%]", priority=1) for kind in judgement.pairs),
+    ]
+    rows = [
+        (
+            row.protocol,
+            score_title(row),
+            MISSING if row.images is None else str(row.images),
+            MISSING if row.seconds is None else numerals.significant(row.seconds, 2),
+            str(row.trials),
+            *(
+                _share(row.shares.get(kind)) if row.shares else "reference"
+                for kind in judgement.pairs
+            ),
         )
-        end = row.measurement == "accuracy"
-        rows.append(
-            (
-                row.protocol,
-                "fine-tuning" if end else row.measurement,
-                MISSING if row.images is None else str(row.images),
-                MISSING if row.seconds is None else numerals.significant(row.seconds, 2),
-                str(row.trials),
-                *(("reference",) * 3 if end and row.protocol == report.reference else judged),
-            )
-        )
-    clear, every = (
-        max((pairs.n for row in report.rows if (pairs := getattr(row, kind))), default=0)
-        for kind in ("clear", "every")
-    )
+        for row in judgement.rows
+    ]
+    by = judgement.source and f"on {judgement.reference} in {judgement.source}"
     caption = (
-        f"Decision accuracy of study {report.study}.",
-        f"It is the share of pairs of arms ordered as by fine-tuning under {report.reference}.",
+        f"Decision accuracy of study {judgement.study}.",
+        f"It is the share of pairs of arms ordered as {by or f'under {judgement.reference}'}.",
     )
-    order = ", ".join(f"{arm} {numerals.percent(mean)}" for arm, mean in report.arms.items())
+    clear = "beyond the noise of the test set" if by else "significant there (Welch, p < 0.05)"
+    counts = ", ".join(f"{n} {kind}" for kind, n in judgement.pairs.items())
+    order = ", ".join(f"{arm} {numerals.percent(mean)}" for arm, mean in judgement.arms.items())
     notes = [
-        f"Clear pairs ({clear} of {every}): significant in the reference (Welch, p < 0.05).",
+        f"Pairs: {counts}. Clear: {clear}.",
+        f"Strong: {100 * STRONG:.0f} points and more; weak: inside that noise." if by else "",
         "In brackets: 95 % interval of a bootstrap over replicates.",
-        "Core-seconds: mean per trial up to there; n: trials measured.",
-        "Rungs of the reference are of the same trials as the reference.",
+        "Core-seconds: mean per pre-trained trial up to there; n: trials measured.",
         f"Order in the reference: {order}.",
     ]
-    if report.missing:
-        verb = "is" if report.missing == 1 else "are"
-        planned = count(report.missing, "planned trial")
+    if judgement.missing:
+        verb = "is" if judgement.missing == 1 else "are"
+        planned = count(judgement.missing, "planned trial")
         notes.append(f"Preliminary: {planned} {verb} not complete.")
-    return Table.of(_COLUMNS, rows, caption=caption, notes=tuple(notes))
+    return Table.of(columns, rows, caption=caption, notes=tuple(filter(None, notes)))
 
 
-def fidelity_frame(report: FidelityReport) -> pd.DataFrame:
-    """Return the fields of each :class:`Score` as a frame; ``clear.low`` is that of an estimate."""
-    frame = pd.json_normalize([asdict(row) for row in report.rows])
-    return frame.drop(columns=["clear", "every"], errors="ignore")  # of the reference: nothing
+def score_title(score: Score) -> str:
+    """Return what a score is called in tables and figures."""
+    name = "fine-tuning" if score.measurement == "accuracy" else score.measurement
+    return name.replace("_", "-")
+
+
+def _share(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return MISSING
+    write = partial(numerals.percent, places=0)
+    return numerals.with_interval(write, estimate.value, estimate.low, estimate.high)
+
+
+def decisions_frame(judgements: Sequence[Judgement]) -> pd.DataFrame:
+    """Return the rows of judgements as a frame: ``shares.clear.low`` is that of an estimate."""
+    rows = [
+        {"reference": judgement.reference, **asdict(row)}
+        for judgement in judgements
+        for row in judgement.rows
+    ]
+    frame = pd.json_normalize(rows)
+    nothing = [c for c in frame if str(c).count(".") < 2 and str(c).startswith("shares")]
+    return frame.drop(columns=nothing)  # of the reference, and of kinds without a pair

@@ -50,7 +50,8 @@ class Definition:
         cpus: Cores that the protocol gives a trial.
         images: Images of one pre-training, repeats counted; 0 where the protocol does not say.
         tasks: Names of the downstream tasks.
-        baseline: The arm that the study names to compare the others with.
+        baseline: The arm that the study names to compare the others with; ``None`` for its
+            controls.
         controls: The arms that have learned nothing from the images of a formula, and share all
             else with the study: not pre-trained, or with pre-trained weights shuffled.
         replicates: Seeds per arm.
@@ -64,6 +65,7 @@ class Definition:
         objectives: What is sought, ``maximize`` or ``minimize`` by name; accuracy is the first.
         pruner: What stops trials early; ``none`` where nothing does.
         varied: The parameters that differ between arms, in the order of the search spaces.
+        published: What a paper has measured of the arms, as the study file has it; may be empty.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Definition:
     objectives: Mapping[str, str]
     pruner: str
     varied: tuple[str, ...]
+    published: Mapping[str, Any]
 
     def formula_of(self, arm: str) -> str | None:
         """Return the formula of an arm, or the folder whose images stand in for one.
@@ -166,6 +169,7 @@ def read_definition(database: Database, name: str) -> Definition:
         },
         pruner=(content.get("pruner") or {}).get("name", "none"),
         varied=(*(p for p in known if p in moved), *(p for p in moved if p not in known)),
+        published=content.get("published") or {},
     )
 
 

@@ -1,5 +1,6 @@
 """What a report says in which table, and the report in every format."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from statistics import stdev
@@ -9,14 +10,8 @@ import pandas as pd
 
 from explorer.errors import InputError, nearest
 from explorer.report import numerals, tables
-from explorer.report.analysis import (
-    Importances,
-    correlations,
-    front,
-    importance_table,
-    variety_table,
-)
-from explorer.report.decisions import FidelityReport, fidelity_frame, fidelity_table
+from explorer.report.analysis import correlations, front, variety_table
+from explorer.report.decisions import Judgement, decisions_frame, decisions_table
 from explorer.report.numerals import EN_DASH, MISSING, count
 from explorer.report.statistics import LEVEL, POWER, Difference, Spread
 from explorer.report.summary import Arm, StudyReport, arrange, lead, measure_title, ranked
@@ -283,38 +278,37 @@ def front_table(report: StudyReport) -> Table | None:
     return replace(table, caption=caption, notes=())
 
 
-def study_tables(report: StudyReport, importances: Importances | None = None) -> dict[str, Table]:
-    """Arrange the tables of a study.
+def study_tables(report: StudyReport) -> dict[str, Table]:
+    """Return the tables that a study has, by name: ``arms``, ``front``, ``variety``, ``decisions``.
 
-    Args:
-        report: What :func:`~explorer.report.summarise` returns.
-        importances: What :func:`~explorer.report.importances` returns.
-
-    Returns:
-        Those that the study has, by name: ``arms``, ``importance``, ``front``, ``variety``.
+    There is a table of ``decisions`` per reference, the further ones with a number.
     """
     tables = {
         "arms": arms_table(report),
-        "importance": importance_table(report, importances or {}),
         "front": front_table(report),
         "variety": variety_table(report),
+        **decision_tables(report.judgements),
     }
     return {name: table for name, table in tables.items() if table}
 
 
+def decision_tables(judgements: Sequence[Judgement]) -> dict[str, Table]:
+    """Return a table per judgement: ``decisions``, ``decisions-2`` and so on."""
+    names = (f"decisions{f'-{number}' if number > 1 else ''}" for number in itertools.count(1))
+    return dict(zip(names, map(decisions_table, judgements), strict=False))
+
+
 def render(
-    report: StudyReport | FidelityReport,
+    report: StudyReport | Sequence[Judgement],
     format: str,  # noqa: A002 - as --format
-    importances: Importances | None = None,
 ) -> str:
     """Write a report as text.
 
     Args:
-        report: What :func:`~explorer.report.summarise` or :func:`~explorer.report.fidelity`
-            returns.
+        report: What :func:`~explorer.report.summarise` returns; or judgements alone, as of
+            :func:`~explorer.report.fidelity`.
         format: A value of :data:`FORMATS`: ``markdown`` and ``latex`` (booktabs) are the tables
             of a paper with their captions; ``csv`` and ``json`` have all in full precision.
-        importances: What :func:`~explorer.report.importances` returns; none where it is left out.
 
     Raises:
         InputError: If there is no such format.
@@ -322,20 +316,22 @@ def render(
     if format not in FORMATS.values():
         remedy = f"unknown; {nearest(format, FORMATS.values())}"
         raise InputError("--format", None, format, remedy)
-    if isinstance(report, FidelityReport):
-        content, frame = asdict(report), fidelity_frame(report)
-        named = {"fidelity": fidelity_table(report)}
-    elif format in {"json", "csv"}:
-        content, frame, named = to_dict(report, importances), to_frame(report), {}
-    else:
-        content, frame, named = {}, pd.DataFrame(), study_tables(report, importances)
     if format == "json":
-        return tables.json_text(content)
+        return tables.json_text(
+            to_dict(report)
+            if isinstance(report, StudyReport)
+            else {"judgements": [asdict(each) for each in report]}
+        )
     if format == "csv":
+        frame = to_frame(report) if isinstance(report, StudyReport) else decisions_frame(report)
         return str(frame.to_csv(index=False, lineterminator="\n"))
+    if isinstance(report, StudyReport):
+        study, named = report.study, study_tables(report)
+    else:
+        study, named = report[0].study, decision_tables(report)
     if format == "markdown":
         return "\n".join(map(tables.markdown, named.values()))
-    labels = {name: report.study + (f"-{name}" if name != "arms" else "") for name in named}
+    labels = {name: study + (f"-{name}" if name != "arms" else "") for name in named}
     return "\n".join(tables.latex(table, label=labels[name]) for name, table in named.items())
 
 
@@ -380,17 +376,16 @@ def _spread(name: str, sample: Spread | None) -> dict[str, Any]:
     return {name: sample and sample.mean, f"{name}.std": sample and sample.std}
 
 
-def to_dict(report: StudyReport, importances: Importances | None = None) -> dict[str, Any]:
+def to_dict(report: StudyReport) -> dict[str, Any]:
     """Return a report as plain data: the fields of :class:`~explorer.report.StudyReport`.
 
-    With them ``correlations`` (of each variety measure with accuracy), ``front`` (names of the
-    arms on the Pareto front) and ``importances``. Accuracies and gains are shares of 1.
+    With them ``correlations`` (of each variety measure with accuracy) and ``front`` (names of the
+    arms on the Pareto front). Accuracies and gains are shares of 1.
     """
     content = asdict(report)
     content["progress"] |= report.progress.derived()
     content["correlations"] = {m: asdict(rho) for m, rho in correlations(report).items()}
     content["front"] = [arm.name for arm in front(report)]
-    content["importances"] = importances or {}
     if report.lead:
         content["lead"]["significant"] = report.lead.significant
     for arm, row in zip(report.arms, content["arms"], strict=True):

@@ -10,6 +10,7 @@ import pandas as pd
 
 from explorer.errors import InputError, nearest
 from explorer.measures import MEASURES
+from explorer.report.decisions import Judgement, judged
 from explorer.report.frame import (
     Definition,
     Progress,
@@ -119,6 +120,8 @@ class StudyReport:
         lead: The best arm against the second best, uncorrected; ``None`` where there are not two.
         unresolved: Why no two of the pre-trained arms (of all, where there is one) can be told
             apart; ``None`` where some can.
+        judgements: How well its scores order the arms as published numbers do, a judgement per
+            task, or as the longest of its protocols does.
         progress: How far the study is.
         failures: Why replicates failed, and how many did so.
         test: How arms were compared, one of :data:`~explorer.report.statistics.TESTS`.
@@ -138,6 +141,7 @@ class StudyReport:
     arms: tuple[Arm, ...]
     lead: Difference | None
     unresolved: Unresolved | None
+    judgements: tuple[Judgement, ...]
     progress: Progress
     failures: Mapping[str, int]
     test: str = "welch"
@@ -164,6 +168,11 @@ class StudyReport:
     def ranked(self) -> list[Arm]:
         """The arms that have a score, best first; equal ones in the order of :attr:`arms`."""
         return ranked(self.arms)
+
+    @property
+    def pretrained(self) -> list[Arm]:
+        """Those of :attr:`ranked` that have learned from images: all but controls."""
+        return [arm for arm in self.ranked if arm.formula and arm.name not in self.controls]
 
     @property
     def sought(self) -> str | None:
@@ -220,6 +229,7 @@ def summarise(database: Database, name: str, *, test: str = "welch") -> StudyRep
         arms=tuple(arms),
         lead=lead(ranked(arms), test),
         unresolved=unresolved(trained if len(trained) > 1 else scores),
+        judgements=judged(database, name),
         progress=progress,
         failures=failures,
         test=test,
@@ -280,9 +290,9 @@ def varied_ranges(name: str, definition: Definition, row: Mapping[str, Any]) -> 
 def _compared(arms: list[Arm], definition: Definition, test: str) -> tuple[list[Arm], str | None]:
     """Return the arms with their gains, and the name of the arm that these are over."""
     name = definition.baseline
-    controls = definition.controls if name in definition.controls else ()
+    controls = definition.controls if name in {None, *definition.controls} else ()
     best = [arm.name for arm in ranked(arms) if arm.name in controls]
-    name = best[0] if best else name
+    name = next(iter((*best, *controls)), name)
     base = next((arm for arm in arms if arm.name == name and arm.accuracy), None)
     left_out = {name, *controls}
     others = {arm.name: arm.scores for arm in arms if arm.accuracy and arm.name not in left_out}

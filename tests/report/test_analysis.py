@@ -1,42 +1,13 @@
-"""Importances of the ends of ranges, and what goes with variety."""
+"""What goes with variety."""
 
 import math
 
 import pytest
 from scipy import stats
 
-from explorer.report import correlations, importances, summarise
-from explorer.report.analysis import front, importance_table, variety_table
+from explorer.report import correlations, summarise
+from explorer.report.analysis import front, variety_table
 from tests.report import rows
-from tests.report.trials import add_trials
-
-
-@pytest.fixture(scope="module")
-def shares(tmp_path_factory):
-    with rows.connect(tmp_path_factory.mktemp("importances")) as database:
-        add_trials(database, rows.sampled(database))
-        yield summarise(database, "sampled"), importances(database, "sampled")
-
-
-def test_importances_show_what_matters(shares):
-    report, known = shares
-    assert [*known] == ["accuracy", "variety.vendi_features"]
-    accuracy, vendi = known.values()
-    assert set(accuracy) == {f"{p}.{end}" for p in rows.SPACE for end in ("low", "share")}
-    assert next(iter(accuracy)).startswith("frequency")
-    assert next(iter(vendi)) == "frequency.share"
-    for of in (accuracy, vendi):
-        assert sum(of.values()) == pytest.approx(1)
-    table = importance_table(report, known)
-    assert [c.heading for c in table.columns] == ["End of range", "Accuracy", "Vendi score"]
-    assert table.rows[0][1].text == f"{next(iter(accuracy.values())):.2f}"
-
-
-def test_few_arms_or_none_sampled_have_no_importance(database):
-    add_trials(database, rows.sampled(database, samples=4))
-    add_trials(database, rows.ablation(database))
-    assert importances(database, "sampled") == importances(database, "ablation") == {}
-    assert importance_table(summarise(database, "sampled"), {}) is None
 
 
 def variety_study(database, values):

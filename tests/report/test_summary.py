@@ -165,8 +165,9 @@ def of_controls(database, **changes):
     return summarise(database, rows.make_study(database, "controls", entries, **parts))
 
 
-def test_gains_are_over_the_best_control(database):
-    report = of_controls(database)
+@pytest.mark.parametrize("baseline", [None, "scratch"])
+def test_gains_are_over_the_best_control(database, baseline):
+    report = of_controls(database, baseline=baseline)
     assert report.controls == ("scratch", "fan_in", "shuffled")  # not the one of another size
     assert report.baseline == "fan_in"
     gains = {arm.name: arm.difference and round(arm.difference.gain, 6) for arm in report.arms}

@@ -39,9 +39,8 @@ _RHO = "\N{GREEK SMALL LETTER RHO}"
 
 def extremes(report: StudyReport) -> tuple[Arm, Arm | None]:
     """Return the best arm, and the worst pre-trained one where that is another one."""
-    ranked = report.ranked
-    pretrained = [arm for arm in ranked[1:] if arm.formula is not None]
-    return ranked[0], pretrained[-1] if pretrained else None
+    best, pretrained = report.ranked[0], report.pretrained
+    return best, pretrained[-1] if pretrained and pretrained[-1] is not best else None
 
 
 def roles(report: StudyReport) -> dict[str, Role]:
@@ -116,6 +115,7 @@ def ranges(report: StudyReport) -> Figure | None:
     panels = []
     for parameter in report.varied:
         arms = [arm for arm in report.arms if arm.accuracy and parameter in arm.ranges]
+        arms = [arm for arm in arms if arm.name not in report.controls]
         if len({arm.ranges[parameter] for arm in arms}) > 1:
             panels.append(_range_panel(report, parameter, arms))
     if not panels:

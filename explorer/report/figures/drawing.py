@@ -11,11 +11,9 @@ import optuna
 import pandas as pd
 
 from explorer import store
-from explorer.errors import InputError
 from explorer.files import replacing
 from explorer.report.analysis import correlations
-from explorer.report.decisions import SEPARATOR, FidelityReport, members
-from explorer.report.decisions import fidelity as compare_protocols
+from explorer.report.decisions import Judgement
 from explorer.report.figures import arms, learning, paper, samplers, web
 from explorer.report.figures.description import MOST_ARMS, Drawing, Figure, Strip
 from explorer.report.figures.strips import strips
@@ -35,7 +33,6 @@ class Material:
         epochs: A row per epoch.
         definition: The definition of the study.
         study: The Optuna study, whose trials are arms.
-        fidelity: Its protocols against each other; ``None`` where it has run under one.
     """
 
     report: StudyReport
@@ -44,7 +41,6 @@ class Material:
     epochs: pd.DataFrame
     definition: Mapping[str, Any]
     study: optuna.Study
-    fidelity: FidelityReport | None
 
 
 def gather(database: store.Database, study: str | StudyReport) -> Material:
@@ -66,17 +62,7 @@ def gather(database: store.Database, study: str | StudyReport) -> Material:
         epochs=load_epochs(database, name),
         definition=store.definition(database, name),
         study=store.optuna_study(database, name),
-        fidelity=_fidelity(database, name.partition(SEPARATOR)[0]),
     )
-
-
-def _fidelity(database: store.Database, name: str) -> FidelityReport | None:
-    if len(members(name, database)) < 2:
-        return None
-    try:
-        return compare_protocols(database, name)
-    except InputError:  # the others have not come as far
-        return None
 
 
 def drawings(material: Material, images: Sequence[Strip] = ()) -> list[Drawing]:
@@ -104,8 +90,7 @@ def ours(material: Material, images: Sequence[Strip] = ()) -> list[Drawing]:
     ]
     described = [arms.accuracy(whole)]
     described += [replace(f, note=f"{f.note} {note}".strip()) for f in of_many if f]
-    if material.fidelity is not None:
-        described.append(learning.protocols(material.fidelity))
+    described += map(learning.decisions, whole.judgements)
     return [_ours(replace(figure, strips=tuple(images))) for figure in described]
 
 
@@ -148,7 +133,7 @@ def _ours(figure: Figure) -> Drawing:
 
 
 def draw(
-    database: store.Database, study: str | StudyReport | FidelityReport, folder: Path
+    database: store.Database, study: str | StudyReport | Sequence[Judgement], folder: Path
 ) -> list[Path]:
     """Draw every figure that a study has something to show for, each as PDF and PNG.
 
@@ -156,7 +141,7 @@ def draw(
 
     Args:
         database: Where the study is.
-        study: Its name, or what it has found; of the fidelity of its protocols that one figure.
+        study: Its name, or what it has found; or judgements alone, of which there is a figure each.
         folder: Where the files go; it is made where it is missing.
 
     Returns:
@@ -165,8 +150,8 @@ def draw(
     Raises:
         InputError: As :func:`explorer.report.summarise` does, or if the folder cannot be written.
     """
-    if isinstance(study, FidelityReport):
-        name, figures = study.study, [_ours(learning.protocols(study))]
+    if not isinstance(study, str | StudyReport):
+        name, figures = study[0].study, [_ours(learning.decisions(each)) for each in study]
     else:
         material = gather(database, study)
         name = material.report.study

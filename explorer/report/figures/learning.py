@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from explorer.report.decisions import FidelityReport
+from explorer.report.decisions import Judgement, score_title
 from explorer.report.figures.arms import roles
 from explorer.report.figures.description import (
     COLORS,
@@ -20,15 +20,15 @@ from explorer.report.figures.description import (
     mean,
     percent_limits,
 )
+from explorer.report.statistics import Estimate
 from explorer.report.summary import StudyReport
+from explorer.report.tables import safe_label
 
 _FEW = len(CYCLE)
 """Of so many arms each has a colour; of more, only those that are marked."""
 
-_MEASUREMENTS: dict[str, tuple[str, Marker]] = {
-    "probe": ("probe", "circle"),
-    "accuracy": ("fine-tuning", "diamond"),
-}
+_ENDINGS: tuple[Marker, ...] = ("diamond", "square", "triangle")
+"""Marks of the scores at the end of a trial."""
 
 
 def learning(report: StudyReport, rungs: pd.DataFrame, epochs: pd.DataFrame) -> Figure | None:
@@ -151,46 +151,37 @@ def _curves(
     return (Series(x, y, PALE, dash="solid", hover=hover, strong=False), *curves)
 
 
-def protocols(report: FidelityReport) -> Figure:
-    """Describe the decision accuracy of every score of a study against the time that it takes.
-
-    Args:
-        report: The scores of a study that ran under several protocols.
-    """
+def decisions(judgement: Judgement) -> Figure:
+    """Describe the decision accuracy of every score of a study against the time that it takes."""
+    known: dict[str, list[tuple[float, Estimate]]] = {}
+    for row in judgement.rows:
+        if row.seconds and (share := row.shares.get("clear")):
+            known.setdefault(f"{row.protocol}: {score_title(row)}", []).append((row.seconds, share))
     series = []
-    names = list(dict.fromkeys(row.protocol for row in report.rows))
-    for protocol, color, dash in zip(names, CYCLE * len(names), DASHES * len(names), strict=False):
-        for measurement, (title, marker) in _MEASUREMENTS.items():
-            known = [
-                (row.seconds, row.clear)
-                for row in report.rows
-                if (row.protocol, row.measurement) == (protocol, measurement)
-                and row.seconds
-                and row.clear
-            ]
-            if known:
-                ends = [
-                    (100 * (e.value if e.low is None else e.low),
-                     100 * (e.value if e.high is None else e.high))
-                    for _, e in known
-                ]  # fmt: skip
-                series.append(
-                    Series(
-                        tuple(seconds for seconds, _ in known),
-                        tuple(100 * estimate.value for _, estimate in known),
-                        color,
-                        marker,
-                        dash,
-                        y_ends=tuple(ends),
-                        label=f"{protocol}: {title}",
-                        hover=tuple(f"{estimate.n} pairs" for _, estimate in known),
-                    )
-                )
+    looks = zip(CYCLE * len(known), DASHES * len(known), _ENDINGS * len(known), strict=False)
+    for (label, points), (color, dash, marker) in zip(known.items(), looks, strict=False):
+        seconds, shares = zip(*points, strict=True)
+        series.append(
+            Series(
+                seconds,
+                tuple(100 * share.value for share in shares),
+                color,
+                marker if len(points) == 1 else "circle",
+                dash,
+                y_ends=tuple(
+                    (100 * (s.value if s.low is None else s.low),
+                     100 * (s.value if s.high is None else s.high)) for s in shares
+                ),
+                label=label,
+                hover=tuple(f"{share.n} pairs" for share in shares),
+            )
+        )  # fmt: skip
     panel = Panel("core-seconds per trial", "decision accuracy [%]", tuple(series), log=True)
+    noise = "by more than the noise of its test set" if judgement.source else "significantly there"
     read = (
-        "Share of the pairs of arms that a score orders as fine-tuning under "
-        f"{report.reference} does, of those that differ significantly there; bars are 95 % "
-        "intervals (bootstrap over replicates)."
+        f"Share of the pairs of arms that a score orders as {judgement.reference} does, of those "
+        f"that differ {noise}; bars are 95 % intervals (bootstrap over replicates)."
     )
-    note = "50 % is what a guess reaches."
-    return Figure("fidelity", "Protocols against each other", read, note, (panel,), height=2.5)
+    name = f"decisions-{safe_label(judgement.reference).lower()}"
+    title = f"Decision accuracy by {judgement.reference}"
+    return Figure(name, title, read, "50 % is what a guess reaches.", (panel,), height=2.5)

@@ -8,7 +8,7 @@ import pandas as pd
 from explorer import store
 from explorer.report import numerals
 from explorer.report.analysis import variety_table
-from explorer.report.decisions import SEPARATOR, fidelity_table
+from explorer.report.decisions import SEPARATOR, decisions_table
 from explorer.report.figures import Drawing, drawings, gather
 from explorer.report.layout import arms_table, front_table
 from explorer.report.page import details
@@ -84,7 +84,6 @@ def content(database: store.Database, study: str | StudyReport) -> Content:
     latest = runs[-1] if runs else {}
     pictures, note = sheets(report, trials, definition)
     protocol = definition.get("protocol") or {}
-    fidelity = material.fidelity
     return Content(
         title=name,
         description=str(definition.get("description") or "").strip(),
@@ -101,10 +100,9 @@ def content(database: store.Database, study: str | StudyReport) -> Content:
         sheets_note=note,
         analyses=_grids(
             ("variety", "Variety and accuracy", variety_table(report)),
-            (
-                "protocols",
-                "Protocols against each other",
-                fidelity_table(fidelity) if fidelity else None,
+            *(
+                (f"decisions-{i}", f"Decision accuracy by {each.reference}", decisions_table(each))
+                for i, each in enumerate(report.judgements)
             ),
         ),
         failures=grid("failed", "Failures", details.failures_table(trials)),

@@ -10,6 +10,7 @@ import pandas as pd
 
 from explorer.report import numerals
 from explorer.report.figures import dataset_of, first_row, images, sheet
+from explorer.report.figures.arms import extremes
 from explorer.report.summary import Arm, StudyReport
 
 MOST_SHEETS, SHOWN_BEST = 12, 6
@@ -60,9 +61,7 @@ def sheets(
         The sheets, the best arm first, and a note on what they show.
     """
     possible = [
-        arm
-        for arm in report.ranked
-        if arm.formula and not dataset_of(definition, arm.name).get("images")
+        arm for arm in report.pretrained if not dataset_of(definition, arm.name).get("images")
     ]
     shown = possible
     if len(possible) > MOST_SHEETS:
@@ -109,10 +108,7 @@ def _sheet(
 
 
 def _role(arm: Arm, report: StudyReport) -> str:
-    pretrained = [each for each in report.ranked if each.formula]
-    roles = {
-        "best": arm is report.ranked[0],
-        "worst": len(pretrained) > 1 and arm is pretrained[-1],
-        "baseline": arm.name == report.baseline,
-    }
-    return ", ".join(name for name, holds in roles.items() if holds)
+    best, worst = extremes(report)
+    roles = {"best": best, "worst": worst}
+    names = [name for name, other in roles.items() if other is not None and arm is other]
+    return ", ".join([*names, *(["baseline"] if arm.name == report.baseline else [])])

@@ -1,9 +1,9 @@
-"""Learning curves, and protocols against each other."""
+"""Learning curves, and decision accuracy against time."""
 
 import pandas as pd
 import pytest
 
-from explorer.report.decisions import FidelityReport, Score
+from explorer.report.decisions import Judgement, Score
 from explorer.report.figures import learning, paper, web
 from explorer.report.statistics import Estimate
 
@@ -72,10 +72,10 @@ def test_one_arm_has_a_curve_per_replicate(ablation):
     assert figure.panels[1].series[0].y == pytest.approx((30, 40))
 
 
-def test_protocols_by_what_they_take():
+def test_decision_accuracy_by_what_it_takes():
     def score(protocol, measurement, seconds, share):
         clear = share and Estimate(share, share - 0.2, share + 0.1, 8)
-        return Score(protocol, measurement, 4096, seconds, 24, clear, clear, None)
+        return Score(protocol, measurement, 4096, seconds, 24, {"clear": clear})
 
     rows = (
         score("laptop", "probe", 10.0, 0.4),
@@ -83,7 +83,8 @@ def test_protocols_by_what_they_take():
         score("laptop", "accuracy", 40.0, 0.8),
         score("paper", "accuracy", 900.0, None),
     )
-    figure = learning.protocols(FidelityReport("study", "paper", {"a": 0.7, "b": 0.6}, rows, 0))
+    judgement = Judgement("study", "paper", "", {"a": 0.7, "b": 0.6}, {"clear": 1}, rows, 0)
+    figure = learning.decisions(judgement)
     (panel,) = figure.panels
     assert [series.x for series in panel.series] == [(10, 20), (40,)]
     assert panel.series[0].y == pytest.approx((40, 60))
