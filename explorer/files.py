@@ -250,14 +250,22 @@ def write(path: Path, content: str | bytes, option: str | None = None) -> Path:
     return path
 
 
-def _target(path: Path) -> Path:
-    """Return the file that a name stands for, a link followed; its folder is made.
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, but none at the root of a file system.
 
-    No folder is made at the root of a file system.
+    Raises:
+        InputError: If that is where one would have to be made.
+        OSError: If one cannot be made.
     """
+    real = Path(os.path.realpath(folder))
+    missing = [each for each in (real, *real.parents) if not each.exists()]
+    if missing and missing[-1].parent == Path(real.anchor):
+        raise InputError(folder, None, None, f"there is no folder {missing[-1]}; make it first")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _target(path: Path) -> Path:
+    """Return the file that a name stands for, a link followed; its folder is made."""
     target = Path(os.path.realpath(path))
-    missing = [folder for folder in target.parents if not folder.exists()]
-    if missing and missing[-1].parent == Path(target.anchor):
-        raise InputError(path, None, None, f"there is no folder {missing[-1]}; make it first")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     return target

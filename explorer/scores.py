@@ -38,7 +38,7 @@ class Scores:
             (:func:`explorer.training.probe.companions`; the arm from scratch has those of random
             features).
         variety: Measures of the proxy images, by name; empty for the arm from scratch.
-        remarks: What a reader of the variety measures should know, in sentences.
+        remarks: What a reader of the measures and the score should know, in sentences.
         dataset: Digest of the proxy images; ``None`` for the arm from scratch.
         pretrain_loss: Mean training loss of the last epoch of pre-training, in nats.
         seconds: Wall-clock time by phase, and in all.

@@ -124,6 +124,7 @@ def _stepwise(
 
     with _timed(scores, "total"):
         tasks = _tasks(protocol)
+        scores.remarks = [f"{task.name}: {remark}" for task in tasks for remark in task.remarks]
         model = models.build(
             protocol.model,
             classes=protocol.dataset.categories,
@@ -168,7 +169,7 @@ def _pretrain(
         sample = measures.subsample(labels, seed=seed)
         shown = downstream.grey(images[sample])
         scores.variety = measures.variety(shown, labels[sample], seed=seed)
-        scores.remarks = measures.remarks(labels, scores.variety)
+        scores.remarks += measures.remarks(shown, labels[sample], scores.variety)
     training = engine.Training(
         model,
         images,

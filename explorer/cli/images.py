@@ -78,7 +78,7 @@ def render(formula: str | None, verify: Path | None, **options: Any) -> int:
     except KeyboardInterrupt:
         click.echo("Interrupted; the same command goes on.", err=True)
         return INTERRUPTED
-    click.echo(f"{plan.total} images in {output}")
+    click.echo(f"{plan.total} image{'s' * (plan.total != 1)} in {output}")
     return OK
 
 
@@ -283,6 +283,7 @@ def variety(
 
     given = {name: value for name, value in options.items() if value is not None}
     seed = given.get("seed", 0)
+    classes: tuple[str, ...] = ()
     if images in formulas.names():
         (ranges,) = read_ranges([images], settings)
         sizes: dict[str, Any] = {"categories": 32, "instances": 32, "canvas": 512, **given}
@@ -296,11 +297,12 @@ def variety(
         folder = dataset.Folder(Path(images))
         chosen = room.subsample(folder.labels, seed=seed, sample=sample)
         labels, pixels = folder.labels[chosen], folder.read(chosen, size=size)
+        classes = folder.classes
     else:
         hint = "" if "/" in images else f", and no formula; {nearest(images, formulas.names())}"
         raise InputError("DIR|FORMULA", None, images, f"there is no such folder{hint}")
     values = room.variety(pixels, labels, seed=seed, sample=sample)
-    remarks = room.remarks(labels, values, sample=sample)
+    remarks = room.remarks(pixels, labels, values, sample=sample, classes=classes)
     if form == "json":
         print_json({"measures": values, "remarks": remarks})
         return OK

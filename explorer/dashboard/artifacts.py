@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from optuna.artifacts import FileSystemArtifactStore
 
 from explorer.errors import InputError
+from explorer.files import make_folder
 
 if TYPE_CHECKING:
     from explorer.store import Database
@@ -37,7 +38,7 @@ def open_artifacts(place: str) -> "FileSystemArtifactStore | Bucket":
     scheme, separator, rest = place.partition("://")
     if not separator:
         try:
-            Path(place).mkdir(parents=True, exist_ok=True)
+            make_folder(Path(place))
         except OSError as error:
             remedy = f"cannot be made ({error.strerror}); {_RIGHT}"
             raise InputError("--artifacts", None, place, remedy) from error

@@ -7,7 +7,7 @@ from explorer.authors import PRESETS, OfficialPlan
 from explorer.images.exports import LAYOUTS, Stored, export, export_official
 from explorer.images.layouts import write_png
 from explorer.images.plan import Plan, ProxyDataset, render, render_dataset
-from explorer.images.reader import Folder, image_files, read
+from explorer.images.reader import Folder, class_files, image_files, read, sameness, splits
 from explorer.images.sheet import contact_sheet
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "ProxyDataset",
     "Stored",
     "Stream",
+    "class_files",
     "contact_sheet",
     "export",
     "export_official",
@@ -30,6 +31,8 @@ __all__ = [
     "read",
     "render",
     "render_dataset",
+    "sameness",
+    "splits",
     "write_png",
 ]
 

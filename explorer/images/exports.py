@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from explorer import __version__, formulas
+from explorer import __version__, files, formulas
 from explorer.authors import OfficialPlan
 from explorer.errors import InputError
 from explorer.images import layouts
@@ -256,6 +256,7 @@ def _resumable(
     try:
         if root.exists() and not root.is_dir():
             raise InputError(root, None, None, "is a file; name a directory")
+        files.make_folder(root)
         held = _read(root) if (root / MANIFEST).exists() else {}
         for key in content.keys() if held else ():
             if held.get(key) != content[key]:
@@ -277,10 +278,10 @@ def _resumable(
 
 
 def _names(root: Path) -> Iterator[str]:
-    for folder, folders, files in os.walk(root):
+    for folder, folders, names in os.walk(root):
         inside = (Path(folder).relative_to(root).as_posix() + "/").removeprefix("./")
         yield from (f"{inside}{name}/" for name in folders)
-        yield from (f"{inside}{name}" for name in files)
+        yield from (f"{inside}{name}" for name in names)
 
 
 def _refuse(root: Path, held: str) -> None:

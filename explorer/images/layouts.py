@@ -205,6 +205,7 @@ def whole(path: Path) -> Iterator[Path]:
 
     The latter is atomic. Where the block raises, nothing is left of what it wrote.
     """
+    path = Path(os.path.realpath(path))  # a link is followed, its target replaced
     part = path.with_name(path.name + PART)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

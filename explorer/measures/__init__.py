@@ -7,13 +7,14 @@ by zero (blank images, a single category) its docstring says which value stands 
 out.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from explorer.images import sameness
 from explorer.measures import marks, similarity, spectrum
 from explorer.measures.pixels import SAMPLE, Floats, Images, Labels, check, subsample
 from explorer.measures.spread import Spread, spreads
@@ -139,12 +140,20 @@ def variety(
         return {name: float(each.of(measured)) for name, each in MEASURES.items()}
 
 
-def remarks(labels: Labels, values: Mapping[str, float], *, sample: int = SAMPLE) -> list[str]:
-    """Say where a subsample was too small for what it was to measure.
+def remarks(
+    images: Images,
+    labels: Labels,
+    values: Mapping[str, float],
+    *,
+    sample: int = SAMPLE,
+    classes: Sequence[str] = (),
+) -> list[str]:
+    """Say where images are all alike, or a subsample was too small for what it was to measure.
 
-    Takes the labels of the whole dataset, what :func:`variety` returned for it, and its ``sample``.
+    Takes the whole dataset, what :func:`variety` returned for it, its ``sample``, and the names of
+    the categories where they have some.
     """
-    measured, sentences = min(len(labels), sample), []
+    measured, sentences = min(len(labels), sample), sameness(images, labels, classes)
     if measured < FEW:
         sentences.append(
             f"Only {measured} images were measured: Vendi scores and the intrinsic dimension are "

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import mode
@@ -64,12 +63,11 @@ class Dataset(File):
 
 def count_images(folder: Path) -> dict[str, int]:
     """Return how many images each class of a folder has; empty where there is none."""
-    from explorer.images import image_files
+    from explorer.images import class_files
 
     if not folder.is_dir():
         return {}
-    classes = (file.relative_to(folder).parts for file in image_files(folder))
-    return dict(Counter(parts[0] for parts in classes if len(parts) > 1))
+    return {name: len(files) for name, files in class_files(folder).items() if files}
 
 
 class Resources(File):

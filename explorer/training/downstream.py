@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from explorer.images import sameness
 from explorer.training import tasks
 from explorer.training.inputs import LUMA
 from explorer.training.recipe import Scatter, Task
@@ -48,6 +49,7 @@ class Downstream:
         test_labels: Their labels.
         classes: Names of the classes.
         draws: Per draw, the indices of the labelled training images; none means that all are.
+        remarks: What is odd about training images in memory, in sentences.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Downstream:
     test_labels: Labels
     classes: tuple[str, ...]
     draws: tuple[Indices, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def channels(self) -> int:
@@ -125,14 +128,19 @@ def _load(task: Task, image_size: int, threads: int, room: int | None) -> Downst
         shape = (len(chosen), source.channels, image_size, image_size)
         return fitted(Streamed(draw, shape, threads), room)
 
+    images = shown(source.train, train, 0)
+    remarks: list[str] = []
+    if not isinstance(images, Streamed):
+        remarks = sameness(images, labels[train], source.classes)
     return Downstream(
         task.title,
-        shown(source.train, train, 0),
+        images,
         labels[train],
         shown(test_split, test, apart),
         test_split.labels[test],
         source.classes,
         draws,
+        tuple(remarks),
     )
 
 

@@ -276,8 +276,9 @@ class Task(Recipe):
     Other packages can add names (`explorer.training.tasks`)."""
 
     path: Path | None = None
-    """`imagefolder`: the directory, with `train/` and `val/` or with the classes themselves.
-    torchvision and timm: where the files are or are fetched to; timm can do without."""
+    """`imagefolder`: the directory, with the splits `train/` and `val/` (or `test/`), or with the
+    classes themselves. torchvision and timm: where the files are or are fetched to; timm can do
+    without."""
 
     splits: tuple[str, str] | None = None
     """Of a timm data set: names of the split to train on and of the split to test on; null is

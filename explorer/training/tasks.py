@@ -133,16 +133,19 @@ def _digits(_task: Task) -> Source:
 
 
 def _imagefolder(task: Task) -> Source:
+    from explorer.images import splits
+
     root = root_of(task)
-    train, held_out = root / "train", root / "val"
-    if train.is_dir() != held_out.is_dir():
-        there, missing = (train, held_out) if train.is_dir() else (held_out, train)
-        raise DownstreamError(f"{missing}: missing beside {there}; both are needed, or neither")
-    if not train.is_dir():
+    with _one_line():
+        divided = splits(root) if root.is_dir() else None
+    if divided is None:
         files = class_files(root)
         return Source(tuple(files), _files(files, tuple(files)))
+    train, held_out = divided
     if task.test_fraction is not None:
-        raise DownstreamError(f"{root}: has val/, so test_fraction has no effect; remove it")
+        raise DownstreamError(
+            f"{root}: has {held_out.name}/, so test_fraction has no effect; remove it"
+        )
     files, tested = class_files(train), class_files(held_out, least=1)
     classes = tuple(files)
     unknown = sorted(tested.keys() - files.keys())
@@ -157,23 +160,16 @@ def class_files(root: Path, least: int = 2) -> dict[str, list[Path]]:
     Raises:
         DownstreamError: There are fewer classes than `least`, or one without an image.
     """
-    from explorer.images import image_files
+    from explorer import images
 
-    if not root.is_dir():
-        raise DownstreamError(f"{root}: no such directory; it should hold one folder a class")
-    folders = sorted(
-        entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-    )
-    if not folders:
-        raise DownstreamError(f"{root}: empty; it should hold one folder a class")
-    if len(folders) < least:
-        raise DownstreamError(f"{folders[0]}: the only class in {root}; at least two are needed")
-    try:
-        files = {folder.name: image_files(folder) for folder in folders}
-    except InputError as error:
-        raise DownstreamError(str(error)) from error
-    for name, images in files.items():
-        if not images:
+    with _one_line():
+        files = images.class_files(root)
+    if not files:
+        raise DownstreamError(f"{root}: empty; it should hold one folder per class")
+    if len(files) < least:
+        raise DownstreamError(f"{root / min(files)}: the only class in {root}; two are needed")
+    for name, found in files.items():
+        if not found:
             raise DownstreamError(f"{root / name}: no image in this class folder")
     return files
 
@@ -188,14 +184,16 @@ def read_file(file: Path) -> Image.Image:
 
     from explorer.images import read
 
+    with _one_line():
+        return Image.fromarray(read(file, 3, None).transpose(1, 2, 0))
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
     try:
-        with Image.open(file) as image:
-            side = min(image.size)
-        return Image.fromarray(read(file, 3, side).transpose(1, 2, 0))
-    except (OSError, InputError) as error:  # Pillow's UnidentifiedImageError is the former
-        reason = error.remedy if isinstance(error, InputError) else str(error)
-        reason = reason.removeprefix("not a readable image: ")
-        raise DownstreamError(f"{file}: not a readable image: {reason}") from error
+        yield
+    except InputError as error:
+        raise DownstreamError(str(error)) from error
 
 
 def _files(files: dict[str, list[Path]], classes: tuple[str, ...]) -> Split:

@@ -311,10 +311,10 @@ def test_too_small_a_sample_is_said():
     images = random(7).integers(0, 256, (400, 16, 16)).astype(np.uint8)
     single = np.arange(400)
     values = measures.variety(images, single, seed=0, sample=100)
-    said = " ".join(measures.remarks(single, values, sample=100))
+    said = " ".join(measures.remarks(images, single, values, sample=100))
     assert "Only 100 images" in said
     assert "near its ceiling" in said
     assert "No category has two instances" in said
     paired = np.repeat(np.arange(200), 2)
-    enough = measures.variety(images[:10].repeat(40, axis=0), paired, seed=0)
-    assert measures.remarks(paired, enough) == []
+    few = np.tile(images[:10], (40, 1, 1))
+    assert measures.remarks(few, paired, measures.variety(few, paired, seed=0)) == []

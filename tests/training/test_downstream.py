@@ -239,11 +239,6 @@ def test_grey_is_the_luma():
     assert np.abs(grey(image.transpose(0, 3, 1, 2)).astype(int) - expected).max() <= 1
 
 
-def _half(root):
-    folder(root / "train")
-    return Task(name="imagefolder", path=root)
-
-
 def _unknown(root):
     folder(root / "train")
     folder(root / "val", ("cat", "eel"))
@@ -288,7 +283,6 @@ def _empty_class(root):
         (lambda root: Task(name="imagefolder", path=folder(root, count=1)), "cat has one image"),
         (_no_picture, "bad.png: not a readable image"),
         (_damaged, "bad.png: not a readable image"),
-        (_half, "val: missing beside"),
         (_unknown, "eel: no class of that name"),
         (_fraction, "test_fraction has no effect"),
     ],
