@@ -117,6 +117,8 @@ def _stepwise(
     formula: str,
     checkpoints: Path | None,
 ) -> Generator[Rung, None, Scores]:
+    if ranges is None:
+        protocol = protocol.from_scratch
     device = torch.device("cuda" if protocol.resources.gpus else "cpu")
     scores = Scores(host=socket.gethostname(), device=_name(device))
     key = scores.result_key = result_key(ranges, protocol, seed, formula=formula)

@@ -71,6 +71,21 @@ def test_from_scratch_neither_formula_nor_pre_training_takes_part(smoke):
     assert scratch(smoke, "rcdb") == scratch(smoke, "perlin") == scratch(longer, "rcdb")
 
 
+def test_what_only_scratch_takes_has_no_say_in_pre_trained_arms(smoke):
+    """And scratch that takes it is the arm of a protocol that says so for all."""
+    best = changed(smoke, scratch={"initialisation": "fan_in", "epochs": 9, "learning_rate": 0.1})
+    assert key(best) == key(smoke)
+    model, finetune = smoke.model.model_dump(), smoke.finetune.model_dump(mode="json")
+    whole = changed(
+        smoke,
+        model={**model, "initialisation": "fan_in"},
+        finetune={**finetune, "epochs": 9, "learning_rate": 0.1},
+    )
+    scratch = [result_key(None, p, 0, formula="visual_atom") for p in (best, whole, smoke)]
+    assert scratch[0] == scratch[1] != scratch[2]
+    assert len({p.digest() for p in (best, whole, smoke)}) == 3
+
+
 def test_nodes_compare_versions_of_what_they_draw_with(monkeypatch):
     plain = identity.code()
     assert {*plain} == {"explorer", "trial", "python", *identity.LIBRARIES}

@@ -87,7 +87,9 @@ def test_controls_are_arms_by_name(write_study):
     assert study.arms["scratch_fan_in"] is None
     assert study.arms["shuffled"] == {}
     assert study.protocol_of("scratch") == study.protocol
-    assert study.protocol_of("scratch_fan_in").model.initialisation == "fan_in"
+    fan_in = study.protocol_of("scratch_fan_in")
+    assert fan_in.from_scratch.model.initialisation == "fan_in"
+    assert fan_in.model.initialisation == "timm"  # which pre-trained arms go on with
     assert study.protocol_of("shuffled").finetune.weights == "shuffled"
     assert study.varied == ("orbits", "frequency")
     definition = study.definition()

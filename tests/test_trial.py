@@ -303,6 +303,6 @@ def test_what_a_protocol_names_is_tried_first(smoke, parts, message):
 
 
 def test_every_shipped_model_can_be_built(smoke):
-    for name in ("smoke", "laptop", "scattered", "gpu", "paper"):
+    for name in ("smoke", "laptop", "overnight", "gpu", "paper"):
         model = studies.load_protocol(name).model
         check(smoke.model_copy(update={"model": model}))

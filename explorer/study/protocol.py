@@ -18,7 +18,7 @@ from pydantic import (
 
 from explorer import files
 from explorer.study.reading import ONE_OR_SEVERAL, File, override, validate
-from explorer.training.recipe import FineTune, Model, Pretrain, Task
+from explorer.training.recipe import FineTune, Model, Pretrain, Task, added
 
 
 class Dataset(File):
@@ -82,6 +82,22 @@ class Resources(File):
         return max(1, int(self.cpus))
 
 
+class Scratch(File):
+    """What gives an arm that is not pre-trained its best chance; the rest is as for all arms.
+
+    The weights that suit pre-training best need not suit random weights best, and neither does the
+    fine-tuning. A gain over a baseline that was held back is no gain.
+    """
+
+    initialisation: Literal["timm", "fan_in"] | None = Field(
+        default=None, description="of the random weights, in place of model.initialisation"
+    )
+    epochs: int | None = Field(default=None, ge=1, description="in place of finetune.epochs")
+    learning_rate: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="in place of finetune.learning_rate"
+    )
+
+
 class Protocol(File):
     """How a trial is run and scored: dataset size, model, training and downstream task."""
 
@@ -95,6 +111,7 @@ class Protocol(File):
     finetune: FineTune
     downstream: Annotated[tuple[Task, ...], Field(min_length=1), ONE_OR_SEVERAL]
     """The tasks that it is fine-tuned on, each by itself; the score is their mean accuracy."""
+    scratch: Scratch = added(Scratch())
     resources: Resources = Resources()
 
     @field_serializer("downstream")
@@ -117,6 +134,19 @@ class Protocol(File):
         return self
 
     @property
+    def from_scratch(self) -> Self:
+        """The protocol of an arm that is not pre-trained."""
+        own = self.scratch.model_dump(exclude_none=True)
+        start = {name: own.pop(name) for name in ("initialisation",) if name in own}
+        return self.model_copy(
+            update={
+                "model": self.model.model_copy(update=start),
+                "finetune": self.finetune.model_copy(update=own),
+                "scratch": Scratch(),
+            }
+        )
+
+    @property
     def pretraining_images(self) -> int:
         """Images that a pre-training sees, repeats counted."""
         return self.dataset.categories * self.dataset.instances * self.pretrain.epochs
@@ -129,16 +159,18 @@ class Protocol(File):
             return None
         return (float(stated[1]) + float(stated[2] or stated[1])) / 2
 
-    def digest(self, *, pretrained: bool = True) -> str:
+    def digest(self, *, pretrained: bool | None = None) -> str:
         """Return a hash of all that can change a score (not the prose, not the resources).
 
         Args:
-            pretrained: Whether the trial is pre-trained; else what only that takes is left out.
+            pretrained: Of trials that are pre-trained, or of those that are not: what only the
+                others take is left out. Of both where it is ``None``.
         """
         left_out = {"description", "expect", "resources"}
-        if not pretrained:
-            left_out |= {"dataset", "pretrain"}
-        content = self.model_dump(mode="json", exclude=left_out)
+        if pretrained is not None:
+            left_out |= {"scratch"} if pretrained else {"scratch", "dataset", "pretrain"}
+        followed = self.from_scratch if pretrained is False else self
+        content = followed.model_dump(mode="json", exclude=left_out)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -165,7 +197,7 @@ def protocol_digest(definition: Mapping[str, Any]) -> str:
         return str(definition.get("digest"))  # of a version whose entries this one does not know
 
 
-Part = Literal["dataset", "model", "pretrain", "finetune", "downstream"]
+Part = Literal["dataset", "model", "pretrain", "finetune", "downstream", "scratch"]
 """A part of a protocol that an arm may change."""
 
 

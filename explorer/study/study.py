@@ -188,14 +188,18 @@ CONTROLS: Mapping[str, Arm] = {
     name: Arm.model_validate(content)
     for name, content in {
         "scratch": {"pretrain": False},
-        "scratch_fan_in": {"pretrain": False, "protocol": {"model": {"initialisation": "fan_in"}}},
+        "scratch_timm": {"pretrain": False, "protocol": {"scratch": {"initialisation": "timm"}}},
+        "scratch_fan_in": {
+            "pretrain": False,
+            "protocol": {"scratch": {"initialisation": "fan_in"}},
+        },
         "shuffled": {"protocol": {"finetune": {"weights": "shuffled"}}},
     }.items()
 }
 """Arms that share everything with the others but what they have learned, by name.
 
-``scratch`` is fine-tuned from the random weights that the protocol begins with, ``scratch_fan_in``
-from those of ``initialisation: fan_in``. ``shuffled`` is pre-trained on the default ranges, and
+``scratch`` is fine-tuned from random weights as the protocol says (``scratch``), ``scratch_timm`` and
+``scratch_fan_in`` from those of the initialisation that they name. ``shuffled`` is pre-trained on the default ranges, and
 fine-tuned from these weights in random order within every tensor.
 """
 
@@ -210,7 +214,7 @@ class StudyFile(File):
     baseline: str | None = Field(
         default=None, description="an arm or a control; the first control, if none is named"
     )
-    controls: tuple[Literal["scratch", "scratch_fan_in", "shuffled"], ...] = Field(
+    controls: tuple[Literal["scratch", "scratch_timm", "scratch_fan_in", "shuffled"], ...] = Field(
         default=("scratch",), description="arms in which nothing was learned, see CONTROLS"
     )
     replicates: int = Field(default=3, ge=1, le=1000, description="seeds per arm")
