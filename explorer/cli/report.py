@@ -1,5 +1,6 @@
 """The command that writes what a study has found."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,7 @@ def report_(
     """
     from explorer import files
 
+    os.environ["MPLBACKEND"] = "agg"  # that of a notebook or a desktop may not be there
     # All endings are looked at before anything is read.
     formats = {path: FORMATS[files.ending(path, FORMATS, "--output")] for path in outputs}
     wanted = {option: path for option, path in frames.items() if path is not None}

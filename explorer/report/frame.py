@@ -14,10 +14,12 @@ import pandas as pd
 import sqlalchemy as sa
 
 from explorer import files, store
+from explorer.errors import visible
 from explorer.measures import MEASURES
 from explorer.store import Database, tables
 
 Range = tuple[float, float]
+Row = dict[str, Any]
 
 STATES = ("WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL")
 """The categories of the column ``state``, in the order of an attempt's life."""
@@ -179,7 +181,7 @@ def _another_network(change: str) -> bool:
     return part == "downstream" or (part == "model" and key != "initialisation")
 
 
-def load(database: Database, name: str) -> pd.DataFrame:
+def load(database: Database, name: str, arm: str | None = None) -> pd.DataFrame:
     """Load a study as a tidy frame, a row per attempt at a replicate of an arm.
 
     The columns, in this order (``<NA>`` or NaN where an attempt has no such value):
@@ -218,20 +220,25 @@ def load(database: Database, name: str) -> pd.DataFrame:
     The columns with a name in angle brackets are those that the study has. Measures come in the
     order of ``explorer.variety.MEASURES``, phases in that of a trial, the rest as it first comes.
 
+    Args:
+        database: Where the study is.
+        name: Its name.
+        arm: One of its arms, where only that is wanted.
+
     Raises:
         InputError: If there is no study of this name; the nearest name is offered.
     """
-    return read_attempts(database, name).drop(columns=list(_INTERNAL))
+    return read_attempts(database, name, arm).drop(columns=list(_INTERNAL))
 
 
-def read_attempts(database: Database, name: str) -> pd.DataFrame:
+def read_attempts(database: Database, name: str, arm: str | None = None) -> pd.DataFrame:
     """Return :func:`load`, and after it failure_kind, id, run and the loss at the rung."""
     store.definition(database, name)
     r, g = tables.replicates.c, tables.rungs.c
     last = (
         sa.select(g.replicate_id, sa.func.max(g.images_seen).label("rung"))
         .join(tables.replicates, r.id == g.replicate_id)
-        .where(r.study == name)
+        .where(_of(name, arm))
         .group_by(g.replicate_id)
         .subquery()
     )
@@ -239,7 +246,7 @@ def read_attempts(database: Database, name: str) -> pd.DataFrame:
         sa.select(tables.replicates, last.c.rung, g.accuracy.label("probe"), g.loss)
         .outerjoin(last, last.c.replicate_id == r.id)
         .outerjoin(tables.rungs, sa.and_(g.replicate_id == r.id, g.images_seen == last.c.rung))
-        .where(r.study == name)
+        .where(_of(name, arm))
         .order_by(r.id)
     )
     rows = _read(database, query)
@@ -254,6 +261,11 @@ def read_attempts(database: Database, name: str) -> pd.DataFrame:
         for column in (*_BEFORE, *columns, *_AFTER, *_INTERNAL)
     }
     return pd.DataFrame({column: _typed(column, values) for column, values in data.items()})
+
+
+def _of(study: str, arm: str | None) -> Any:
+    r = tables.replicates.c
+    return r.study == study if arm is None else sa.and_(r.study == study, r.arm == arm)
 
 
 def _read(database: Database, query: Any) -> pd.DataFrame:
@@ -292,7 +304,7 @@ def _flat(ranges: str | None, text: str | None, seconds: float | None) -> dict[s
     }
 
 
-def load_rungs(database: Database, name: str) -> pd.DataFrame:
+def load_rungs(database: Database, name: str, arm: str | None = None) -> pd.DataFrame:
     """Load the rungs of a study as a tidy frame, a row per rung that an attempt has reached.
 
     The rows come by attempt, in it by images. Attempts that were stopped or lost have those that
@@ -303,10 +315,10 @@ def load_rungs(database: Database, name: str) -> pd.DataFrame:
     Raises:
         InputError: If there is no study of this name; the nearest name is offered.
     """
-    return _details(database, name, tables.rungs)
+    return _details(database, name, arm, tables.rungs)
 
 
-def load_epochs(database: Database, name: str) -> pd.DataFrame:
+def load_epochs(database: Database, name: str, arm: str | None = None) -> pd.DataFrame:
     """Load the epoch curves of a study as a tidy frame, a row per epoch.
 
     The rows come by attempt, in it pre-training before fine-tuning, in it by epoch. The columns:
@@ -318,7 +330,7 @@ def load_epochs(database: Database, name: str) -> pd.DataFrame:
     Raises:
         InputError: If there is no study of this name; the nearest name is offered.
     """
-    frame = _details(database, name, tables.epochs)
+    frame = _details(database, name, arm, tables.epochs)
     names = [str(phase).partition(".") for phase in frame["phase"]]
     keys = [
         (name != "pretrain", name, int(part) if part.isdigit() else 1) for name, _, part in names
@@ -327,7 +339,7 @@ def load_epochs(database: Database, name: str) -> pd.DataFrame:
     return frame.loc[order].drop(columns="id").reset_index(drop=True)
 
 
-def _details(database: Database, name: str, table: sa.Table) -> pd.DataFrame:
+def _details(database: Database, name: str, arm: str | None, table: sa.Table) -> pd.DataFrame:
     store.definition(database, name)
     r = tables.replicates.c
     columns = [column for column in table.c if column.name != "replicate_id"]
@@ -335,7 +347,7 @@ def _details(database: Database, name: str, table: sa.Table) -> pd.DataFrame:
     query = (
         sa.select(*key, r.arm, r.replicate, r.attempt, *columns)
         .join(tables.replicates, r.id == table.c.replicate_id)
-        .where(r.study == name)
+        .where(_of(name, arm))
         .order_by(r.id, columns[0])
     )
     frame = _read(database, query)
@@ -369,7 +381,7 @@ def settled(database: Database, name: str, attempts: pd.DataFrame) -> pd.DataFra
     return pairs.assign(state=pairs["state"].mask(waits, "WAITING"))
 
 
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def records(frame: pd.DataFrame) -> list[Row]:
     """Return the rows of a frame as dictionaries of plain values, without what is missing."""
     columns = {str(name): frame[name].tolist() for name in frame.columns}
     gone = {name: frame[name].isna().tolist() for name in columns}
@@ -434,6 +446,26 @@ def _typed(column: str, values: Sequence[Any]) -> "pd.Series[Any]":
     return pd.Series(list(values), dtype=_DTYPES.get(column, "float64"))
 
 
+def csv_text(frame: pd.DataFrame) -> str:
+    """Write a frame as CSV: a line of names, a line per row, nothing for what is missing.
+
+    No text in it does anything: control characters are shown, and an apostrophe stands before what
+    a spreadsheet would take for a formula.
+    """
+    texts = {name: frame[name].map(_inert, na_action="ignore") for name in _texts(frame)}
+    inert = frame.assign(**texts).rename(columns=_inert)
+    return str(inert.to_csv(index=False, lineterminator="\n", date_format=_TIME))
+
+
+def _texts(frame: pd.DataFrame) -> list[str]:
+    return [str(name) for name in frame.columns if frame[name].dtype == "string"]
+
+
+def _inert(text: str) -> str:
+    shown = visible(text)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
+
+
 def export(frame: pd.DataFrame, path: Path, option: str = "--output") -> None:
     """Write a frame to a file, in the form that the ending of its name says.
 
@@ -456,8 +488,7 @@ def export(frame: pd.DataFrame, path: Path, option: str = "--output") -> None:
     if ending == ".parquet":
         files.write(path, bytes(frame.to_parquet(index=False, engine="pyarrow")), option)
     elif ending == ".csv":
-        text = frame.to_csv(index=False, lineterminator="\n", date_format=_TIME)
-        files.write(path, text, option)
+        files.write(path, csv_text(frame), option)
     else:
         times = {c: frame[c].dt.strftime(_TIME) for c in ("started", "ended") if c in frame}
         plain = frame.assign(**times).astype(object).where(frame.notna(), None)

@@ -12,6 +12,7 @@ from explorer.errors import InputError, nearest
 from explorer.report import numerals, tables
 from explorer.report.analysis import correlations, front, variety_table
 from explorer.report.decisions import Judgement, decisions_frame, decisions_table
+from explorer.report.frame import csv_text
 from explorer.report.numerals import EN_DASH, MISSING, count
 from explorer.report.statistics import LEVEL, POWER, Difference, Spread
 from explorer.report.summary import Arm, StudyReport, arrange, lead, measure_title, ranked
@@ -324,7 +325,7 @@ def render(
         )
     if format == "csv":
         frame = to_frame(report) if isinstance(report, StudyReport) else decisions_frame(report)
-        return str(frame.to_csv(index=False, lineterminator="\n"))
+        return csv_text(frame)
     if isinstance(report, StudyReport):
         study, named = report.study, study_tables(report)
     else:

@@ -13,12 +13,12 @@ from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
 from explorer import store
-from explorer.errors import InputError
+from explorer.errors import InputError, visible
 from explorer.report import numerals
-from explorer.report.frame import Progress
+from explorer.report.frame import Progress, Row
 from explorer.report.numerals import MISSING, count
 from explorer.report.statistics import Spread, best_first
-from explorer.report.status import Row, StudyStatus, look
+from explorer.report.status import StudyStatus, look
 from explorer.report.summary import objective_title
 from explorer.report.tables import Column, Table, terminal
 from explorer.store import Database
@@ -31,7 +31,7 @@ INTERVAL = 1.0
 
 def status_screen(status: StudyStatus, width: int) -> RenderableType:
     """Return how far a study is; what a narrow terminal has no room for is named."""
-    head = Text(status.study, style="bold", no_wrap=True, overflow="ellipsis")
+    head = Text(visible(status.study), style="bold", no_wrap=True, overflow="ellipsis")
     head.append(f" under protocol {status.protocol}" if status.protocol else "", style="")
     lines: list[RenderableType] = [head, _bar(status), _counts(status.progress, status.retried)]
     if not status.progress.finished:
@@ -40,7 +40,7 @@ def status_screen(status: StudyStatus, width: int) -> RenderableType:
     if status.best and status.best.accuracy:
         best = status.best.accuracy
         line = Text("best so far: ", no_wrap=True, overflow="ellipsis")
-        line.append(status.best.name, style="bold")
+        line.append(visible(status.best.name), style="bold")
         lines.append(line.append(f"  {_percent(best)} %  (n = {best.n})"))
     if status.running:
         lines += [Text(), terminal(_running(status), width=width)]
@@ -49,9 +49,9 @@ def status_screen(status: StudyStatus, width: int) -> RenderableType:
         lines += [Text(), Text("last failures", style="bold")]
     for failure in status.failures:
         name = f"{failure['arm']} #{failure['replicate']}"
-        line = Text(name, no_wrap=True, overflow="ellipsis")
+        line = Text(visible(name), no_wrap=True, overflow="ellipsis")
         line.append(f" (attempt {failure['attempt']})" if failure["attempt"] > 1 else "")
-        lines.append(line.append(f"  {' '.join(failure['reason'].split())}", style="red"))
+        lines.append(line.append(f"  {visible(' '.join(failure['reason'].split()))}", style="red"))
     return Group(*lines)
 
 
@@ -243,7 +243,7 @@ class View:
             self._say(f"{head} {several}{row['arm']} #{row['replicate']}: {result}{rest}")
 
     def _say(self, line: str) -> None:
-        self._console.print(Text(line), soft_wrap=True, highlight=False)
+        self._console.print(Text(visible(line)), soft_wrap=True, highlight=False)
 
     def render(self) -> RenderableType:
         """Return the view as it is now."""

@@ -13,6 +13,7 @@ from explorer.report.frame import (
     Definition,
     Progress,
     Range,
+    Row,
     read_attempts,
     read_definition,
     records,
@@ -28,8 +29,6 @@ RECENT = 50
 
 _RUNNING = ("arm", "replicate", "ranges", "host", "seconds", "rung", "probe", "loss")
 _FAILED = ("arm", "replicate", "attempt", "reason")
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

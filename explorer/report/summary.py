@@ -15,6 +15,7 @@ from explorer.report.frame import (
     Definition,
     Progress,
     Range,
+    Row,
     read_attempts,
     read_definition,
     records,
@@ -33,8 +34,6 @@ from explorer.report.statistics import (
     unresolved,
 )
 from explorer.store import Database
-
-Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +206,7 @@ def summarise(database: Database, name: str, *, test: str = "welch") -> StudyRep
     scored = frame[frame["state"].eq("COMPLETE") & frame["accuracy"].notna()]
     if scored.empty:
         _refuse(name, progress, failures)
-    by_arm: dict[str, Rows] = {arm: [] for arm in definition.arms}
+    by_arm: dict[str, list[Row]] = {arm: [] for arm in definition.arms}
     for row in records(scored):
         by_arm.setdefault(row["arm"], []).append(row)
     arms = [_arm(arm, definition, rows) for arm, rows in by_arm.items()]
@@ -247,7 +246,7 @@ def _refuse(name: str, progress: Progress, failures: Mapping[str, int]) -> NoRet
     raise InputError("study", None, name, remedy)
 
 
-def _arm(name: str, definition: Definition, rows: Rows) -> Arm:
+def _arm(name: str, definition: Definition, rows: list[Row]) -> Arm:
     """Gather what the scored replicates of one arm say."""
     rows = sorted(rows, key=lambda row: int(row["replicate"]))
     values: dict[str, list[Any]] = {}

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Screen
 from rich.text import Text
 
+from explorer.errors import visible
 from explorer.report.numerals import EN_DASH, MINUS, listed
 
 Emphasis = Literal["", "best", "second"]
@@ -65,6 +66,10 @@ class Cell:
     text: str
     emphasis: Emphasis = ""
 
+    def __post_init__(self) -> None:
+        """Show the control characters of a text: it may come from anybody's database."""
+        object.__setattr__(self, "text", _line(self.text))
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -86,6 +91,11 @@ class Table:
     first_sample: int | None = None
     warning: str = ""
 
+    def __post_init__(self) -> None:
+        """Show the control characters of a text, as in a cell."""
+        for part in ("caption", "notes"):
+            object.__setattr__(self, part, tuple(map(_line, getattr(self, part))))
+
     @classmethod
     def of(cls, columns: Sequence[Column], rows: Iterable[Sequence[str]], **parts: Any) -> "Table":
         """Make a table of plain texts."""
@@ -94,6 +104,10 @@ class Table:
     def ruled(self, index: int) -> bool:
         """Say whether a rule stands above a row."""
         return index > 0 and index == self.first_sample
+
+
+def _line(text: str) -> str:
+    return visible(text.replace("\n", " "))
 
 
 def terminal(table: Table, *, width: int) -> RenderableType:
@@ -256,7 +270,9 @@ def _guarded(line: str) -> str:
 
 def json_text(content: Any) -> str:
     """Write plain data as json; a number that is not finite becomes null."""
-    return json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # JSON lets controls of 0x80 and above stand as they are; a terminal would execute them.
+    return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def _plain(value: Any) -> Any:

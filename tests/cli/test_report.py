@@ -1,6 +1,10 @@
 """``explorer report``: everything that was asked for is written, each in the form of its ending."""
 
 import json
+import os
+import subprocess
+import sys
+import unicodedata
 
 import pandas as pd
 import pytest
@@ -34,6 +38,46 @@ def test_everything_that_was_asked_for_is_written(explorer, made):
     assert set(pd.read_csv(made / "trials.csv")["arm"]) == names
     assert {row["arm"] for row in json.loads((made / "r.json").read_text())} <= names
     assert "epoch" in pd.read_parquet(made / "e.parquet")
+
+
+def test_the_backend_of_a_notebook_has_no_say(made):
+    program = "from explorer.cli import main; main()"
+    command = [sys.executable, "-c", program, "report", "ablation", "--figures", "figures"]
+    subprocess.run(command, env=os.environ | {"MPLBACKEND": "module://nosuch"}, check=True)
+    assert (made / "figures" / "accuracy.pdf").stat().st_size > 1000
+
+
+FORMS = ("markdown", "csv", "json", "latex")
+ESCAPES = "-x\x1b[31m\x9b2J"
+
+
+def test_no_text_of_a_database_does_anything(explorer, folder):
+    arms = {"scratch": None, "=1+1": {}, "@cmd": {}, ESCAPES: {}}
+    entries = [rows.row(arm, 0, 0.5, ranges=ranges) for arm, ranges in arms.items()]
+    entries.append(rows.row("@cmd", 1, state="FAIL", reason="=A1\x1b]0;evil\x07"))
+    changes = {"=1+1": {"pretrain": {"augmentation": {"mixup": 0.8}}}}
+    name = "../../evil\x1b[2J"
+    with store.connect("sqlite:///explorer.db", create=True) as database:
+        rows.make_study(database, name, entries, arms=arms, arm_changes=changes)
+    printed = [explorer("report", name, "--format", form)[1] for form in FORMS]
+    printed += [explorer("status", *which)[1] for which in ([name], [])]
+    explorer("report", name, "--trials", "t.csv", "--output", "r.json")
+    files = [(folder / file).read_text() for file in ("t.csv", "r.json")]
+    for text in (*printed, *files):
+        assert not {c for c in text if unicodedata.category(c) == "Cc"} - {"\n"}
+    markdown, csv, json_, _, status, _ = printed
+    assert r"-x\\x1b\[31m\\x9b2J" in markdown
+    assert "augmentation mixup 0.8" in markdown
+    assert json.loads(json_)["arms"][3]["name"] == ESCAPES
+    assert r"-x\x1b[31m\x9b2J" in status
+    for text, cells in ((csv, ("=1+1", "@cmd", "-x")), (files[0], ("=1+1", "@cmd", "=A1"))):
+        for cell in cells:
+            assert f"'{cell}" in text
+            assert f"\n{cell}" not in text
+    # A spreadsheet's tables are text to pandas, too, and numbers stay numbers.
+    assert pd.read_csv(folder / "t.csv")["accuracy"].tolist()[:4] == [0.5] * 4
+    explorer("report", name, "--format", "html")
+    assert [path.name for path in (folder / "reports").iterdir()] == ["_.._evil__2J.html"]
 
 
 def test_what_is_printed_does_not_mix_with_paths(explorer, made):

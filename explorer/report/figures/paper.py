@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from explorer.errors import visible
 from explorer.report.figures.description import (
     COLORS,
     DIM,
@@ -229,5 +230,5 @@ def _strips(sheet: "Sheet", strips: Sequence[Strip]) -> None:
 
 
 def plain(text: str) -> str:
-    """Return a text that matplotlib does not take for mathematics."""
-    return text.replace("$", r"\$")
+    """Return a text that matplotlib does not take for mathematics, and can draw."""
+    return visible(text).replace("$", r"\$")
