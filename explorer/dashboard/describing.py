@@ -1,16 +1,13 @@
 """What the dashboard shows of an arm and of a study: notes, images and curves."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import optuna
-import pandas as pd
-import sqlalchemy as sa
 from optuna.artifacts import upload_artifact
 
 from explorer import store
@@ -18,10 +15,12 @@ from explorer.dashboard.artifacts import default_place, open_artifacts
 from explorer.errors import InputError
 from explorer.measures import MEASURES
 from explorer.report import figures, numerals
+from explorer.report.frame import Row, counted, load, load_epochs, load_rungs, records
 from explorer.report.layout import arms_table
+from explorer.report.statistics import spread
 from explorer.report.summary import summarise
 from explorer.report.tables import Column, Table, markdown
-from explorer.store import Database, tables
+from explorer.store import Database
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -67,14 +66,16 @@ def describe(
     study_id = database.optuna.get_study_id_from_name(study_name)
     trial_id = database.optuna.get_trial_id_from_study_id_trial_number(study_id, trial_number)
     trial = optuna.trial.Trial(study, trial_id)
-    rows = _replicates(database, study_name, arm)
-    definition = store.definition(database, study_name)
-    _upload_images(trial, rows[0], definition, arm, artifacts or default_place(database))
+    attempts = load(database, study_name, arm)
+    row = figures.first_row(attempts, arm)
+    dataset = figures.dataset_of(store.definition(database, study_name), arm)
+    _upload_images(trial, row, dataset, artifacts or default_place(database))
     if trial_number >= MOST:
         return
-    save_note(trial, _arm_note(arm, rows))
+    save_note(trial, _arm_note(arm, records(counted(attempts)), row))
+    latest = attempts.groupby("replicate")["attempt"].max().reset_index()
     curves = figures.learning_of(
-        arm, *(_curve(database, rows, table) for table in (tables.rungs, tables.epochs))
+        arm, *(rows(database, study_name, arm).merge(latest) for rows in (load_rungs, load_epochs))
     )
     if curves is not None:
         figure = _titled(curves.on_page(), f"{arm}: {curves.title}")
@@ -115,35 +116,9 @@ def _titled(figure: "go.Figure", title: str) -> "go.Figure":
     return figure.update_layout(title={**heading, "pad": {"t": 8}})
 
 
-def _replicates(database: Database, study: str, arm: str) -> list[dict[str, Any]]:
-    """Return the latest attempt per replicate of an arm, with its JSON decoded."""
-    columns = tables.replicates.c
-    query = sa.select(tables.replicates).where(columns.study == study, columns.arm == arm)
-    with database.engine.connect() as connection:
-        ordered = query.order_by(columns.replicate, columns.attempt)
-        latest = {row["replicate"]: dict(row) for row in connection.execute(ordered).mappings()}
-    for row in latest.values():
-        row["ranges"] = None if row["ranges"] is None else json.loads(row["ranges"])
-        row["scores"] = json.loads(row["scores"] or "{}")
-    return list(latest.values())
-
-
-def _curve(database: Database, rows: Sequence[dict[str, Any]], table: sa.Table) -> pd.DataFrame:
-    """Return the rungs or epochs of some replicates as the report loads them."""
-    columns = tables.replicates.c
-    query = (
-        sa.select(columns.arm, columns.replicate, columns.attempt, table)
-        .join(tables.replicates, columns.id == table.c.replicate_id)
-        .where(columns.id.in_([row["id"] for row in rows]))
-    )
-    with database.engine.connect() as connection:
-        return pd.read_sql(query, connection)
-
-
 def _upload_images(
-    trial: optuna.Trial, row: dict[str, Any], definition: dict[str, Any], arm: str, place: str
+    trial: optuna.Trial, row: Mapping[str, Any] | None, dataset: Mapping[str, Any], place: str
 ) -> None:
-    dataset = figures.dataset_of(definition, arm)
     size = {"categories": _CATEGORIES, "instances": _INSTANCES, "side": _SIDE}
     pixels, _ = figures.images(row, dataset, **size)
     if not len(pixels):
@@ -156,30 +131,31 @@ def _upload_images(
         )
 
 
-def _arm_note(arm: str, rows: Sequence[dict[str, Any]]) -> str:
+def _arm_note(arm: str, rows: Sequence[Row], first: Mapping[str, Any] | None) -> str:
     """Write the note of an arm: its score, its replicates, its ranges and its variety."""
-    scores = [row["accuracy"] for row in rows if row["accuracy"] is not None]
+    scores = [row["accuracy"] for row in rows if "accuracy" in row]
     outcome = "No replicate has a score."
     if scores:
-        spread = stdev(scores) if len(scores) > 1 else None
-        outcome = f"**{numerals.mean_std(fmean(scores), spread)} %** accuracy, n = {len(scores)}."
+        accuracy = spread(scores)
+        text = numerals.mean_std(accuracy.mean, accuracy.std)
+        outcome = f"**{text} %** accuracy, n = {accuracy.n}."
     runs = [
         (
             str(row["replicate"]),
             str(row["seed"]),
-            ": ".join(filter(None, (row["state"], row["reason"]))),
-            numerals.MISSING if row["accuracy"] is None else numerals.percent(row["accuracy"]),
-            numerals.MISSING if row["seconds"] is None else numerals.duration(row["seconds"]),
-            row["host"] or numerals.MISSING,
+            ": ".join(row[key] for key in ("state", "reason") if key in row),
+            numerals.percent(row["accuracy"]) if "accuracy" in row else numerals.MISSING,
+            numerals.duration(row["seconds.total"]) if "seconds.total" in row else numerals.MISSING,
+            row.get("host", numerals.MISSING),
         )
         for row in rows
     ]
-    spans = [(name, numerals.span(*ends)) for name, ends in (rows[0]["ranges"] or {}).items()]
-    measured = [row["scores"].get("variety") or {} for row in rows]
+    ranges = (first and first["ranges"]) or {}
+    spans = [(name, numerals.span(*ends)) for name, ends in ranges.items()]
     means = [
         (measure.title, numerals.significant(fmean(values)), measure.unit)
         for name, measure in MEASURES.items()
-        if (values := [each[name] for each in measured if each.get(name) is not None])
+        if (values := [row[f"variety.{name}"] for row in rows if f"variety.{name}" in row])
     ]
     parts = (
         f"## {_text(arm)}\n\n{outcome}\n",

@@ -180,9 +180,8 @@ def published(database: Database, name: str) -> tuple[Judgement, ...]:
             "medium": [pair for pair, gap in gaps.items() if noise < gap < STRONG],
             "weak": [pair for pair, gap in gaps.items() if 0 < gap <= noise],
         }
-        rows = [_judged(*entry, means, kinds) for entry in measured]
-        source = str(known.get("source", ""))
-        judgements.append(_judgement(name, task, source, means, kinds, rows, missing))
+        by = name, task, str(known.get("source", ""))
+        judgements.append(_judge(by, means, kinds, measured, missing))
     return tuple(judgements)
 
 
@@ -217,8 +216,10 @@ def fidelity(database: Database, name: str) -> Judgement:
     every = list(combinations(samples, 2))
     clear = [(a, b) for a, b in every if compare(samples[a], samples[b]).significant]
     kinds = {"clear": clear, "every": every}
-    rows = [s if s is longest else _judged(s, values, means, kinds) for s, values in measured]
-    return _judgement(name, longest.protocol, "", means, kinds, rows, missing)
+    judgement = _judge((name, longest.protocol, ""), means, kinds, measured, missing)
+    place = [score for score, _ in measured].index(longest)
+    rows = (*judgement.rows[:place], longest, *judgement.rows[place + 1 :])
+    return replace(judgement, rows=rows)
 
 
 def _definitions(database: Database, name: str) -> list[Definition]:
@@ -263,39 +264,33 @@ def _measured(
     return measured, missing
 
 
-def _judged(
-    score: Score,
-    samples: Samples,
-    reference: Mapping[str, float],
-    kinds: Mapping[str, Collection[Pair]],
-) -> Score:
-    shares = {kind: decision_accuracy(samples, reference, pairs) for kind, pairs in kinds.items()}
-    return replace(score, shares=shares)
-
-
-def _judgement(
-    study: str,
-    reference: str,
-    source: str,
+def _judge(
+    by: tuple[str, str, str],
     means: Mapping[str, float],
     kinds: Mapping[str, Sequence[Pair]],
-    rows: Sequence[Score],
+    measured: Sequence[tuple[Score, Samples]],
     missing: int,
 ) -> Judgement:
+    """Judge scores by the pairs of a reference; ``by``: the study, the reference, its source."""
+    rows = [
+        replace(score, shares={k: decision_accuracy(values, means, p) for k, p in kinds.items()})
+        for score, values in measured
+    ]
     best_first = dict(sorted(means.items(), key=lambda item: -item[1]))
     pairs = {kind: len(known) for kind, known in kinds.items()}
-    return Judgement(study, reference, source, best_first, pairs, tuple(rows), missing)
+    return Judgement(*by, best_first, pairs, tuple(rows), missing)
 
 
 def decisions_table(judgement: Judgement) -> Table:
     """Arrange what the scores of a study are worth as the table of a paper."""
+    kinds = [kind for kind, pairs in judgement.pairs.items() if pairs]
     columns = [
         Column("Protocol", text=True, priority=2),
         Column("Score", text=True, priority=0),
         Column("Images", priority=3),
         Column("Core-seconds", priority=1),
         Column("n", priority=5),
-        *(Column(f"{kind.capitalize()} [%]", priority=1) for kind in judgement.pairs),
+        *(Column(f"{kind.capitalize()} [%]", priority=1) for kind in kinds),
     ]
     rows = [
         (
@@ -304,10 +299,7 @@ def decisions_table(judgement: Judgement) -> Table:
             MISSING if row.images is None else str(row.images),
             MISSING if row.seconds is None else numerals.significant(row.seconds, 2),
             str(row.trials),
-            *(
-                _share(row.shares.get(kind)) if row.shares else "reference"
-                for kind in judgement.pairs
-            ),
+            *(_share(row.shares.get(kind)) if row.shares else "reference" for kind in kinds),
         )
         for row in judgement.rows
     ]
@@ -317,7 +309,7 @@ def decisions_table(judgement: Judgement) -> Table:
         f"It is the share of pairs of arms ordered as {by or f'under {judgement.reference}'}.",
     )
     clear = "beyond the noise of the test set" if by else "significant there (Welch, p < 0.05)"
-    counts = ", ".join(f"{n} {kind}" for kind, n in judgement.pairs.items())
+    counts = ", ".join(f"{judgement.pairs[kind]} {kind}" for kind in kinds)
     order = ", ".join(f"{arm} {numerals.percent(mean)}" for arm, mean in judgement.arms.items())
     notes = [
         f"Pairs: {counts}. Clear: {clear}.",

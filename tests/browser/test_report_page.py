@@ -101,8 +101,7 @@ def test_tables_sort_by_click_and_by_keyboard(opened):
 
     def values():
         cells = table.locator(f"tbody tr > :nth-child({place + 1})")
-        found = cells.evaluate_all("all => all.map(cell => cell.dataset.value)")
-        return [float(value) for value in found]
+        return [float(text.partition(" ")[0]) for text in cells.all_inner_texts()]
 
     before = values()
     assert before != sorted(before)

@@ -123,7 +123,10 @@ def test_arms_that_cannot_be_told_apart_say_what_it_would_take():
     assert (known.gap, known.std) == (pytest.approx(0.02), pytest.approx(0.02))
     assert known.needed == replicates_needed(1, 1) == 17
     # Of three arms the largest of three differences is tested.
-    assert unresolved({**samples, "c": [0.49, 0.51, 0.53]}).needed == replicates_needed(1, 1, 3)
+    samples["c"] = [0.49, 0.51, 0.53, 0.55]
+    known = unresolved(samples)
+    assert known.p == pytest.approx(stats.f_oneway(*samples.values()).pvalue)
+    assert known.needed == replicates_needed(known.gap, known.std, 3) > 17
     assert unresolved({"a": [0.48, 0.50, 0.52], "b": [0.60, 0.62, 0.64]}) is None
     assert unresolved({"a": [0.5], "b": [0.6]}) is None
     assert unresolved({"a": [0.5, 0.5], "b": [0.5, 0.5]}) is None

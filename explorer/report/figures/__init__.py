@@ -4,16 +4,9 @@ A figure of ours is a :class:`~explorer.report.figures.description.Figure`, from
 drawn. All others are Optuna's own, of the Optuna study whose trials are arms.
 """
 
-from explorer.report.figures.description import Drawing
-from explorer.report.figures.drawing import (
-    Material,
-    draw,
-    drawings,
-    gather,
-    learning_of,
-    ours,
-)
-from explorer.report.figures.strips import dataset_of, first_row, images, sheet
+from explorer.report.figures.drawing import Drawing, Material, draw, drawings, gather, ours
+from explorer.report.figures.learning import learning_of
+from explorer.report.figures.strips import dataset_of, first_row, images, images_of, sheet
 
 __all__ = [
     "Drawing",
@@ -24,6 +17,7 @@ __all__ = [
     "first_row",
     "gather",
     "images",
+    "images_of",
     "learning_of",
     "ours",
     "sheet",

@@ -43,13 +43,20 @@ def extremes(report: StudyReport) -> tuple[Arm, Arm | None]:
     return best, pretrained[-1] if pretrained and pretrained[-1] is not best else None
 
 
+def titles(report: StudyReport) -> dict[str, list[Role]]:
+    """Return what the best, the worst and the baseline arm are; one may be two of them."""
+    best, worst = extremes(report)
+    known: dict[str, list[Role]] = {best.name: ["best"]}
+    if worst is not None:
+        known[worst.name] = ["worst"]
+    if report.baseline is not None:
+        known.setdefault(report.baseline, []).append("baseline")
+    return known
+
+
 def roles(report: StudyReport) -> dict[str, Role]:
     """Return what arms are marked as; a baseline that is best or worst is marked as that."""
-    best, worst = extremes(report)
-    marked: dict[str, Role] = {report.baseline: "baseline"} if report.baseline else {}
-    if worst is not None:
-        marked[worst.name] = "worst"
-    return {**marked, best.name: "best"}
+    return {arm: known[0] for arm, known in titles(report).items()}
 
 
 def accuracy(report: StudyReport) -> Figure:

@@ -1,6 +1,6 @@
 """A figure before it is drawn: panels, series and labels, the same for print and for a page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -15,9 +15,6 @@ Role = Literal["best", "worst", "baseline", "other"]
 Marker = Literal["", "circle", "ring", "square", "diamond", "triangle"]
 Dash = Literal["", "solid", "dash", "dot", "dashdot", "longdash", "longdashdot"]
 Interval = tuple[float, float]
-
-MOST_ARMS = 1000
-"""Arms that a browser can draw; of more a part is shown, and it is said which."""
 
 # The palette of Okabe and Ito (2008), which works with every kind of colour vision.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -125,7 +122,7 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure of ours.
+    """A figure of ours, which two libraries draw.
 
     Attributes:
         name: Name of its files.
@@ -149,30 +146,28 @@ class Figure:
     same_y: bool = False
     strips: tuple[Strip, ...] = ()
 
+    @property
+    def scrolled(self) -> int:
+        """Panels side by side that need room on any page: none, since they can be stacked."""
+        return 0
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """A figure that can be drawn for print and for a page.
+    def on_paper(self) -> "Sheet":
+        """Draw it with matplotlib."""
+        from explorer.report.figures import paper
 
-    Attributes:
-        name: Name of its files.
-        title: Its heading on a page.
-        caption: How it is read, in at most two sentences.
-        note: What else there is to know; may be empty.
-        on_paper: Draws it with matplotlib.
-        on_page: Draws it with plotly, as wide as its container.
-        narrow: Draws it with its panels one below the other; ``None`` where it cannot.
-        columns: Panels side by side that need room, where it has no narrow form.
-    """
+        return paper.draw(self)
 
-    name: str
-    title: str
-    caption: str
-    note: str
-    on_paper: "Callable[[], Sheet]"
-    on_page: "Callable[[], go.Figure]"
-    narrow: "Callable[[], go.Figure] | None" = None
-    columns: int = 1
+    def on_page(self) -> "go.Figure":
+        """Draw it with plotly, as wide as its container."""
+        from explorer.report.figures import web
+
+        return web.draw(self)
+
+    def narrow(self) -> "go.Figure | None":
+        """Draw it with plotly, its panels one below the other; ``None`` where it has one column."""
+        from explorer.report.figures import web
+
+        return web.draw(self, columns=1) if self.columns > 1 else None
 
 
 @dataclass(frozen=True, slots=True)

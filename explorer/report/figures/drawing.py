@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,18 @@ from explorer import store
 from explorer.files import replacing
 from explorer.report.analysis import correlations
 from explorer.report.decisions import Judgement
-from explorer.report.figures import arms, learning, paper, samplers, web
-from explorer.report.figures.description import MOST_ARMS, Drawing, Figure, Strip
+from explorer.report.figures import arms, learning, paper, samplers
+from explorer.report.figures.description import Figure, Strip
 from explorer.report.figures.strips import strips
 from explorer.report.frame import load, load_epochs, load_rungs
 from explorer.report.summary import StudyReport, summarise
 from explorer.report.tables import escape, safe_label
+
+MOST_ARMS = 1000
+"""Arms that a browser can draw; of more a part is shown, and it is said which."""
+
+Drawing = Figure | samplers.OptunaFigure
+"""What can be drawn for print and for a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ def drawings(material: Material, images: Sequence[Strip] = ()) -> list[Drawing]:
     ]
 
 
-def ours(material: Material, images: Sequence[Strip] = ()) -> list[Drawing]:
+def ours(material: Material, images: Sequence[Strip] = ()) -> list[Figure]:
     """Return our own figures, as :func:`drawings` does."""
     whole, (report, note) = material.report, _thinned(material.report)
     of_many = [
@@ -91,7 +96,7 @@ def ours(material: Material, images: Sequence[Strip] = ()) -> list[Drawing]:
     described = [arms.accuracy(whole)]
     described += [replace(f, note=f"{f.note} {note}".strip()) for f in of_many if f]
     described += map(learning.decisions, whole.judgements)
-    return [_ours(replace(figure, strips=tuple(images))) for figure in described]
+    return [replace(figure, strips=tuple(images)) for figure in described]
 
 
 def _thinned(report: StudyReport) -> tuple[StudyReport, str]:
@@ -114,24 +119,6 @@ def _thinned(report: StudyReport) -> tuple[StudyReport, str]:
     return replace(report, arms=shown), note
 
 
-def learning_of(arm: str, rungs: pd.DataFrame, epochs: pd.DataFrame) -> Drawing | None:
-    """Return the learning curves of the replicates of one arm, if there are any."""
-    figure = learning.learning_of(arm, rungs, epochs)
-    return _ours(figure) if figure else None
-
-
-def _ours(figure: Figure) -> Drawing:
-    return Drawing(
-        figure.name,
-        figure.title,
-        figure.caption,
-        figure.note,
-        partial(paper.draw, figure),
-        partial(web.draw, figure),
-        partial(web.draw, figure, columns=1) if figure.columns > 1 else None,
-    )
-
-
 def draw(
     database: store.Database, study: str | StudyReport | Sequence[Judgement], folder: Path
 ) -> list[Path]:
@@ -151,7 +138,8 @@ def draw(
         InputError: As :func:`explorer.report.summarise` does, or if the folder cannot be written.
     """
     if not isinstance(study, str | StudyReport):
-        name, figures = study[0].study, [_ours(learning.decisions(each)) for each in study]
+        name = study[0].study
+        figures: Sequence[Drawing] = [*map(learning.decisions, study)]
     else:
         material = gather(database, study)
         name = material.report.study
@@ -170,7 +158,9 @@ def _write(figure: Drawing, folder: Path) -> list[Path]:
     import matplotlib as mpl
 
     paths = [folder / f"{figure.name}{suffix}" for suffix in (".pdf", ".png")]
-    with mpl.rc_context(paper.STYLE):
+    with mpl.rc_context():
+        mpl.rcdefaults()  # settings of the user's own plotting have no say in ours
+        mpl.rcParams.update(paper.STYLE)
         sheet = figure.on_paper()
         for path in paths:
             # No dates inside: the same numbers give the same file.

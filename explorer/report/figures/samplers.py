@@ -3,7 +3,7 @@
 import copy
 import warnings
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,6 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from explorer.report.figures.description import Drawing
 from explorer.report.figures.web import template
 
 if TYPE_CHECKING:
@@ -32,14 +31,30 @@ _ENDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Plot:
-    """Draws one of Optuna's figures: a function of its ``visualization`` and its ``matplotlib``."""
+class OptunaFigure:
+    """One of Optuna's figures, which its ``visualization`` and its ``matplotlib`` draw.
+
+    Attributes:
+        study: What it is of.
+        note: What else there is to know; may be empty.
+        name: Name of its files: ``edf``, of ``plot_edf``.
+        title: Its heading on a page.
+        caption: How it is read, in at most two sentences.
+        arguments: Of that function, beside the study.
+        size: Width and height in print, in inches.
+        height: Height on a page, in pixels.
+        scrolled: Panels side by side that need room on any page; 0 where it has one.
+    """
 
     study: optuna.Study
-    function: str
-    arguments: Mapping[str, Any]
-    size: tuple[float, float]
-    height: int
+    note: str
+    name: str
+    title: str
+    caption: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    size: tuple[float, float] = (6.0, 3.6)
+    height: int = 380
+    scrolled: int = 0
 
     def on_page(self) -> "go.Figure":
         """Draw it with plotly, without its title."""
@@ -70,15 +85,18 @@ class _Plot:
         sheet.set_layout_engine("constrained" if len(axes) > 1 else "tight")
         return sheet
 
+    def narrow(self) -> None:
+        """Its panels cannot be stacked."""
+
     def _call(self, module: Any) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return getattr(module, self.function)(self.study, **self.arguments)
+            return getattr(module, f"plot_{self.name}")(self.study, **self.arguments)
 
 
 def drawings(
     study: optuna.Study, definition: Mapping[str, Any], shown: Container[str], note: str
-) -> list[Drawing]:
+) -> list[OptunaFigure]:
     """Return those of Optuna's figures that mean something for a study.
 
     They show one trial per arm, its latest; accuracy is in percent.
@@ -99,12 +117,12 @@ def drawings(
     if len(scored) < 2:
         return []
     accuracy = _copy(trials, study.directions[:1])
-    chosen = partial(_drawing, accuracy, note)
+    chosen = partial(OptunaFigure, accuracy, note)
     drawn = _of_search(chosen, accuracy) if definition.get("sampler") else []
     if len(study.directions) > 1:
         both = _copy(trials, study.directions)
         names = [name for entry in definition["objectives"] for name in entry]
-        drawn += _of_objectives(partial(_drawing, both, note), both, names)
+        drawn += _of_objectives(partial(OptunaFigure, both, note), both, names)
     if any(trial.intermediate_values for trial in trials):
         read = "Intermediate values per arm in percent, in the order in which a pruner sees them."
         drawn.append(chosen("intermediate_values", "Intermediate values", read))
@@ -114,25 +132,10 @@ def drawings(
     return drawn
 
 
-def _drawing(
-    study: optuna.Study,
-    note: str,
-    name: str,
-    title: str,
-    caption: str,
-    *,
-    size: tuple[float, float] = (6.0, 3.6),
-    height: int = 380,
-    columns: int = 1,
-    **arguments: Any,
-) -> Drawing:
-    plot = _Plot(study, f"plot_{name}", arguments, size, height)
-    return Drawing(name, title, caption, note, plot.on_paper, plot.on_page, columns=columns)
-
-
-def _of_search(chosen: "partial[Drawing]", study: optuna.Study) -> list[Drawing]:
+def _of_search(chosen: "partial[OptunaFigure]", study: optuna.Study) -> list[OptunaFigure]:
     """Return the figures of what a sampler proposed."""
-    chosen = partial(chosen, target_name="accuracy [%]")
+    named: dict[str, Any] = {"target_name": "accuracy [%]"}
+    chosen = partial(chosen, arguments=named)
     history = "Mean accuracy per arm in the order of the proposals, and the best one so far."
     share = "Share of the arms whose mean accuracy is at most a value."
     drawn = [
@@ -147,30 +150,31 @@ def _of_search(chosen: "partial[Drawing]", study: optuna.Study) -> list[Drawing]
         "How much each end decides whether an arm is among the best (PED-ANOVA; Watanabe et al., "
         f"2023). {_ENDS}"
     )
-    wide: dict[str, Any] = {"size": (max(6.0, 1.6 * len(names)), 2.8), "columns": len(names)}
+    wide: dict[str, Any] = {"size": (max(6.0, 1.6 * len(names)), 2.8), "scrolled": len(names)}
     lines = f"A line is an arm. {_ENDS}"
     half = 1 + len(names) // 2
     drawn += [
         chosen("param_importances", "Importance of ends", decides),
         chosen("slice", "Accuracy against each end", _ENDS, **wide),
-        chosen("parallel_coordinate", "Parallel coordinates", lines, columns=half),
+        chosen("parallel_coordinate", "Parallel coordinates", lines, scrolled=half),
     ]
     paired = names[:MOST_PAIRED]
     if len(paired) > 1:
-        square: dict[str, Any] = {"size": (6.0, 5.0), "height": 760, "columns": len(paired)}
+        square: dict[str, Any] = {"size": (6.0, 5.0), "height": 760, "scrolled": len(paired)}
+        square["arguments"] = {**named, "params": paired}
         over = f"over the {len(paired)} most important ends against each other"
         contour = f"Accuracy {over}, interpolated between the arms (dots)."
         rank = f"Arms {over}; the colour is the rank of their accuracy."
         drawn += [
-            chosen("contour", "Contours", contour, params=paired, **square),
-            chosen("rank", "Ranks", rank, params=paired, **square),
+            chosen("contour", "Contours", contour, **square),
+            chosen("rank", "Ranks", rank, **square),
         ]
     return drawn
 
 
 def _of_objectives(
-    chosen: "partial[Drawing]", study: optuna.Study, names: Sequence[str]
-) -> list[Drawing]:
+    chosen: "partial[OptunaFigure]", study: optuna.Study, names: Sequence[str]
+) -> list[OptunaFigure]:
     """Return the figures of a study with two objectives."""
     columns = zip(*(trial.values for trial in study.trials if trial.values), strict=True)
     worst = [
@@ -185,8 +189,8 @@ def _of_objectives(
     )
     title = "Hypervolume of the front"
     return [
-        chosen("pareto_front", "Pareto front", front, height=480, target_names=titles),
-        chosen("hypervolume_history", title, volume, reference_point=worst),
+        chosen("pareto_front", "Pareto front", front, {"target_names": titles}, height=480),
+        chosen("hypervolume_history", title, volume, {"reference_point": worst}),
     ]
 
 

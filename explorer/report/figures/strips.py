@@ -9,8 +9,8 @@ import pandas as pd
 
 from explorer.formulas import BrokenFormula, RangeError, UnknownFormula
 from explorer.images import render_dataset
-from explorer.report.figures.arms import extremes
-from explorer.report.figures.description import Role, Strip
+from explorer.report.figures.arms import titles
+from explorer.report.figures.description import Strip
 from explorer.report.summary import StudyReport
 
 if TYPE_CHECKING:
@@ -112,6 +112,13 @@ def dataset_of(definition: Mapping[str, Any], arm: str) -> dict[str, Any]:
     return {**entries, **(changes.get("dataset") or {})}
 
 
+def images_of(
+    arm: str, trials: pd.DataFrame, definition: Mapping[str, Any], **size: int
+) -> tuple[Pixels, str]:
+    """Draw the images of an arm's first replicate, as :func:`images` does."""
+    return images(first_row(trials, arm), dataset_of(definition, arm), **size)
+
+
 def sheet(pixels: Pixels, gap: int = 6) -> "Image.Image":
     """Put images on one picture, a row per category; it is clear between them.
 
@@ -143,19 +150,10 @@ def strips(
     Returns:
         A strip per arm, in that order; empty where none of them has images of a formula.
     """
-    best, worst = extremes(report)
-    titles: dict[str, tuple[Role, str]] = {best.name: ("best", "best")}
-    if worst is not None:
-        titles[worst.name] = ("worst", "worst")
-    if report.baseline in titles:
-        marked, title = titles[report.baseline]
-        titles[report.baseline] = (marked, f"{title} and baseline")
-    elif report.baseline is not None:
-        titles[report.baseline] = ("baseline", "baseline")
+    size = {"categories": TILES, "instances": 1, "side": SIDE}
     drawn = []
-    for name, (marked, title) in titles.items():
-        dataset = dataset_of(definition, name)
-        row = first_row(trials, name)
-        pixels, lack = images(row, dataset, categories=TILES, instances=1, side=SIDE)
-        drawn.append(Strip(name, marked, title, pixels.reshape(-1, *pixels.shape[-2:]), lack))
+    for name, known in titles(report).items():
+        pixels, lack = images_of(name, trials, definition, **size)
+        flat = pixels.reshape(-1, *pixels.shape[-2:])
+        drawn.append(Strip(name, known[0], " and ".join(known), flat, lack))
     return tuple(drawn) if any(len(strip.images) for strip in drawn) else ()

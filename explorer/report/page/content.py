@@ -1,7 +1,7 @@
 """All that the page of a study shows, before it is laid out."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -9,68 +9,31 @@ from explorer import store
 from explorer.report import numerals
 from explorer.report.analysis import variety_table
 from explorer.report.decisions import SEPARATOR, decisions_table
-from explorer.report.figures import Drawing, drawings, gather
+from explorer.report.figures import drawings, gather
 from explorer.report.layout import arms_table, front_table
 from explorer.report.page import details
-from explorer.report.page.grid import Grid, grid
-from explorer.report.page.sheets import Sheet, sheets
+from explorer.report.page.sheets import sheets
 from explorer.report.sentences import sentences
 from explorer.report.summary import StudyReport
-from explorer.report.tables import Column, Table
+from explorer.report.tables import Table
 
-SHOWN_BEST, SHOWN_WORST = 40, 10
-"""Sampled arms in the tables of a page, from above and from below."""
+SHOWN_SAMPLES = 40
+"""Sampled arms in the table of a page, the best ones."""
 
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """The page of a study, part by part in the order of the page.
-
-    Attributes:
-        title: Name of the study.
-        description: What it asks.
-        finished: Whether it is finished.
-        facts: What there is to know at a glance; its state comes first.
-        summary: What it has found, in sentences.
-        results: The main table, and what belongs to it.
-        figures: Its figures.
-        sheets: Images of the arms.
-        sheets_note: What they show.
-        analyses: Tables of what goes with accuracy.
-        failures: Why replicates failed; ``None`` where none has.
-        protocol: Its protocol and search space as tables.
-        provenance: Its machines, versions and runs as tables.
-        command: The command that ran it last; empty where the database has none.
-        study_file: The text of its file then; empty as well.
-        file_name: The name of that file without its ending.
-        version: The explorer that wrote the page.
-    """
-
-    title: str
-    description: str
-    finished: bool
-    facts: tuple[tuple[str, str], ...]
-    summary: tuple[str, ...]
-    results: tuple[Grid, ...]
-    figures: tuple[Drawing, ...]
-    sheets: tuple[Sheet, ...]
-    sheets_note: str
-    analyses: tuple[Grid, ...]
-    failures: Grid | None
-    protocol: tuple[Grid, ...]
-    provenance: tuple[Grid, ...]
-    command: str
-    study_file: str
-    file_name: str
-    version: str
+Named = tuple[str, str, Table]
+"""A table with what it is referred to by (letters, digits, hyphens) and its heading."""
 
 
-def content(database: store.Database, study: str | StudyReport) -> Content:
-    """Gather what the page of a study shows.
+def content(database: store.Database, study: str | StudyReport) -> dict[str, Any]:
+    """Gather what the page of a study shows, part by part in the order of the page.
 
     Args:
         database: Where the study is.
         study: Its name, or what it has found.
+
+    Returns:
+        What ``page.html.j2`` sets: texts; ``facts`` to know at a glance, its state first; tables
+        with their names and headings; figures; and the sheets of :func:`sheets`.
 
     Raises:
         InputError: As :func:`explorer.report.summarise` does.
@@ -78,52 +41,48 @@ def content(database: store.Database, study: str | StudyReport) -> Content:
     from explorer import __version__
 
     material = gather(database, study)
-    name = material.report.study
     report, trials, definition = material.report, material.trials, material.definition
+    name = report.study
     runs = store.load_runs(database, name)
     latest = runs[-1] if runs else {}
     pictures, note = sheets(report, trials, definition)
-    protocol = definition.get("protocol") or {}
-    return Content(
-        title=name,
-        description=str(definition.get("description") or "").strip(),
-        finished=report.progress.finished,
-        facts=_facts(report, trials, int(definition.get("replicates") or 1)),
-        summary=sentences(report),
-        results=_grids(
-            ("arms", "Arms", arms_table(report, samples=SHOWN_BEST)),
-            ("lowest", "The lowest sampled arms", _lowest(report)),
+    decisions = [
+        (f"decisions-{i}", f"Decision accuracy by {each.reference}", decisions_table(each))
+        for i, each in enumerate(report.judgements)
+    ]
+    return {
+        "title": name,
+        "description": str(definition.get("description") or "").strip(),
+        "finished": report.progress.finished,
+        "facts": _facts(report, trials, int(definition.get("replicates") or 1)),
+        "summary": sentences(report),
+        "results": _named(
+            ("arms", "Arms", arms_table(report, samples=SHOWN_SAMPLES)),
             ("front", "Pareto front", front_table(report)),
         ),
-        figures=tuple(drawings(material)),
-        sheets=tuple(pictures),
-        sheets_note=note,
-        analyses=_grids(
-            ("variety", "Variety and accuracy", variety_table(report)),
-            *(
-                (f"decisions-{i}", f"Decision accuracy by {each.reference}", decisions_table(each))
-                for i, each in enumerate(report.judgements)
-            ),
-        ),
-        failures=grid("failed", "Failures", details.failures_table(trials)),
-        protocol=_grids(
-            ("entries", "Entries of the protocol", details.protocol_table(protocol)),
+        "figures": tuple(drawings(material)),
+        "sheets": tuple(pictures),
+        "sheets_note": note,
+        "analyses": _named(("variety", "Variety and accuracy", variety_table(report)), *decisions),
+        "failures": _named(("failed", "Failures", details.failures_table(trials))),
+        "protocol": _named(
+            ("entries", "Entries of the protocol", details.protocol_table(definition)),
             ("space", "Search space", details.space_table(definition)),
         ),
-        provenance=_grids(
+        "provenance": _named(
             ("runs", "Runs", details.runs_table(runs)),
             ("machines", "Machines", details.machines_table(trials)),
             ("versions", "Versions", details.versions_table(runs)),
         ),
-        command=latest.get("command", ""),
-        study_file=latest.get("study_file") or "",
-        file_name=name.partition(SEPARATOR)[0],
-        version=__version__,
-    )
+        "command": latest.get("command", ""),
+        "study_file": latest.get("study_file") or "",
+        "file_name": name.partition(SEPARATOR)[0],
+        "version": __version__,
+    }
 
 
-def _grids(*tables: tuple[str, str, Table | None]) -> tuple[Grid, ...]:
-    return tuple(filter(None, (grid(*parts) for parts in tables)))
+def _named(*tables: tuple[str, str, Table | None]) -> tuple[Named, ...]:
+    return tuple((name, title, table) for name, title, table in tables if table is not None)
 
 
 def _facts(
@@ -140,7 +99,7 @@ def _facts(
         ("Arms", _joined(arms if sampled else arms[:1])),
         ("Protocol", report.protocol),
         ("Downstream", _joined(report.tasks)),
-        ("Baseline", report.baseline or ""),
+        (report.baseline_title.capitalize(), report.baseline or ""),
         ("Time in all", numerals.duration(seconds) if seconds else ""),
     )
     return tuple((name, value) for name, value in facts if value)
@@ -148,26 +107,3 @@ def _facts(
 
 def _joined(parts: Iterable[str]) -> str:
     return ", ".join(filter(None, parts))
-
-
-def _lowest(report: StudyReport) -> Table | None:
-    """Return the lowest of the sampled arms that the main table leaves out."""
-    left_out = [arm for arm in report.arms if arm.sampled][SHOWN_BEST:]
-    if not left_out or report.shown:
-        return None
-    shown = left_out[-SHOWN_WORST:]
-    rows = [
-        (
-            arm.name,
-            numerals.ranges(arm.ranges),
-            numerals.mean_std(arm.accuracy.mean, arm.accuracy.std) if arm.accuracy else "",
-            str(len(arm.replicates)),
-        )
-        for arm in shown
-    ]
-    caption = f"The lowest {len(shown)} sampled arms."
-    if between := len(left_out) - len(shown):
-        caption += f" {between} between these and the table above are in csv and json only."
-    texts = (Column("Arm", text=True), Column("Ranges", text=True))
-    columns = (*texts, Column("Accuracy [%]"), Column("n"))
-    return Table.of(columns, rows, caption=(caption,))

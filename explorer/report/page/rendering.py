@@ -4,13 +4,14 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 from explorer import store
 from explorer.report.figures import Drawing
+from explorer.report.layout import UNRESOLVED
 from explorer.report.numerals import EN_DASH, MINUS
-from explorer.report.page.content import Content, content
+from explorer.report.page.content import content
 from explorer.report.summary import StudyReport
 
 _NO_BREAK, _JOINER = "\N{NO-BREAK SPACE}", "\N{WORD JOINER}"
@@ -33,7 +34,7 @@ def html(database: store.Database, study: str | StudyReport) -> str:
     return lay_out(content(database, study))
 
 
-def lay_out(page: Content) -> str:
+def lay_out(page: Mapping[str, Any]) -> str:
     """Return a page as text.
 
     Whatever a user has written is escaped, also inside scripts; and a policy in the page allows
@@ -51,11 +52,12 @@ def lay_out(page: Content) -> str:
     )
     environment.filters |= {"set": _set, "breakable": _breakable}
     style, script = (_source(environment, name) for name in ("page.css", "page.js"))
-    scripts = [*([_plotly()] if page.figures else []), script]
-    figures = {drawing.name: _drawn(drawing) for drawing in page.figures}
+    scripts = [*([_plotly()] if page["figures"] else []), script]
+    figures = {drawing.name: _drawn(drawing) for drawing in page["figures"]}
     return environment.get_template("page.html.j2").render(
         page=page,
-        sections=list(_sections(page)),
+        mark=UNRESOLVED,
+        sections=_sections(page),
         figures=figures,
         style=Markup(style),  # noqa: S704 - a file of this package
         scripts=[Markup(script) for script in scripts],  # noqa: S704
@@ -77,18 +79,16 @@ def _breakable(name: str) -> Any:
     return Markup(re.sub("([_@.+-])", r"\1<wbr>", str(escape(name))))  # noqa: S704 - escaped
 
 
-def _sections(page: Content) -> Iterator[str]:
-    yield from ("Summary", "Results")
-    for name, there in (
-        ("Figures", page.figures),
-        ("Images", page.sheets),
-        ("Analyses", page.analyses),
-        ("Failures", True),
-        ("Protocol", page.protocol),
-    ):
-        if there:
-            yield name
-    yield from ("Provenance", "Reproduce")
+def _sections(page: Mapping[str, Any]) -> list[str]:
+    part = {
+        "Figures": "figures",
+        "Images": "sheets",
+        "Analyses": "analyses",
+        "Protocol": "protocol",
+    }
+    names = ("Summary", "Results", "Figures", "Images", "Analyses", "Failures", "Protocol")
+    shown = [name for name in names if name not in part or page[part[name]]]
+    return [*shown, "Provenance", "Reproduce"]
 
 
 def _source(environment: Any, name: str) -> str:
@@ -105,9 +105,10 @@ def _plotly() -> str:
 
 def _drawn(drawing: Drawing) -> dict[str, Any]:
     """Return a figure as plain data: plotly's, its layout on a narrow page, and its least width."""
-    narrow = _plain(drawing.narrow())["layout"] if drawing.narrow else None
+    stacked = drawing.narrow()
+    narrow = _plain(stacked)["layout"] if stacked else None
     # What cannot be stacked on a narrow page is scrolled.
-    rem = _PANEL * drawing.columns if drawing.columns > 1 else 0
+    rem = _PANEL * drawing.scrolled
     return {**_plain(drawing.on_page()), "narrow": narrow, "rem": rem}
 
 

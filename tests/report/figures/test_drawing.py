@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 
+import matplotlib as mpl
 import pytest
 from PIL import Image
 
@@ -55,7 +56,9 @@ def test_captions_are_two_sentences(sampled):
 
 
 def test_the_same_numbers_give_the_same_bytes(ablation, database, files, tmp_path):
-    again = draw(database, ablation.report, tmp_path)
+    # Nor have settings of the user's own plotting a say.
+    with mpl.rc_context({"font.size": 30, "text.usetex": True, "savefig.bbox": "tight"}):
+        again = draw(database, ablation.report, tmp_path)
     assert [path.read_bytes() for path in files] == [path.read_bytes() for path in again]
 
 
@@ -69,7 +72,7 @@ def test_images_stand_below_print_and_not_on_a_page(files, ablation):
 
 def test_a_narrow_page_has_the_same_curves_one_below_the_other(sampled):
     for drawing in drawings(sampled)[:4]:
-        wide, narrow = drawing.on_page(), drawing.narrow and drawing.narrow()
+        wide, narrow = drawing.on_page(), drawing.narrow()
         if narrow is None:
             continue
         assert [t.to_plotly_json() for t in wide.data] == [t.to_plotly_json() for t in narrow.data]

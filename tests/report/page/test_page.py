@@ -8,7 +8,7 @@ import pytest
 
 from explorer.report import arrange, summarise
 from explorer.report.page import html
-from explorer.report.page.content import SHOWN_BEST, SHOWN_WORST, content
+from explorer.report.page.content import SHOWN_SAMPLES, content
 from explorer.report.page.rendering import _breakable, _set, lay_out
 from explorer.report.page.sheets import MOST_SHEETS
 from explorer.store import tables
@@ -65,9 +65,9 @@ def test_the_same_study_gives_the_same_page(database, page):
 
 
 def test_runs_and_study_file_come_from_the_database(database, page):
-    assert page.finished
-    assert page.command == page.study_file == ""
-    assert [grid.name for grid in page.provenance] == ["machines"]
+    assert page["finished"]
+    assert page["command"] == page["study_file"] == ""
+    assert [name for name, _, _ in page["provenance"]] == ["machines"]
     assert "The database has no study file" in lay_out(page)
     rows.unfinished(database, "run")
     made = {"run_id": "b" * 32, "study": "run", "host": "box/boot", "process": "1"}
@@ -76,24 +76,24 @@ def test_runs_and_study_file_come_from_the_database(database, page):
     with database.engine.begin() as connection:
         connection.execute(tables.runs.insert().values(**made, study_file="a: <b>&</b>\n"))
     later = content(database, "run")
-    assert not later.finished
-    assert [grid.name for grid in later.provenance] == ["runs", "machines", "versions"]
+    assert not later["finished"]
+    assert [name for name, _, _ in later["provenance"]] == ["runs", "machines", "versions"]
     text = html(database, "run")
     assert "a: &lt;b&gt;&amp;&lt;/b&gt;" in text
     assert "This study is not finished" in text
 
 
 def test_images_of_the_arms_stand_once(page):
-    assert [(sheet.arm, sheet.role) for sheet in page.sheets] == [
+    assert [(sheet["arm"], sheet["role"]) for sheet in page["sheets"]] == [
         ("best_practice", "best"),
         ("high", ""),
         ("none", "worst"),
     ]
-    first = page.sheets[0]
-    assert (first.width, first.height) == (702, 348)
-    assert first.uri.startswith("data:image/webp;base64,UklGR")
-    assert first.alt == "3 rows of 6 images of visual_atom with frequency 0\N{EN DASH}20"
-    assert lay_out(page).count("<img ") == len({sheet.uri for sheet in page.sheets}) == 3
+    first = page["sheets"][0]
+    assert (first["width"], first["height"]) == (702, 348)
+    assert first["uri"].startswith("data:image/webp;base64,UklGR")
+    assert first["alt"] == "3 rows of 6 images of visual_atom with frequency 0\N{EN DASH}20"
+    assert lay_out(page).count("<img ") == len({sheet["uri"] for sheet in page["sheets"]}) == 3
 
 
 def test_many_arms_are_bounded_and_it_is_said(database):
@@ -104,23 +104,30 @@ def test_many_arms_are_bounded_and_it_is_said(database):
     sampler = {"name": "qmc", "samples": 200}
     rows.make_study(database, "many", scored, **known, sampler=sampler, baseline="none")
     page = content(database, "many")
-    best, lowest = page.results[:2]
-    assert len(best.rows) == 2 + SHOWN_BEST
-    assert [row[0].text for row in lowest.rows] == [f"sample-{i:04d}" for i in range(9, -1, -1)]
-    (caption,) = lowest.table.caption
-    assert caption.startswith(f"The lowest {SHOWN_WORST} sampled arms. 150 between these and")
-    assert len(page.sheets) <= MOST_SHEETS
-    assert (page.sheets[0].arm, page.sheets[-1].role) == ("sample-0199", "worst, baseline")
-    assert page.sheets_note.endswith("7 of 201 arms: the 6 best, the worst and the baseline.")
+    ((_, _, best),) = page["results"]
+    assert len(best.rows) == 2 + SHOWN_SAMPLES
+    assert "160 further arms are not shown." in best.notes
+    assert len(page["sheets"]) <= MOST_SHEETS
+    first, *_, last = page["sheets"]
+    assert (first["arm"], last["role"]) == ("sample-0199", "worst, baseline")
+    assert page["sheets_note"].endswith("7 of 201 arms: the 6 best, the worst and the baseline.")
 
 
 def test_the_page_is_of_the_report_that_was_asked_for(database):
     report = arrange(summarise(database, "ablation", test="permutation"), arms=["high", "scratch"])
     page = content(database, report)
-    assert [row[0].text for row in page.results[0].rows] == ["high", "scratch"]
-    assert "permutation" in " ".join(page.results[0].table.caption + page.results[0].table.notes)
+    table = page["results"][0][2]
+    assert [row[0].text for row in table.rows] == ["high", "scratch"]
+    assert "permutation" in " ".join(table.caption + table.notes)
     smoke = content(database, replace(report, protocol="smoke"))
     assert lay_out(smoke).count('class="warning"') == 1
+
+
+def test_a_mark_does_not_move_its_number(page):
+    text = lay_out(page)
+    assert re.search(r'class="number">0\.82<span class="mark">†</span></td>', text)
+    assert '<td class="number"><strong>81.7 ± 1.5</strong></td>' in text
+    assert '<th scope="row" class="text name">best_practice</th>' in text
 
 
 def test_numbers_are_not_torn_apart():

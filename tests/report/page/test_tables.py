@@ -1,62 +1,14 @@
-"""The tables of a page: aligned, with what they are sorted by, and bounded."""
+"""The tables of a page that are of nothing else, and bounded."""
 
-import pytest
-
-from explorer.report import Cell, Column, Table, arms_table, load, summarise
+from explorer.report import load
 from explorer.report.page import details
-from explorer.report.page.grid import aligned, grid, number
 from tests.report import rows
 
-SPACE, POINT, MINUS = "\N{FIGURE SPACE}", "\N{PUNCTUATION SPACE}", "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 
 
 def texts(table):
     return [[cell.text for cell in row] for row in table.rows]
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        (
-            ["80.2 ± 6.2", "9.5 ± 12.2", "baseline"],
-            [f"80.2 ± {SPACE}6.2", f"{SPACE}9.5 ± 12.2", "baseline"],
-        ),
-        (
-            ["0.82", "0.003", "<0.001", "3"],
-            [f"0.82{SPACE}", "0.003", "<0.001", f"3{POINT}{SPACE}{SPACE}{SPACE}"],
-        ),
-        (
-            [f"+8.7 [{MINUS}5.5, +11.8]", "+10.7 [+7.5, +13.8]"],
-            [f"{SPACE}+8.7 [{MINUS}5.5, +11.8]", "+10.7 [+7.5, +13.8]"],
-        ),
-        ([f"0{DASH}5", f"10{DASH}48"], [f"0{DASH}5", f"10{DASH}48"]),
-    ],
-)
-def test_numbers_stand_point_below_point(given, expected):
-    assert aligned(given) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [(f"{MINUS}4.0 [+1, +2]", -4), ("<0.001", 0.001), ("+0.3", 0.3), ("baseline", None)],
-)
-def test_what_a_column_is_sorted_by(text, value):
-    assert number(text) == value
-
-
-def test_the_grid_of_a_study(tmp_path):
-    with rows.connect(tmp_path) as database:
-        table = arms_table(summarise(database, rows.ablation(database)))
-    arms = grid("arms", "Arms", table)
-    arm, _, accuracy, _, gain, p, *_ = arms.rows[2]
-    assert (arm.text, arm.value) == ("best_practice", None)
-    assert (accuracy.text, accuracy.emphasis, accuracy.value) == ("81.7 ± 1.5", "best", 81.7)
-    assert (gain.text, gain.value) == ("+10.7 [+7.5, +13.8]", 10.7)
-    assert (p.text, p.mark) == ("0.003", "")
-    assert (arms.rows[1][5].text.strip(SPACE), arms.rows[1][5].mark) == ("0.82", "\N{DAGGER}")
-    empty = Table((Column("n"),), ((Cell("-"),), (Cell(""),)))
-    assert [row[0].text for row in grid("none", "None", empty).rows] == ["-", ""]
 
 
 def test_a_protocol_entry_by_entry():
@@ -67,7 +19,7 @@ def test_a_protocol_entry_by_entry():
         "pretrain": {"rungs": [0.5, 1.0], "compile": False, "crop": []},
         "downstream": [{"name": "a"}, {"name": "b"}],
     }
-    table = details.protocol_table(protocol)
+    table = details.protocol_table({"protocol": protocol})
     assert texts(table) == [
         ["dataset.canvas", "64"],
         ["dataset.images", "none"],
@@ -78,7 +30,7 @@ def test_a_protocol_entry_by_entry():
         ["downstream.1.name", "b"],
     ]
     assert table.caption == ("Protocol laptop: Two cores.",)
-    assert details.protocol_table({"name": "laptop"}) is None
+    assert details.protocol_table({"protocol": {"name": "laptop"}}) is None
 
 
 def test_a_search_space_names_what_varies():
@@ -108,11 +60,11 @@ def test_failures_and_machines(tmp_path):
         finished = load(database, rows.ablation(database))
     table = details.failures_table(trials)
     assert texts(table)[:2] == [
-        ["OSError: full", "2", "none, high"],
+        ["OSError: full", "2", "none and high"],
         [f"{'x' * 300} ...", "1", "scratch"],
     ]
     assert len(table.rows) == 20
-    assert table.caption[0].endswith("5 further reasons not shown.")
+    assert table.caption[0].endswith(" 5 more are not shown.")
     assert details.failures_table(finished) is None  # two were lost, and taken again
     machines = details.machines_table(trials)
     assert texts(machines) == [["box", "cpu", "13", "0.22"], ["tower", "cpu", "1", "0.02"]]
@@ -129,8 +81,8 @@ def test_runs_and_their_versions():
     several = [run(0, torch="2.6"), run(1, torch="2.7"), run(2, torch="2.6")]
     versions = details.versions_table(several)
     assert texts(versions) == [["explorer", "0.1.0"], ["torch", "2.6, then 2.7"]]
-    runs = details.runs_table([run(number) for number in range(13)])
-    assert texts(runs)[0] == ["2026-11-23 06:00", DASH, "box", "run 3"]
-    assert len(runs.rows) == 10
-    assert runs.caption[0].endswith("The first 3 are not shown.")
+    runs = details.runs_table([run(number) for number in range(23)])
+    assert texts(runs)[0] == ["2026-11-23 06:00", DASH, "box", "run 22"]
+    assert len(runs.rows) == 20
+    assert runs.caption[0].endswith(" 3 more are not shown.")
     assert details.versions_table([]) is details.runs_table([]) is None

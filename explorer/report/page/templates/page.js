@@ -4,13 +4,15 @@
 (() => {
   const collator = new Intl.Collator("en", { numeric: true });
 
+  // The first number of a text: 80.2 of "80.2 ± 6.2"; NaN where there is none.
+  const number = (text) => parseFloat(text.replaceAll("−", "-").match(/[+-]?\d[\d.]*/));
   const compare = (column, isText, sign) => (one, other) => {
-    const [a, b] = [one.cells[column], other.cells[column]];
-    if (isText) return sign * collator.compare(a.textContent, b.textContent);
-    const [x, y] = [a.dataset.value, b.dataset.value];
+    const [a, b] = [one.cells[column].textContent, other.cells[column].textContent];
+    if (isText) return sign * collator.compare(a, b);
+    const [x, y] = [number(a), number(b)];
     // What has no number stays below, whichever way.
-    if (x === undefined || y === undefined) return (x === undefined) - (y === undefined);
-    return sign * (Number(x) - Number(y));
+    if (isNaN(x) || isNaN(y)) return isNaN(x) - isNaN(y);
+    return sign * (x - y);
   };
 
   for (const table of document.querySelectorAll("table")) {
