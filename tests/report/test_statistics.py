@@ -41,9 +41,9 @@ def test_welch_by_hand():
 def test_thousands_of_arms_are_compared_in_time_and_as_each_alone():
     random = np.random.default_rng(2)
     samples = {str(i): list(random.normal(0, 1, 2 + i % 2)) for i in range(5000)}
-    begun = time.perf_counter()
+    begun = time.process_time()
     together = compare_all(samples, [0.0, 0.1, 0.2])
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
     for name in ("0", "1", "4999"):
         alone = compare(samples[name], [0.0, 0.1, 0.2])
         numbers = [(d.gain, d.low, d.high, d.p) for d in (together[name], alone)]
