@@ -145,6 +145,23 @@ def estimate(
     }
 
 
+def remark(study: Study) -> str:
+    """Say that a sampler will have ended before it has begun to learn; empty where it will not."""
+    from explorer.store import points, sampling
+
+    sampler = study.file.sampler
+    if sampler is None:
+        return ""
+    first = sampling.startup(sampler.name, len(points.distributions(study)))
+    arms = sampler.samples + sum(points.is_point(study, arm) for arm in study.arms)
+    if arms > first:
+        return ""
+    return (
+        f"{study.name}: the sampler {sampler.name} learns from {first} arms and more, and there "
+        f"are {arms}: its samples will be no better than random ones"
+    )
+
+
 def _at_a_time(protocol: Protocol) -> int:
     needed = protocol.resources
     fitting = len(os.sched_getaffinity(0)) / needed.cpus

@@ -111,11 +111,7 @@ def list_(name: str | None, form: str) -> int:
         study = load_studies(name)[0]
         tables = {"arms": [_arm(study, arm) for arm in study.arms]}
         if study.file.sampler is not None:
-            varied = {p: study.space.parameters[p] for p in study.file.vary}
-            tables["varied"] = [
-                {"parameter": p, "low end": _range(b.low), "high end": _range(b.high)}
-                for p, b in varied.items()
-            ]
+            tables["varied"] = [_varied(p, study.bounds(p)) for p in study.file.vary]
             sampler = study.file.sampler
             titles["varied"] = f"{sampler.samples} arms of the sampler {sampler.name}"
     else:
@@ -209,6 +205,14 @@ def _arm(study: Any, arm: str) -> Mapping[str, object]:
         "ranges": text,
         "protocol": written(changes)[1:-1],
     }
+
+
+def _varied(parameter: str, bounds: Any) -> Mapping[str, object]:
+    """Return how far a sampler moves the ends of a parameter's range."""
+    even = bounds.shift is None
+    scale = "even" if even else f"logarithmic from {max(bounds.log_from, bounds.low[0]):g}"
+    ends = {"low end": _range(bounds.low), "high end": _range(bounds.high)}
+    return {"parameter": parameter, **ends, "scale": scale}
 
 
 def _range(ends: tuple[float, float]) -> str:

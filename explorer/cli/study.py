@@ -92,12 +92,15 @@ def run_study(
     (STUDY+pretrain.epochs=3, STUDY@gpu); --replicates and --samples add to the study.
     """
     from explorer import store
-    from explorer.cli.checking import check_protocols
+    from explorer.cli.checking import check_protocols, remark
     from explorer.study import load_studies
 
     studies = load_studies(study, **changes)
     if address is None:
         check_protocols(studies)
+    for planned in studies:
+        if text := remark(planned):
+            click.echo(text, err=True)
     if estimate:
         _print_estimates(studies, url, workers)
         return OK

@@ -104,6 +104,8 @@ class Formula(ABC):
         version: Raised whenever the pixels of any image change. Results are remembered by it.
         parameters: What has a range.
         groups: Name -> parameters that it sets together.
+        log_from: Parameters that span decades -> where the logarithmic scale begins on which a
+            sampler moves the ends of their ranges. Below, and without it, the scale is even.
         draws: What a category draws: parameters by name, or (field of the row, parameter). Numbers
             are addressed by their place here: append only.
     """
@@ -114,6 +116,7 @@ class Formula(ABC):
     version: ClassVar[int] = 1
     parameters: ClassVar[tuple[Parameter, ...]]
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    log_from: ClassVar[Mapping[str, float]] = {}
     draws: ClassVar[streams.Draws] = ()
 
     def resolve(self, ranges: Ranges | None = None) -> dict[str, tuple[float, float]]:

@@ -1,6 +1,6 @@
 """Bezier curves: smooth contours without a centre."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -51,7 +51,7 @@ class Bezier(Formula):
         Parameter("position", float, -4.0, 4.0, (-0.25, 0.25), "half canvases", _CENTRE, "x, y"),
         Parameter("grey", int, 0, 255, (64, 255), "grey levels", "grey of a curve", "g"),
     )
-
+    log_from: ClassVar[Mapping[str, float]] = {"curves": 1}
     draws: ClassVar[streams.Draws] = ("control_points", "curves", "closed", "jitter", "size")
 
     def rows(self, full: Ranges, seed: int, categories: Sequence[int] | range) -> Rows:

@@ -1,5 +1,6 @@
 """Dead leaves: filled shapes that cover one another."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -52,7 +53,7 @@ class DeadLeaves(Formula):
         Parameter("leaves", int, 1, 20_000, (5_000, 5_000), "leaves", _LEAVES, "N"),
         Parameter("grey", int, 0, 255, (0, 255), "grey levels", "grey of a leaf", "g"),
     )
-
+    log_from: ClassVar[Mapping[str, float]] = {"smallest": 0.01, "largest": 0.01, "leaves": 1}
     draws: ClassVar[streams.Draws] = (
         "exponent",
         "smallest",

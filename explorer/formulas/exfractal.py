@@ -1,6 +1,6 @@
 """Fractals of space, seen from random sides."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import ClassVar
@@ -68,6 +68,7 @@ class ExFractal(Formula):
         Parameter("view", float, -360.0, 360.0, (0.0, 360.0), "degrees", _TURN, "φ"),
         GREY,
     )
+    log_from: ClassVar[Mapping[str, float]] = {"points": 1}
     draws: ClassVar[streams.Draws] = ("points", "variance")
 
     def rows(self, full: Ranges, seed: int, categories: Sequence[int] | range) -> Rows:

@@ -1,7 +1,7 @@
 """Fractals of the plane: iterated function systems, sampled freely or contractive."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import ClassVar
@@ -104,6 +104,7 @@ class Fractal(_Plane):
         replace(GREY, default=(127, 127)),
         Parameter("mirror", int, 0, 1, (1, 1), "no or yes", "whether images are mirrored", "m"),
     )
+    log_from: ClassVar[Mapping[str, float]] = {"points": 1}
     draws: ClassVar[streams.Draws] = ("points", "patch", "filling", "weight", "mirror")
 
     def system(self, full: Ranges, row: Rows, seed: int, category: int) -> Floats:
@@ -170,6 +171,7 @@ class ContractiveFractal(_Plane):
         Parameter("shift", float, -1.0, 1.0, (-0.2, 0.2), "extents", _MIDDLE, "t"),
         replace(GREY, default=(127, 127)),
     )
+    log_from: ClassVar[Mapping[str, float]] = {"points": 1}
     draws: ClassVar[streams.Draws] = ("points", "patch", "contraction")
 
     def system(self, full: Ranges, row: Rows, seed: int, category: int) -> Floats:

@@ -1,6 +1,6 @@
 """1p-frac: one fractal, whose perturbations are the categories."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import ClassVar
@@ -65,7 +65,7 @@ class OnePFrac(Formula):
         Parameter("filling", float, 0.0, 0.25, (0.05, 0.05), "of the pixels", _FILLING, "r"),
         replace(fractal.GREY, default=(127, 127)),
     )
-
+    log_from: ClassVar[Mapping[str, float]] = {"points": 1, "delta": 0.001}
     draws: ClassVar[streams.Draws] = ("points", "patch", "delta")
 
     def rows(self, full: Ranges, seed: int, categories: Sequence[int] | range) -> Rows:

@@ -42,6 +42,9 @@ class Perlin(Formula):
         Parameter("lacunarity", float, 1.0, 4.0, (1.5, 3.0), "times", _FREQUENCY, "m"),
         Parameter("contrast", float, 0.0, 16.0, (0.5, 1.0), "256 grey levels", _GREYS, "c"),
     )
+    log_from: ClassVar[Mapping[str, float]] = dict.fromkeys(
+        ("frequency_x", "frequency_y", "contrast"), 1
+    )
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {"frequency": ("frequency_x", "frequency_y")}
     draws: ClassVar[streams.Draws] = (
         "frequency_x",

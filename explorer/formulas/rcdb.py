@@ -1,6 +1,6 @@
 """Radial contours: noisy contours around a point."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import ClassVar
 
@@ -66,6 +66,10 @@ class RadialContours(Formula):
         Parameter("breaks", int, 0, 10_000, (0, 0), "lines", "lines in the ground's grey", "B"),
         Parameter("break_width", int, 1, 64, (1, 1), "px", "width of such a line", "w"),
     )
+    log_from: ClassVar[Mapping[str, float]] = {
+        **dict.fromkeys(("quantization", "orbits", "noise", "radius", "breaks"), 1),
+        "line_width": 0.1,
+    }
     draws: ClassVar[streams.Draws] = (
         "quantization",
         "orbits",

@@ -48,6 +48,12 @@ class VisualAtom(Formula):
         Parameter("position", float, -4.0, 4.0, (-1.0, 1.0), "half canvases", _CENTRE, "u"),
         Parameter("grey", int, 0, 255, (0, 255), "grey levels", "grey of an orbit", "g"),
     )
+    log_from: ClassVar[Mapping[str, float]] = {
+        **dict.fromkeys(("quantization", "orbits", "noise", "radius"), 1),
+        **dict.fromkeys(("frequency_1", "frequency_2"), 1),
+        **dict.fromkeys(("amplitude_1", "amplitude_2"), 0.5),
+        "line_width": 0.1,
+    }
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "frequency": ("frequency_1", "frequency_2"),
         "amplitude": ("amplitude_1", "amplitude_2"),

@@ -61,10 +61,14 @@ class Arms:
     def sample(self, arm: str, index: int) -> tuple[int, dict[str, Range]]:
         """Ask the study's sampler for a new arm; returns its trial's number and its ranges.
 
-        A trial that dies before it has the name of its arm is failed by :meth:`repair`.
+        The first one has the default ranges, best practice, unless a named arm has them. A trial
+        that dies before it has the name of its arm is failed by :meth:`repair`.
         """
         sampler = self._study.file.sampler
         assert sampler is not None  # noqa: S101 - the caller has looked
+        if index == 0 and points.starts_at_defaults(self._study):
+            ranges = self._study.space.complete({})
+            return self._create(arm, ranges), ranges
         self._optuna.sampler = make_sampler(
             sampler.name, seed=self._study.file.seed, sample=index, space=self._space
         )

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from math import exp, log
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ from explorer.store.studies import sample_name
 POPULATION = 16
 """Samples in a generation of NSGA-II. Optuna's 50 are more than many a study has in all."""
 
+STARTUP = 10
+"""Arms with a result before TPE and the Gaussian process begin to learn, as in Optuna."""
+
 STEP = 1 / 6
 """CMA-ES: standard deviation of the first generation, in units of the space, as in Optuna."""
 
@@ -43,7 +47,8 @@ def make_sampler(name: str, *, seed: int, sample: int, space: Space) -> BaseSamp
     Args:
         name: ``random``; ``qmc`` (scrambled Sobol); ``tpe`` (multivariate, constant liar); ``gp``
             (Gaussian process with the expected improvement, which takes torch into this process);
-            ``cmaes`` (one objective only); ``nsga2`` (made for two objectives).
+            ``cmaes`` (one objective only); ``nsga2`` (made for two objectives). As long as one of
+            them has learned nothing, ``qmc`` spreads its samples over the space.
         seed: The study's seed.
         sample: Index of the sample, from 0.
         space: The distributions of all varied parameters.
@@ -52,16 +57,31 @@ def make_sampler(name: str, *, seed: int, sample: int, space: Space) -> BaseSamp
     mixed = (seed * 1_000_003 + sample) % 2**32
     makers: dict[str, Callable[[], BaseSampler]] = {
         "random": lambda: RandomSampler(seed=mixed),
-        # Its scrambling must stay the same over a study; Optuna counts its points in the database.
-        "qmc": lambda: QMCSampler(scramble=True, seed=seed, warn_independent_sampling=False),
-        "tpe": lambda: TPESampler(multivariate=True, constant_liar=True, seed=mixed),
-        "gp": lambda: GPSampler(seed=mixed, warn_independent_sampling=False),
+        "tpe": lambda: TPESampler(
+            multivariate=True, constant_liar=True, n_startup_trials=STARTUP, seed=mixed
+        ),
+        "gp": lambda: GPSampler(
+            n_startup_trials=STARTUP, warn_independent_sampling=False, seed=mixed
+        ),
         "cmaes": lambda: EvolutionSampler(sample=sample, seed=mixed),
         "nsga2": lambda: NSGAIISampler(population_size=POPULATION, seed=mixed),
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return WholeSpace(makers[name](), space)
+        # Its scrambling must stay the same over a study; Optuna counts its points in the database.
+        spread = QMCSampler(scramble=True, seed=seed, warn_independent_sampling=False)
+        return WholeSpace(spread if name == "qmc" else makers[name](), spread, space)
+
+
+def startup(name: str, parameters: int) -> int:
+    """Return the number of arms with a result before a sampler begins to learn from them.
+
+    Args:
+        name: The sampler.
+        parameters: How many Optuna parameters the space has.
+    """
+    of_cmaes = 4 + int(3 * np.log(parameters))  # Hansen (2016)
+    return {"tpe": STARTUP, "gp": STARTUP, "nsga2": POPULATION, "cmaes": of_cmaes}.get(name, 0)
 
 
 class WholeSpace(BaseSampler):
@@ -69,11 +89,13 @@ class WholeSpace(BaseSampler):
 
     Args:
         sampler: The sampler that is asked.
+        spread: The one that is asked where that has learned nothing yet.
         space: The distributions of all varied parameters.
     """
 
-    def __init__(self, sampler: BaseSampler, space: Space) -> None:
+    def __init__(self, sampler: BaseSampler, spread: BaseSampler, space: Space) -> None:
         self._sampler = sampler
+        self._spread = spread
         # A parameter of one value only is no matter for a sampler; Optuna sets it.
         self._space = {name: values for name, values in space.items() if not values.single()}
 
@@ -90,7 +112,10 @@ class WholeSpace(BaseSampler):
         """Sample what the sampler samples together."""
         if not search_space:
             return {}
-        return self._sampler.sample_relative(study, trial, search_space)
+        params = self._sampler.sample_relative(study, trial, search_space)
+        if params or type(self._sampler) is RandomSampler:
+            return params
+        return self._spread.sample_relative(study, trial, search_space)
 
     def sample_independent(
         self,
@@ -175,24 +200,30 @@ def _merit(trial: FrozenTrial) -> tuple[int, int, float]:
     return place, reached or 0, -np.inf if trial.value is None else trial.value
 
 
-def _ends(distribution: BaseDistribution) -> tuple[float, float]:
-    """Return the bounds of a distribution; whole numbers have a width of one, also at the ends."""
-    assert isinstance(distribution, IntDistribution | FloatDistribution)  # noqa: S101 - all are
-    margin = 0.5 if isinstance(distribution, IntDistribution) else 0.0
-    return distribution.low - margin, distribution.high + margin
+def _ends(values: BaseDistribution) -> tuple[float, float]:
+    """Return the bounds of a distribution on its scale; whole numbers are one wide, also there."""
+    assert isinstance(values, IntDistribution | FloatDistribution)  # noqa: S101 - all are
+    margin = 0.5 if isinstance(values, IntDistribution) else 0.0
+    low, high = values.low - margin, values.high + margin
+    return (log(low), log(high)) if values.log else (low, high)
 
 
 def _to_cube(params: Mapping[str, float], space: Space) -> NDArray[np.float64]:
-    ends = {name: _ends(values) for name, values in space.items()}
-    return np.array([(params[n] - low) / (high - low) for n, (low, high) in ends.items()])
+    places = []
+    for name, values in space.items():
+        low, high = _ends(values)
+        value = log(params[name]) if getattr(values, "log", False) else params[name]
+        places.append((value - low) / (high - low))
+    return np.array(places)
 
 
 def _from_cube(point: NDArray[np.float64], space: Space) -> dict[str, float]:
     params: dict[str, float] = {}
     for place, (name, values) in zip(point, space.items(), strict=True):
+        assert isinstance(values, IntDistribution | FloatDistribution)  # noqa: S101 - all are
         low, high = _ends(values)
         value = low + float(place) * (high - low)
-        params[name] = value
-        if isinstance(values, IntDistribution):
-            params[name] = min(max(round(value), values.low), values.high)
+        value = exp(value) if values.log else value
+        whole = isinstance(values, IntDistribution)
+        params[name] = min(max(round(value) if whole else value, values.low), values.high)
     return params

@@ -146,7 +146,9 @@ def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], path: Path) 
     changed = {
         "protocol": protocol_digest(earlier["protocol"]) != now["protocol"]["digest"],
         "seed": earlier["seed"] != now["seed"],
-        "search_space": _differ(earlier["search_space"], now["search_space"]),
+        "search_space": _differ(
+            earlier["search_space"], now["search_space"], sampled=now["sampler"] is not None
+        ),
         "vary": earlier["vary"] != now["vary"],
         "sampler": (earlier["sampler"] or {}).get("name") != (now["sampler"] or {}).get("name"),
         "objectives": earlier["objectives"] != now["objectives"],
@@ -170,8 +172,15 @@ def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], path: Path) 
                 raise InputError(path, f"arms.{arm}{key}", None, remedy)
 
 
-def _differ(this: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
-    """Say whether two search spaces differ in what decides over a score."""
+def _differ(
+    this: Mapping[str, Any] | None, other: Mapping[str, Any] | None, *, sampled: bool = False
+) -> bool:
+    """Say whether two search spaces differ in what decides over a score, or over a sample."""
     if this is None or other is None:
         return this is not other
-    return any(this[key] != other[key] for key in ("formula", "parameters"))
+    keys = ("low", "high", "default", *(["log_from"] if sampled else []))
+    first, second = (
+        {p: [ends.get(key) for key in keys] for p, ends in space["parameters"].items()}
+        for space in (this, other)
+    )
+    return this["formula"] != other["formula"] or first != second

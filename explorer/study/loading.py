@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, get_args
 from explorer import files
 from explorer.errors import InputError, Mistakes, nearest, refuse, written
 from explorer.study.protocol import Part, Protocol, changed, load_protocol
-from explorer.study.reading import override, validate
+from explorer.study.reading import override, plain, validate
 from explorer.study.space import SearchSpace, load_search_space
 from explorer.study.study import CONTROLS, Study, StudyFile
 
@@ -240,11 +240,19 @@ def _problems(path: Path, file: StudyFile, space: SearchSpace | None) -> Iterato
         if arm not in file.named:
             key = f"published.tasks.{task}.accuracy.{arm}"
             yield InputError(path, key, None, f"no arm of the study; {nearest(arm, file.named)}")
-    for position, parameter in enumerate(file.vary):
-        if space is not None and parameter not in space.parameters:
-            yield space.unknown(parameter, path, f"vary.{position}")
-        elif parameter in file.vary[:position]:
-            yield InputError(path, f"vary.{position}", parameter, "stands there twice; drop one")
+    yield from _problems_of_vary(path, file, space) if space else ()
+
+
+def _problems_of_vary(path: Path, file: StudyFile, space: SearchSpace) -> Iterator[InputError]:
+    """Yield what a sampler cannot move, or not so far."""
+    for parameter, inside in file.vary.items():
+        if parameter not in space.parameters:
+            yield space.unknown(parameter, path, f"vary.{parameter}")
+        elif inside is not None:
+            try:
+                space.parameters[parameter].within(*inside)
+            except ValueError as error:
+                yield InputError(path, f"vary.{parameter}", plain(inside), str(error))
 
 
 def _problems_of_baseline(path: Path, file: StudyFile) -> Iterator[InputError]:

@@ -17,6 +17,31 @@ class Bounds(File):
     low: Range = Field(description="least and greatest value of the low end")
     high: Range = Field(description="least and greatest value of the high end")
     default: Range = Field(description="the range where a study does not vary it")
+    log_from: float | None = Field(
+        default=None, description="where a sampler's logarithmic scale begins; null: an even one"
+    )
+
+    @property
+    def shift(self) -> float | None:
+        """What a sampler adds to a value before it takes the logarithm; ``None``: it takes none.
+
+        Nothing where no end is below :attr:`log_from`: then the scale is logarithmic throughout.
+        """
+        if self.log_from is None or self.low[0] < 0:
+            return None
+        return 0.0 if self.low[0] >= self.log_from else self.log_from
+
+    def within(self, low: float, high: float) -> Self:
+        """Return narrower bounds: neither end lies outside of two values.
+
+        Raises:
+            ValueError: If nothing is left.
+        """
+        ends = [(max(a, low), min(b, high)) for a, b in (self.low, self.high)]
+        if low > high or any(a > b for a, b in ends):
+            least, greatest = self.low[0], self.high[1]
+            raise ValueError(f"must be two values inside of {plain((least, greatest))}")
+        return self.model_copy(update={"low": ends[0], "high": ends[1]})
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -177,6 +202,7 @@ def _bounds(
             "low": entry.low or (least, min(greatest, entry.high[1]) if entry.high else greatest),
             "high": entry.high or (max(least, entry.low[0]) if entry.low else least, greatest),
             "default": entry.default or members[0].default,
+            "log_from": formula.log_from.get(members[0].name),
         }
         with mistakes:
             bounds[name] = validate(Bounds, content, path, f"parameters.{name}")

@@ -4,14 +4,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mode
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
+    field_serializer,
     model_serializer,
     model_validator,
 )
@@ -20,7 +23,7 @@ from explorer import files
 from explorer.errors import nearest
 from explorer.study.protocol import Part, Protocol
 from explorer.study.reading import ONE_OR_SEVERAL, File, Range
-from explorer.study.space import SearchSpace
+from explorer.study.space import Bounds, SearchSpace
 
 ACCURACY = "accuracy"
 """The objective that every study has, and has first."""
@@ -204,6 +207,16 @@ fine-tuned from these weights in random order within every tensor.
 """
 
 
+def _names_need_no_ranges(value: Any) -> Any:
+    if not isinstance(value, list | tuple):
+        return value
+    if not all(isinstance(name, str) for name in value):
+        raise ValueError("write the names of parameters")
+    if len(set(value)) < len(value):
+        raise ValueError(f"{mode(value)} stands there twice; drop one")
+    return dict.fromkeys(value)
+
+
 class StudyFile(File):
     """A study as its file says it."""
 
@@ -221,7 +234,10 @@ class StudyFile(File):
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of the first replicate")
     arms: dict[_ArmName, Arm] = Field(default_factory=dict)
     sampler: Sampler | None = None
-    vary: tuple[str, ...] = Field(default=(), description="the parameters that a sampler moves")
+    vary: Annotated[dict[str, Range | None], BeforeValidator(_names_need_no_ranges)] = Field(
+        default_factory=dict,
+        description="the parameters that a sampler moves, or {parameter: [from, to]} for both ends",
+    )
     objectives: Annotated[tuple[Objective, ...], AfterValidator(_accuracy_comes_first)] = Field(
         default=(Objective(name=ACCURACY),),
         min_length=1,
@@ -232,6 +248,10 @@ class StudyFile(File):
     published: Published | None = Field(
         default=None, description="what a paper has measured of the arms, to judge the protocol by"
     )
+
+    @field_serializer("vary")
+    def _names_alone_are_a_list(self, vary: dict[str, Range | None]) -> Any:
+        return dict(vary) if any(vary.values()) else list(vary)
 
     @property
     def named(self) -> dict[str, Arm]:
@@ -272,6 +292,11 @@ class Study:
     def baseline(self) -> str:
         """The arm that the others are compared with."""
         return self.file.baseline or self.file.controls[0]
+
+    def bounds(self, parameter: str) -> Bounds:
+        """Return how far a sampler moves the ends of a parameter's range."""
+        bounds, inside = self.space.parameters[parameter], self.file.vary.get(parameter)
+        return bounds if inside is None else bounds.within(*inside)
 
     def space_of(self, arm: str) -> SearchSpace:
         """Return the search space of an arm; sampled ones have the study's."""

@@ -97,6 +97,10 @@ def test_an_estimate_says_trials_and_hours_and_writes_nothing(explorer, write_st
     assert code == 0
     assert re.search(r"mine +smoke +12 +12 +2 +the protocol says 3 s +18 s", out)
     assert "Starting" not in out
+    write_study(STUDY + "sampler: {name: tpe, samples: 6}\nvary: [frequency]\n")
+    code, _, err = explorer("run-study", "mine", "--estimate")
+    assert err.startswith("mine: the sampler tpe learns from 10 arms and more, and there are 8: ")
+    assert explorer("run-study", "mine", "--estimate", "--samples", "9")[2] == ""
     assert [path.name for path in folder.iterdir()] == ["studies"]
 
 
@@ -150,7 +154,12 @@ def test_list_shows_what_there_is_in_text_and_json(explorer, write_study):
     assert [arm["name"] for arm in study["arms"]] == ["scratch", "circles", "waves"]
     assert study["arms"][2]["ranges"] == "frequency 0..20, orbits 1..50"
     assert study["varied"] == [
-        {"parameter": "frequency", "low end": "0..1000", "high end": "0..1000"}
+        {
+            "parameter": "frequency",
+            "low end": "0..1000",
+            "high end": "0..1000",
+            "scale": "logarithmic from 1",
+        }
     ]
     assert "40 arms of the sampler tpe" in explorer("list", "mine")[1]
     parameters = json.loads(explorer("list", "perlin", "--format", "json")[1])["parameters"]

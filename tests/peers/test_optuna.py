@@ -90,7 +90,7 @@ def test_a_trial_is_an_arm(study):
     assert set(frame["state"]) == {"COMPLETE", "PRUNED", "RUNNING"}
     for trial in study.get_trials(states=(TrialState.COMPLETE,)):
         low, high = trial.user_attrs["ranges"]["frequency"]
-        assert trial.params["frequency.low"] == low
+        assert trial.params["frequency.low+1"] == low + 1
         assert trial.user_attrs["frequency.high"] == high
         assert trial.value == pytest.approx(high / 1001 + 0.5 / 10_000)
         assert trial.user_attrs["n"] == 2
@@ -117,7 +117,7 @@ def test_optunas_visualisations_draw_it(study, name):
 def test_optuna_knows_which_end_matters(study):
     """The score is the high end, which follows from both parameters."""
     weights = optuna.importance.get_param_importances(study)
-    assert weights.keys() == {"frequency.low", "frequency.share"}
+    assert weights.keys() == {"frequency.low+1", "frequency.share"}
 
 
 def test_two_objectives(database, write_study):

@@ -51,7 +51,7 @@ def test_any_point_is_a_range_and_any_range_a_point(write_study, seed):
     params = {
         name: draw.choice([d.low, d.high, draw.uniform(d.low, d.high)]) for name, d in space.items()
     }
-    params["frequency.low"] = int(params["frequency.low"])
+    params["frequency.low+1"] = int(params["frequency.low+1"])
     ranges = points.to_ranges(study, params)
     for parameter in ("frequency", "noise"):
         assert study.space.parameters[parameter].problem(ranges[parameter]) is None
@@ -59,6 +59,49 @@ def test_any_point_is_a_range_and_any_range_a_point(write_study, seed):
     assert points.to_ranges(study, again)["frequency"] == ranges["frequency"]
     assert points.to_ranges(study, again)["noise"] == pytest.approx(ranges["noise"])
     create_trial(params=again, distributions=space, value=0.0)  # Optuna takes it
+
+
+def proposed(database, study):
+    """The ranges of the samples of a study, in their order."""
+    run_all(database, study, score=lambda one: one.replicate / 100)
+    first = (row for row in rows(database, replicate=0) if row["arm"].startswith("sample-"))
+    return [json.loads(row["ranges"]) for row in first]
+
+
+def test_a_search_begins_at_best_practice_and_spreads_over_decades(tmp_path, write_study):
+    """Best practice is at 0 to 20 of 1,000: evenly drawn, 94 of 100 ranges begin above 60."""
+    ranges = {}
+    for sampler in ("qmc", "tpe"):
+        study = sampled(write_study, sampler, 33 if sampler == "qmc" else 11)
+        text = study.path.read_text().replace(
+            "waves: {frequency: [0, 20]}", "wide: {noise: [0, 20]}"
+        )
+        study = studies.load_study(str(write_study(text.replace("cy, noise]", "cy, line_width]"))))
+        with store.connect(f"sqlite:///{tmp_path}/{sampler}.db", create=True) as database:
+            ranges[sampler] = proposed(database, study)
+    assert ranges["qmc"][0] == {p: list(r) for p, r in study.space.complete({}).items()}
+    lows, highs = zip(*(sample["frequency"] for sample in ranges["qmc"][1:]), strict=True)
+    # Of log(1 + n) from 0 to 1,000, n <= 60 is 60 %, and of the high ends 23 %.
+    assert sum(low <= 60 for low in lows) == pytest.approx(0.6 * 32, abs=2)
+    assert sum(high <= 60 for high in highs) == pytest.approx(0.23 * 32, abs=3)
+    narrow = [sample["line_width"][0] for sample in ranges["qmc"][1:]]
+    assert sum(low <= 0.9 for low in narrow) == pytest.approx(0.5 * 32, abs=1)
+    assert ranges["tpe"][:9] == ranges["qmc"][:9]  # with the named arm, TPE has learned from ten
+    assert ranges["tpe"][9] != ranges["qmc"][9]
+
+
+def test_a_study_may_narrow_what_it_searches(database, write_study):
+    """An arm beyond is run, and is no point of the search."""
+    study = sampled(write_study, "tpe", 12)
+    text = study.path.read_text().replace("[frequency, noise]", "{frequency: [2, 60]}")
+    study = studies.load_study(str(write_study(text)))
+    ends = [sample["frequency"] for sample in proposed(database, study)]
+    assert len(ends) == 12
+    assert all(2 <= low <= high <= 60 for low, high in ends)
+    assert study.definition()["vary"] == {"frequency": [2, 60]}
+    assert [t.user_attrs["arm"] for t in arms(database)] == [f"sample-{i:04d}" for i in range(12)]
+    assert "frequency.low" in arms(database)[0].params  # no 0, so that nothing is added
+    assert len(rows(database, arm="waves", state="COMPLETE")) == 2
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
