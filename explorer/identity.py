@@ -96,7 +96,8 @@ def _libraries() -> dict[str, str]:
 
 def _files(protocol: Protocol, *, pretrained: bool) -> list[str]:
     """Say what the folders of real images hold; a change is seen within a minute."""
-    folders = [task.path for task in protocol.downstream if task.path is not None]
+    tasks = protocol.downstream if protocol.train else ()
+    folders = [task.path for task in tasks if task.path is not None]
     if pretrained and protocol.dataset.images:
         folders.append(protocol.dataset.images)
     look = int(time.monotonic() // _SECONDS_BETWEEN_LOOKS)

@@ -9,8 +9,10 @@
    labelled images and as often as the protocol says; the accuracy on the test images, in the mean
    over these, is the score. Companion scores beside it come from the same networks.
 
-The arm from scratch does the last step only, from the same random weights. Same arguments, same
-scores; what differs between two arms of a study with the same seed is the ranges and nothing else.
+The arm from scratch does the last step only, from the same random weights; a protocol that trains
+nothing (``train: false``) ends with the second, and draws only the images that are measured. Same
+arguments, same scores; what differs between two arms of a study with the same seed is the ranges
+and nothing else.
 """
 
 import copy
@@ -125,6 +127,10 @@ def _stepwise(
     checkpoint = Checkpoint(checkpoints, key) if checkpoints else None
 
     with _timed(scores, "total"):
+        if not protocol.train:
+            if ranges is not None:
+                _drawn(formula, ranges, protocol, seed, scores)
+            return scores
         tasks = _tasks(protocol)
         scores.remarks = [f"{task.name}: {remark}" for task in tasks for remark in task.remarks]
         model = models.build(
@@ -165,13 +171,7 @@ def _pretrain(
     checkpoint: Checkpoint | None,
 ) -> Iterator[Rung]:
     """Pre-train a model, and yield its rungs; the images are gone when it is done."""
-    with _timed(scores, "render"):
-        images, labels, scores.dataset = _proxy(formula, ranges, protocol, seed)
-    with _timed(scores, "variety"):
-        sample = measures.subsample(labels, seed=seed)
-        shown = downstream.grey(images[sample])
-        scores.variety = measures.variety(shown, labels[sample], seed=seed)
-        scores.remarks += measures.remarks(shown, labels[sample], scores.variety)
+    images, labels = _drawn(formula, ranges, protocol, seed, scores)
     training = engine.Training(
         model,
         images,
@@ -194,6 +194,20 @@ def _pretrain(
         yield rung
 
 
+def _drawn(
+    formula: str, ranges: Mapping[str, Range], protocol: Protocol, seed: int, scores: Scores
+) -> tuple[Source, NDArray[np.int64]]:
+    """Return the images and labels to pre-train on, and measure how varied they are."""
+    with _timed(scores, "render"):
+        images, labels, scores.dataset = _proxy(formula, ranges, protocol, seed)
+    with _timed(scores, "variety"):
+        sample = measures.subsample(labels, seed=seed)
+        shown = downstream.grey(images[sample])
+        scores.variety = measures.variety(shown, labels[sample], seed=seed)
+        scores.remarks += measures.remarks(shown, labels[sample], scores.variety)
+    return images, labels
+
+
 def check(protocol: Protocol) -> None:
     """Try what a protocol names before anything is run: GPU, downstream tasks and model.
 
@@ -204,6 +218,8 @@ def check(protocol: Protocol) -> None:
     """
     if protocol.resources.gpus and not torch.cuda.is_available():
         raise ValueError("wants a GPU, and torch sees none here; laptop is for processors")
+    if not protocol.train:
+        return
     tasks = _tasks(protocol)
     channels = max(task.channels for task in tasks)
     models.build(protocol.model, classes=len(tasks[0].classes), channels=channels, seed=0)
@@ -249,8 +265,8 @@ def _proxy(
     """Render the images to pre-train on, or read them where the protocol names a folder.
 
     Returns:
-        Images, labels and digest. Images that do not fit into memory, or that are fresh in every
-        epoch, are made when their turn comes, and have no digest.
+        Images, labels and digest. Images that do not fit into memory, that are fresh in every
+        epoch or not trained on are made when their turn comes, and have no digest.
     """
     sizes, size, threads = protocol.dataset, protocol.model.image_size, protocol.resources.threads
     counts = (sizes.categories, sizes.instances)
@@ -271,7 +287,8 @@ def _proxy(
             return plan.draw(category * plan.instances + epoch * counts[1] + instance)
 
         images = Streamed(draw, (len(labels), size, size), threads)
-    if fresh or images.nbytes > memory.room(protocol.resources.cpus, protocol.resources.gpus):
+    lazy = fresh or not protocol.train
+    if lazy or images.nbytes > memory.room(protocol.resources.cpus, protocol.resources.gpus):
         return images, labels, None
     proxy = ProxyDataset.of(images.whole(), labels)
     return proxy.images, labels, proxy.digest

@@ -23,14 +23,14 @@ def test_shipped_studies_load_under_every_protocol():
     for name in names:
         for protocol, _ in files.available("protocols"):
             study = load_study(name, protocol=protocol)
-            assert study.arms["scratch"] is None
+            assert (None in study.arms.values()) == study.protocol.train
 
 
 def test_frequency_range_asks_for_what_the_readme_says():
     study = load_study("frequency_range")
     assert study.name == "frequency_range"
     assert study.varied == ("frequency",)
-    assert study.planned == 7 * 3
+    assert study.planned == 4 * 3
     assert study.arms["best_practice"] == {"frequency": (0, 20)}
     assert study.space.complete({})["orbits"] == (1, 200)
 
@@ -100,6 +100,7 @@ def test_controls_are_arms_by_name(write_study):
 
 
 SAMPLER = "sampler: {name: tpe, samples: 3}"
+ALONE = "objectives: [variety.vendi_pixels]"
 TWO = "objectives: [accuracy, variety.vendi_pixels]"
 SEARCHED = STUDY.replace("arms:", f"{SAMPLER}\nvary: [frequency]\narms:")
 CIRCLES = "{frequency: [0, 0]}"
@@ -167,8 +168,11 @@ WRONG = [
     ("arms:", "pruner: {name: median, startup: 0}\narms:", "pruner.startup: 0: must be at least 1"),
     ("arms:", "pruner: wilcoxon\narms:", "too few for the pruner wilcoxon: 4 pairs give p = 0.062"),
     ("arms:", f"{TWO}\npruner: median\narms:", "two objectives cannot be stopped early"),
-    ("arms:", "objectives: [variety.vendi_features]\narms:", "']: the first is accuracy"),
-    ("arms:", "objectives: [{accuracy: minimize}]\narms:", "]: the first is accuracy"),
+    ("arms:", "objectives: [variety.ink_coverage, accuracy]\narms:", "]: accuracy comes first"),
+    ("arms:", "objectives: [{accuracy: minimize}]\narms:", "]: accuracy comes first"),
+    ("arms:", f"{ALONE}\narms:", "baseline: is missing, and there is no control; name an arm"),
+    ("arms:", f"{ALONE}\nbaseline: waves\ncontrols: [shuffled]\narms:", "without accuracy among"),
+    ("arms:", f"{ALONE}\nbaseline: waves\npruner: median\narms:", "without accuracy among the"),
     ("arms:", "objectives: [accuracy, accuracy]\narms:", "accuracy stands there twice"),
     ("arms:", "objectives: [accuracy, variety.x]\narms:", "no trial measures variety.x"),
     ("arms:", "objectives: [accuracy, {variety.x: up}]\narms:", "'up': unknown; there is maximize"),

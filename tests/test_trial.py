@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from explorer import study as studies
+from explorer import trial
 from explorer.errors import InputError
 from explorer.measures import MEASURES
 from explorer.scores import Rung, Scores
@@ -97,6 +98,19 @@ def test_the_front_door_takes_plain_values_and_keeps_its_threads_to_itself(smoke
         evaluate(None, "smok")
     with pytest.raises(InputError, match=r"protocol: pretrain.epochs: 0"):
         evaluate(None, content | {"pretrain": {**content["pretrain"], "epochs": 0}})
+
+
+def test_without_training_a_trial_draws_only_what_it_measures(smoke, pretrained, monkeypatch):
+    """It has the variety of the trial that trains, under a key of its own."""
+    bare = smoke.model_copy(update={"train": False})
+    monkeypatch.setattr(trial.models, "build", None)
+    monkeypatch.setattr(trial.downstream, "load", None)
+    rungs, scores = run({}, bare)
+    assert rungs == []
+    assert scores.variety == pretrained[1].variety
+    assert math.isnan(scores.accuracy)
+    assert scores.result_key != pretrained[1].result_key
+    assert changed(bare, pretrain={"epochs": 9}).digest() == bare.digest() != smoke.digest()
 
 
 def test_another_seed_is_another_trial(smoke, pretrained):

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import rich.live
 from rich.console import Console, Group, RenderableType
@@ -181,6 +182,11 @@ def _arms(status: StudyStatus) -> Table:
     return Table.of(columns, rows, notes=notes)
 
 
+def _scored(row: Mapping[str, Any]) -> str:
+    """Write the score of a replicate; none where nothing is trained."""
+    return f"{numerals.percent(row['accuracy'])} % in " if "accuracy" in row else "measured in "
+
+
 def _percent(accuracy: Spread | None) -> str:
     return numerals.mean_std(accuracy.mean, accuracy.std) if accuracy else MISSING
 
@@ -232,7 +238,7 @@ class View:
             spent = numerals.duration(max(0.0, seconds))
             reason = " ".join(row.get("reason", "no reason given").split())
             result = {
-                "COMPLETE": f"{numerals.percent(row.get('accuracy', 0.0))} % in {spent}",
+                "COMPLETE": f"{_scored(row)}{spent}",
                 "PRUNED": f"stopped after {spent}: {reason}",
                 "FAIL": f"failed after {spent}: {reason}",
             }[row["state"]]

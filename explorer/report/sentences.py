@@ -30,6 +30,8 @@ def _studied(report: StudyReport) -> str:
 
 
 def _best(report: StudyReport) -> str:
+    if not report.ranked:
+        return "Nothing was trained, so that no arm has an accuracy."
     best, base, over = report.ranked[0], report.baseline, report.baseline_title
     on = f" on {listed(report.tasks)}" if report.tasks else ""
     n = len(best.replicates)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isnan, nan
 from statistics import fmean
 from typing import Any, NoReturn
 
@@ -43,7 +44,7 @@ class Replicate:
     Attributes:
         replicate: Its index.
         seed: Its seed.
-        accuracy: Downstream top-1 accuracy, in [0, 1].
+        accuracy: Downstream top-1 accuracy, in [0, 1]; NaN where nothing is trained.
         variety: Each variety measure of its images; empty without pre-training.
     """
 
@@ -91,7 +92,7 @@ class Arm:
     @property
     def scores(self) -> list[float]:
         """The accuracies of its replicates."""
-        return [replicate.accuracy for replicate in self.replicates]
+        return [r.accuracy for r in self.replicates if not isnan(r.accuracy)]
 
     def measured(self, measure: str) -> float | None:
         """Return its mean of a variety measure, if it has a finite one."""
@@ -203,7 +204,9 @@ def summarise(database: Database, name: str, *, test: str = "welch") -> StudyRep
     progress = Progress.of(frame["state"], definition.planned)
     reasons = frame["reason"][frame["state"].eq("FAIL")].fillna("no reason recorded")
     failures = {str(reason): int(times) for reason, times in reasons.value_counts().items()}
-    scored = frame[frame["state"].eq("COMPLETE") & frame["accuracy"].notna()]
+    # A study that trains nothing has no accuracy.
+    trains = "accuracy" in definition.objectives
+    scored = frame[frame["state"].eq("COMPLETE") & (frame["accuracy"].notna() | (not trains))]
     if scored.empty:
         _refuse(name, progress, failures)
     by_arm: dict[str, list[Row]] = {arm: [] for arm in definition.arms}
@@ -260,10 +263,12 @@ def _arm(name: str, definition: Definition, rows: list[Row]) -> Arm:
         ranges=varied_ranges(name, definition, rows[-1] if rows else {}),
         changes=definition.arm_changes.get(name, {}),
         replicates=tuple(
-            Replicate(row["replicate"], row["seed"], row["accuracy"], _under(row, "variety."))
+            Replicate(
+                row["replicate"], row["seed"], row.get("accuracy", nan), _under(row, "variety.")
+            )
             for row in rows
         ),
-        accuracy=spread(values["accuracy"]) if rows else None,
+        accuracy=spread(values["accuracy"]) if "accuracy" in values else None,
         tasks={task: spread(known) for task, known in _under(values, "accuracy.").items()},
         difference=None,
         variety={m: fmean(known) for m, known in _under(values, "variety.").items()},

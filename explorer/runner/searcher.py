@@ -82,10 +82,8 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         One whose result is known is finished at once, and the one after it is handed out.
         """
         while (replicate := self._queue.take()) is not None:
-            if self._key_of is not None:
-                known = self._queue.recall(replicate, self._key_of(replicate))
-                if known is not None:
-                    continue
+            if self._key_of and self._queue.recall(replicate, self._key_of(replicate)):
+                continue
             self._running[trial_id] = replicate
             return {
                 **self._payload,

@@ -184,24 +184,24 @@ class Queue:
         self._end(replicate, changes, {epochs: scores.epochs})
         return problem
 
-    def recall(self, replicate: Replicate, result_key: str) -> float | None:
+    def recall(self, replicate: Replicate, result_key: str) -> bool:
         """Finish a replicate with the result of another one, of this study or another.
 
         All that the other has reported is copied, and ``cached_from`` names it.
 
         Returns:
-            The accuracy; ``None`` where there is no such result, and the replicate goes on.
+            Whether there is such a result; else the replicate goes on.
         """
         known = self._remembered(replicate, result_key)
         if known is None:
-            return None
+            return False
         row, curves = known
         copied = ("accuracy", "scores", "seconds", "host", "device", "result_key")
         changes = {name: row[name] for name in copied}
         name = f"{row['study']}/{row['arm']}#{row['replicate']}"
         changes |= {"state": COMPLETE, "cached_from": row["cached_from"] or name}
         self._end(replicate, changes, curves)
-        return float(row["accuracy"])
+        return True
 
     def fail(self, replicate: Replicate, reason: str) -> None:
         """Finish a replicate whose evaluation raised; the same arguments would raise again."""

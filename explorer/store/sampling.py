@@ -18,6 +18,7 @@ from optuna.samplers import (
     TPESampler,
 )
 from optuna.study import Study as OptunaStudy
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from explorer.store.studies import sample_name
@@ -187,17 +188,20 @@ class EvolutionSampler(RandomSampler):
             ended = [t for t in members if t is not None and t.state.is_finished()]
             if len(ended) < size:
                 break
-            ranked = sorted(ended, key=_merit)
+            ranked = sorted(ended, key=lambda t: _merit(t, study.direction))
             optimiser.tell(
                 [(_to_cube(t.params, search_space), -rank) for rank, t in enumerate(ranked)]
             )
         return _from_cube(optimiser.ask(), search_space)
 
 
-def _merit(trial: FrozenTrial) -> tuple[int, int, float]:
+def _merit(trial: FrozenTrial, direction: StudyDirection) -> tuple[int, int, float]:
     place = (TrialState.FAIL, TrialState.PRUNED, TrialState.COMPLETE).index(trial.state)
     reached = trial.last_step if trial.state == TrialState.PRUNED else None
-    return place, reached or 0, -np.inf if trial.value is None else trial.value
+    if trial.value is None:
+        return place, reached or 0, -np.inf
+    sign = -1 if direction == StudyDirection.MINIMIZE else 1
+    return place, reached or 0, sign * trial.value
 
 
 def _ends(values: BaseDistribution) -> tuple[float, float]:

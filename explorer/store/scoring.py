@@ -28,7 +28,7 @@ def to_row(scores: Scores) -> dict[str, Any]:
         "dataset": scores.dataset,
     }
     return {
-        "accuracy": scores.accuracy,
+        "accuracy": None if math.isnan(scores.accuracy) else scores.accuracy,
         "scores": json.dumps(content),
         "seconds": scores.seconds.get("total"),
         "host": scores.host or None,
@@ -39,8 +39,9 @@ def to_row(scores: Scores) -> dict[str, Any]:
 def measured(row: Mapping[Any, Any]) -> dict[str, float]:
     """Return all numbers that a finished replicate has, by the names that objectives have."""
     content = json.loads(row["scores"])
+    accuracy = {} if row["accuracy"] is None else {ACCURACY: row["accuracy"]}
     return {
-        ACCURACY: row["accuracy"],
+        **accuracy,
         **{f"accuracy.{task}": value for task, value in content["accuracies"].items()},
         **{f"variety.{name}": value for name, value in content["variety"].items()},
         **{f"companions.{name}": value for name, value in content["companions"].items()},
@@ -50,7 +51,7 @@ def measured(row: Mapping[Any, Any]) -> dict[str, float]:
 def problem(study: Study, numbers: Mapping[str, float], *, point: bool) -> str | None:
     """Say which score is missing or no finite number; ``None`` where all are as they should be.
 
-    Of an arm that is no point of the search space only its accuracy is wanted.
+    Of an arm that is no point of the search space only the first objective is wanted.
     """
     for objective in study.file.objectives if point else study.file.objectives[:1]:
         value = numbers.get(objective.name)

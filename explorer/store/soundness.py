@@ -14,7 +14,8 @@ from explorer.store.connection import Database, connect
 from explorer.store.retry import reason_of
 from explorer.store.runs import dead_runs, live_runs
 from explorer.store.schema import VERSION_TABLE, UnsoundError
-from explorer.store.studies import is_whole, optuna_study, study_names
+from explorer.store.scoring import measured
+from explorer.store.studies import definition, is_whole, optuna_study, study_names
 from explorer.store.tables import COMPLETE, OPEN, RUNNING, epochs, replicates, runs
 
 _SHOWN = 5
@@ -105,12 +106,14 @@ def _wrong_replicates(
     database: Database, name: str, rows: Sequence[dict[str, Any]]
 ) -> Iterator[str]:
     complete = [row for row in rows if row["state"] == COMPLETE]
+    first = next(iter(definition(database, name)["objectives"][0]))
     twice = Counter((row["arm"], row["replicate"]) for row in complete)
     for (arm, replicate), count in twice.items():
         if count > 1:
             yield f"arm {arm}, replicate {replicate} is COMPLETE {count} times"
     for row in complete:
-        if row["accuracy"] is None or not math.isfinite(row["accuracy"]):
+        value = measured(row).get(first)
+        if value is None or not math.isfinite(value):
             yield f"{_title(row)} is COMPLETE without a score"
     alive, dead = live_runs(database, name), dead_runs(database, name)
     running = [row for row in rows if row["state"] == RUNNING]

@@ -13,7 +13,7 @@ from explorer.errors import InputError, Mistakes, nearest, refuse, written
 from explorer.study.protocol import Part, Protocol, changed, load_protocol
 from explorer.study.reading import override, plain, validate
 from explorer.study.space import SearchSpace, load_search_space
-from explorer.study.study import CONTROLS, Study, StudyFile
+from explorer.study.study import ACCURACY, CONTROLS, Study, StudyFile
 
 _OF_PROTOCOL = (*get_args(Part), "resources")
 _OF_STUDY = tuple(name for name in StudyFile.model_fields if name != "protocol")
@@ -196,6 +196,8 @@ def _look_up(
         base = load_protocol(protocol, source=source)
         if changes.protocol:
             base = changed(base, changes.protocol, "--set")
+        if not file.trains:
+            base = base.model_copy(update={"train": False})
     spaces: dict[str, SearchSpace] = {}
     protocols: dict[str, Protocol] = {}
     for name, arm in file.named.items():
@@ -255,15 +257,21 @@ def _problems_of_vary(path: Path, file: StudyFile, space: SearchSpace) -> Iterat
                 yield InputError(path, f"vary.{parameter}", plain(inside), str(error))
 
 
+_UNTRAINED = "without accuracy among the objectives nothing is trained; remove it, or add accuracy"
+
+
 def _problems_of_baseline(path: Path, file: StudyFile) -> Iterator[InputError]:
     """Yield where the arms have nothing to be compared with."""
-    if len(set(file.controls)) < len(file.controls):
-        yield InputError(path, "controls", mode(file.controls), "stands there twice; drop one")
-    if file.baseline is None and not file.controls:
+    controls = file.controls or ()
+    if len(set(controls)) < len(controls):
+        yield InputError(path, "controls", mode(controls), "stands there twice; drop one")
+    if controls and not file.trains:
+        yield InputError(path, "controls", list(controls), _UNTRAINED)
+    if file.baseline is None and not file.named_controls:
         yield InputError(path, "baseline", None, "is missing, and there is no control; name an arm")
     elif file.baseline is not None and file.baseline not in file.named:
         if file.baseline in CONTROLS:
-            remedy = f"add it to controls: {written([*file.controls, file.baseline])}"
+            remedy = f"add it to controls: {written([*file.named_controls, file.baseline])}"
         else:
             remedy = f"no arm of this name; {nearest(file.baseline, file.named)}"
         yield InputError(path, "baseline", file.baseline, remedy)
@@ -274,6 +282,14 @@ def _problems_of_search(
 ) -> Iterator[InputError]:
     """Yield where a sampler or a pruner does not go with the rest of a file."""
     pruner = file.pruner
+    if pruner.name != "none" and not file.trains:
+        yield InputError(path, "pruner.name", pruner.name, _UNTRAINED)
+    if file.trains and protocol and not protocol.train:
+        remedy = "is an objective, and the protocol trains nothing"
+        yield InputError(path, "objectives.0", ACCURACY, remedy)
+    for name, arm in file.arms.items():
+        if not (arm.pretrain or file.trains):
+            yield InputError(path, f"arms.{name}.pretrain", False, _UNTRAINED)
     if len(file.objectives) > 1:
         if file.sampler is not None and file.sampler.name == "cmaes":
             remedy = "has one objective; for two take nsga2, tpe or gp"

@@ -113,6 +113,9 @@ class Protocol(File):
     """The tasks that it is fine-tuned on, each by itself; the score is their mean accuracy."""
     scratch: Scratch = added(Scratch())
     resources: Resources = Resources()
+    train: bool = Field(
+        default=True, description="false: images are drawn and measured, and nothing is trained"
+    )
 
     @field_serializer("downstream")
     def _one_task_is_no_list(self, tasks: tuple[Task, ...], info: SerializationInfo) -> Any:
@@ -166,7 +169,9 @@ class Protocol(File):
             pretrained: Of trials that are pre-trained, or of those that are not: what only the
                 others take is left out. Of both where it is ``None``.
         """
-        left_out = {"description", "expect", "resources"}
+        left_out = {"description", "expect", "resources", "train"}
+        if not self.train:
+            left_out |= {"scratch", "pretrain", "finetune", "downstream"}
         if pretrained is not None:
             left_out |= {"scratch"} if pretrained else {"scratch", "dataset", "pretrain"}
         followed = self.from_scratch if pretrained is False else self

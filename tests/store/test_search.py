@@ -171,6 +171,24 @@ def test_a_study_of_two_objectives(either, write_study):
     assert not any(trial.intermediate_values for trial in trials)
 
 
+def test_a_study_that_trains_nothing(either, database_url, write_study):
+    more = "objectives: [{variety.ink_coverage: minimize}]\nbaseline: waves\n"
+    study = sampled(write_study, "cmaes", 3, more)
+    assert list(study.arms) == ["waves"]
+    assert not study.protocol.train
+    with store.Run(either, "mine") as run:
+        queue = store.Queue(either, study, run.run_id)
+        queue.recover()
+        while (one := queue.take()) is not None:
+            found = {} if one.arm == "sample-0001" else {"ink_coverage": one.id / 10}
+            problem = queue.complete(one, scores(math.nan, variety=found))
+            assert (problem is None) == bool(found)
+    values = [trial.values for trial in arms(either)]
+    assert values == [[pytest.approx(0.15)], [pytest.approx(0.35)], None, [pytest.approx(0.75)]]
+    assert [row["accuracy"] for row in rows(either)] == [None] * 8
+    assert store.check(database_url)[1] == []
+
+
 def test_without_a_pruner_nothing_is_stopped(database, write_study):
     assert run_all(database, pruned(write_study, "{name: none}"), probe=worth) == {}
 
