@@ -113,7 +113,8 @@ def estimate(
 
     Returns:
         Names of study and protocol, numbers of trials, ``hours`` (NaN where nothing says how long
-        a trial takes) and where they come from.
+        a trial takes) and where they come from, and ``smallest_difference``, in points, that the
+        replicates can show with a chance of 80 % (``None`` where the protocol states no scatter).
     """
     ended = [] if database is None else _ended(database)
     costs = {} if database is None else _costs(database, ended)
@@ -142,7 +143,17 @@ def estimate(
         "hours": seconds / workers / 3600,
         "workers": workers,
         "source": "; ".join(sorted(sources)),
+        "smallest_difference": _smallest_difference(study),
     }
+
+
+def _smallest_difference(study: Study) -> float | None:
+    from explorer.report import smallest_difference
+
+    std, replicates = study.protocol.replicate_std, study.file.replicates
+    if std is None or replicates < 2 or not study.file.trains:
+        return None
+    return smallest_difference(replicates, std)
 
 
 def remark(study: Study) -> str:

@@ -105,6 +105,13 @@ class Protocol(File):
     expect: str = Field(
         default="", description="seconds per trial, as '36 to 54 s', and the accuracy to expect"
     )
+    replicate_std: float | None = Field(
+        default=None,
+        gt=0,
+        le=100,
+        description="standard deviation of a replicate's accuracy as measured, in points",
+        exclude_if=lambda value: value is None,
+    )
     dataset: Dataset
     model: Model
     pretrain: Pretrain
@@ -169,7 +176,7 @@ class Protocol(File):
             pretrained: Of trials that are pre-trained, or of those that are not: what only the
                 others take is left out. Of both where it is ``None``.
         """
-        left_out = {"description", "expect", "resources", "train"}
+        left_out = {"description", "expect", "replicate_std", "resources", "train"}
         if not self.train:
             left_out |= {"scratch", "pretrain", "finetune", "downstream"}
         if pretrained is not None:

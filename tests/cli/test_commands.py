@@ -9,11 +9,11 @@ import sys
 import pytest
 from PIL import Image
 
-from explorer import store
+from explorer import files, store
 from explorer.cli.images import read_ranges
 from explorer.errors import InputError
 from explorer.runner import submit  # noqa: F401  (the module, to be changed)
-from explorer.study import load_study
+from explorer.study import load_protocol, load_study
 from tests.conftest import STUDY
 from tests.report import rows
 
@@ -97,6 +97,13 @@ def test_an_estimate_says_trials_and_hours_and_writes_nothing(explorer, write_st
     assert code == 0
     assert re.search(r"mine +smoke +12 +12 +2 +the protocol says 3 s +18 s", out)
     assert "Starting" not in out
+    smoke = dict(files.available("protocols"))["smoke"].read_text()
+    (folder / "noisy.yaml").write_text(f"replicate_std: 1.7\n{smoke}")
+    assert load_protocol("noisy.yaml").digest() == load_protocol("smoke").digest()
+    # Of Student's t with 6 degrees of freedom; by the normal distribution it would be 3.4.
+    _, out, _ = explorer(*estimating, "--protocol", "noisy.yaml")
+    assert "mine@noisy: a difference of 4.0 points between two arms is shown" in out
+    (folder / "noisy.yaml").unlink()
     write_study(STUDY + "sampler: {name: tpe, samples: 6}\nvary: [frequency]\n")
     code, _, err = explorer("run-study", "mine", "--estimate")
     assert err.startswith("mine: the sampler tpe learns from 10 arms and more, and there are 8: ")
