@@ -64,14 +64,33 @@ def main() -> None:
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = INTERRUPTED
-    except OSError as error:
-        code = _cannot_print(error)
+    except Exception as error:  # noqa: BLE001 - what is not meant here is raised again
+        code = _from_outside(error)
     sys.exit(code)
+
+
+def _from_outside(error: Exception) -> int:
+    """Say in one line what the file system or a database has refused; raise what is ours."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from explorer.store.retry import reason_of
+
+    if isinstance(error, SQLAlchemyError | StorageInternalError):
+        click.echo(visible(f"explorer: the database cannot be used: {reason_of(error)}"), err=True)
+        return SOMETHING_FAILED
+    if not isinstance(error, OSError):
+        raise error
+    if not error.filename:
+        return _cannot_print(error)
+    line = f"explorer: {os.fsdecode(error.filename)}: cannot be used ({error.strerror})"
+    click.echo(visible(masked(line)), err=True)
+    return SOMETHING_FAILED if error.errno in {errno.ENOSPC, errno.EIO} else WRONG_INPUT
 
 
 def _cannot_print(error: OSError) -> int:
     """Say that the device behind standard output is full; where its reader is gone, nothing."""
-    if error.errno not in {errno.ENOSPC, errno.EIO, errno.EPIPE} or error.filename:
+    if error.errno not in {errno.ENOSPC, errno.EIO, errno.EPIPE}:
         raise error
     if error.errno != errno.EPIPE:
         click.echo(f"explorer: the output cannot be written ({error.strerror})", err=True)

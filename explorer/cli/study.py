@@ -107,12 +107,13 @@ def run_study(
     code = OK
     with store.connect(url, create=True) as database:
         for planned in studies:
+            if fresh and (archived := store.archive(database, planned.name)) is not None:
+                click.echo(f"Archiving {planned.name} as {archived}.")
+            store.open_study(database, planned)  # refuses another study of this name
             click.echo(
                 f"Starting {planned.name}: {planned.planned} trials under protocol "
                 f"{planned.protocol_name} ..."
             )
-            if fresh and (archived := store.archive(database, planned.name)) is not None:
-                click.echo(f"Archiving {planned.name} as {archived}.")
             ended = _run(
                 planned,
                 database,

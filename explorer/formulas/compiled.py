@@ -7,6 +7,7 @@ and sum are contracted, and the result is the same on every machine.
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,5 +25,9 @@ _SOURCES = hashlib.sha256(
 def kernel(function: F) -> F:
     """Compile a function at its first call."""
     function.__qualname__ = f"{function.__qualname__}_{_SOURCES}"
-    compiled: F = nb.njit(nogil=True, cache=True)(function)
-    return compiled
+    compiled = nb.njit(nogil=True)(function)
+    # Where neither this package, the user's cache nor NUMBA_CACHE_DIR can be written, numba says
+    # so; then every process compiles.
+    with suppress(RuntimeError):
+        compiled.enable_caching()
+    return compiled  # type: ignore[no-any-return]

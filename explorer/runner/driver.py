@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ _RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under "uv run" each worker would build the package anew
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
@@ -68,6 +70,7 @@ def run_study(
             reached, no node can hold a trial of the protocol, or a node has other code.
     """
     os.environ.update({k: v for k, v in _RAY_ENVIRONMENT.items() if k not in os.environ})
+    _check_folder()
     with Run(database, study.name, study.path.read_text(encoding="utf-8")) as run:
         queue = Queue(database, study, run.run_id, describe)
         queue.recover(retry_failed=retry_failed)
@@ -90,6 +93,21 @@ def run_study(
         finally:
             queue.release()
     return interrupted
+
+
+def _check_folder() -> None:
+    """Refuse a working directory whose files hide modules: Ray has it on the path of workers."""
+    known = {*sys.modules, "ray", "timm", "torch", "torchvision", "scipy", "sklearn", "PIL"}
+    here = Path.cwd()
+    for file in (*here.glob("*.py"), *here.glob("*/__init__.py")):
+        name = file.parent.name if file.name == "__init__.py" else file.stem
+        loaded = getattr(sys.modules.get(name), "__file__", None)
+        same = loaded is not None and Path(loaded).read_bytes() == file.read_bytes()
+        if name in known and not same:
+            remedy = (
+                f"hides the module {name} from the workers; rename it, or start in another folder"
+            )
+            raise InputError(str(file.relative_to(here)), None, None, remedy)
 
 
 def _tune(

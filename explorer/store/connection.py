@@ -169,11 +169,18 @@ def _checked_url(url: str, source: str, *, create: bool) -> sa.URL:
     if backend == "sqlite":
         if parsed.database in {None, "", ":memory:"}:
             raise InputError(source, None, url, "a study must outlive its program; name a file")
+        if "\ufffd" in str(parsed.database):
+            remedy = "% begins an escape in a URL, and this one is none; write %25 for it"
+            raise InputError(source, None, url, remedy)
         file = Path(str(parsed.database))
-        if not file.exists() and not create:
+        try:
+            there, folder = file.exists(), file.parent.is_dir()
+        except OSError as error:
+            raise InputError(source, None, masked(url), f"{error.strerror}; name a file") from error
+        if not there and not create:
             remedy = "there is no such database; explorer run-study makes it"
             raise InputError(source, None, masked(url), remedy)
-        if not file.parent.is_dir():
+        if not folder:
             raise InputError(source, None, masked(url), f"there is no folder {file.parent}")
         return parsed
     if backend == "postgresql":

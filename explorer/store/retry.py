@@ -13,7 +13,13 @@ from collections.abc import Callable, Container
 from typing import ParamSpec, TypeVar
 
 from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    NoResultFound,
+    OperationalError,
+    SQLAlchemyError,
+)
 
 from explorer.errors import OutageError, masked
 
@@ -31,6 +37,9 @@ _CROWDED = ("too many clients", "remaining connection slots", "too many connecti
 # A disk that is full, or fails.
 _SQLITE_NO_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _SQLSTATES_NO_DISK = ("53100", "58030")
+_SQLITE_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_SQLSTATES_DAMAGED = ("XX001", "XX002")
+_DELETED = "the study, or a part of it, has been deleted from the database by another program"
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -75,8 +84,9 @@ def patient(call: Callable[_P, _T]) -> Callable[_P, _T]:
     that many who wait for one server do not come back all at once.
 
     Raises:
-        OutageError: If it has not gone through within :data:`PATIENCE_SECONDS`, or the database has
-            no disk to write to, which a person has to mend.
+        OutageError: If it has not gone through within :data:`PATIENCE_SECONDS`, the database has no
+            disk to write to or its file is damaged, which a person has to mend, or the study is
+            gone.
     """
 
     @functools.wraps(call)
@@ -89,11 +99,18 @@ def patient(call: Callable[_P, _T]) -> Callable[_P, _T]:
                 waited, reason = time.monotonic() - began, reason_of(error)
                 if _no_disk(error):
                     raise OutageError(f"the database cannot be written: {reason}") from error
+                if isinstance(error, NoResultFound):
+                    raise OutageError(_DELETED) from error
+                if _is_damaged(error):
+                    line = f"the database is damaged: {reason}; explorer storage check says more"
+                    raise OutageError(line) from error
                 if not transient(error):
                     raise
                 if waited > PATIENCE_SECONDS:
                     line = f"the database has not answered for {waited:.0f} seconds: {reason}"
                     raise OutageError(line) from error
+            except KeyError as error:  # Optuna's word for a study or trial that is not there
+                raise OutageError(_DELETED) from error
             _log.warning("database: %s; trying again after %.1f seconds", reason, waited)
             time.sleep(_jitter.uniform(pause / 2, pause))
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -111,6 +128,11 @@ def reason_of(error: BaseException) -> str:
 def _no_disk(error: BaseException) -> bool:
     cause = _database_error(error)
     return cause is not None and _names(cause, _SQLITE_NO_DISK, _SQLSTATES_NO_DISK)
+
+
+def _is_damaged(error: BaseException) -> bool:
+    cause = _database_error(error)
+    return cause is not None and _names(cause, _SQLITE_DAMAGED, _SQLSTATES_DAMAGED)
 
 
 def _names(error: DBAPIError, sqlite_codes: Container[int], sqlstates: tuple[str, ...]) -> bool:

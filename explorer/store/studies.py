@@ -91,9 +91,11 @@ def open_study(database: Database, study: Study) -> optuna.Study:
         raise InputError(study.path, None, study.name, remedy)
     if attrs.get(ARCHIVE):  # it goes on instead
         patient(opened.set_user_attr)(ARCHIVE, "")
+    wanted = [objective.direction for objective in study.file.objectives]
+    directions = [direction.name.lower() for direction in opened.directions]
     if earlier is not None:
         _check_same(earlier, now, study.path)
-    elif opened.get_trials(deepcopy=False):
+    elif directions != wanted or opened.get_trials(deepcopy=False):
         remedy = f"another tool than explorer has made the study of this name; {_FRESH}"
         raise InputError(study.path, None, study.name, remedy)
     elif _any_replicates(database, study.name):

@@ -65,7 +65,10 @@ def count_images(folder: Path) -> dict[str, int]:
     """Return how many images each class of a folder has; empty where there is none."""
     from explorer.images import class_files
 
-    if not folder.is_dir():
+    try:
+        if not folder.is_dir():
+            return {}
+    except OSError:  # no name that a folder can have
         return {}
     return {name: len(files) for name, files in class_files(folder).items() if files}
 

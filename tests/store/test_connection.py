@@ -64,12 +64,6 @@ def test_every_connection_to_sqlite_is_prepared(sqlite_url):
                     assert values == [1, synchronous, "wal"]
 
 
-def test_a_path_may_hold_braces(tmp_path):
-    (tmp_path / "{x}").mkdir()
-    store.connect(f"sqlite:///{tmp_path}/{{x}}/study.db", create=True)
-    assert (tmp_path / "{x}" / "study.db").is_file()
-
-
 OLD = ["CREATE TABLE explorer_version (version_num VARCHAR)", "INSERT INTO explorer_version "]
 
 
