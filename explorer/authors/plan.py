@@ -4,7 +4,6 @@ The authors draw a dataset by several processes side by side, each with its shar
 and a sequential generator of its own, seeded with ``thread_num + 1``. Here a process is a thread.
 """
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -93,38 +92,44 @@ class OfficialPlan:
         return range(first, first + self.share)
 
     def run(
-        self, visit: Callable[[str, Images], None], progress: Callable[[int], None] | None = None
-    ) -> str:
+        self,
+        visit: Callable[[str, Images | bytes], None],
+        progress: Callable[[int], None] | None = None,
+    ) -> dict[int, Mapping[str, float]]:
         """Draw all images, a thread per process.
 
         Args:
-            visit: Called in the threads with the name and the image.
+            visit: Called in the threads with the name and the image; for RCDB also with the name
+                and the content of the file that the authors write per category.
             progress: Called with the number of images finished since its last call.
 
         Returns:
-            SHA-256 (hex) of the digests of the processes: each that of its images, every one after
-            its name.
+            What each category has drawn, by its number.
         """
         stop, lock = threading.Event(), threading.Lock()
+        categories: dict[int, Mapping[str, float]] = {}
 
-        def process(seed: int) -> str:
-            digest = hashlib.sha256()
+        def tell(category: int, drawn: Mapping[str, float]) -> None:
+            categories[category] = drawn
+            if self.formula == "rcdb":
+                lines = [f"{name},{value}\r\n" for name, value in drawn.items()]
+                visit(f"param/{category:05d}.csv", "".join(lines).encode())
+
+        def process(seed: int) -> None:
             given = {**self.arguments, "thread_num": seed - 1}
-            for name, image in streams.render(self.formula, given):
+            for name, image in streams.render(self.formula, given, tell):
                 if stop.is_set():
                     break
                 visit(name, image)
-                digest.update(name.encode())
-                digest.update(image.data)
                 if progress is not None:
                     with lock:
                         progress(1)
-            return digest.hexdigest()
 
         pool = ThreadPoolExecutor(max_workers=self.workers or len(os.sched_getaffinity(0)))
         try:
-            digests = "".join(pool.map(process, self.seeds))
+            for _ in pool.map(process, self.seeds):
+                pass
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
-        return hashlib.sha256(digests.encode()).hexdigest()
+        return categories

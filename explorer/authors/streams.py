@@ -7,7 +7,7 @@ authors', and to make their datasets again; studies use the counter stream.
 
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -76,6 +76,14 @@ ARGUMENTS: Mapping[str, tuple[Argument, ...]] = {
 """Formula -> the arguments of its authors' program (``render_VisualAtom.py``, ``make_rcdb.py``)."""
 
 
+_DRAWN = (
+    *("Vertex", "Perlin_noise", "line_width", "Center_rad", "Line_num", "Oval_rate_x"),
+    *("Oval_rate_y", "start_pos_h", "start_pos_w", "nami_1", "nami_2"),
+)
+"""What a category has drawn, as the authors call it in their files for RCDB; the last two are
+VisualAtom's."""
+
+
 def arguments(formula: str) -> dict[str, float]:
     """Return the authors' argument names of a formula with their defaults.
 
@@ -88,13 +96,19 @@ def arguments(formula: str) -> dict[str, float]:
     return {argument.name: argument.default for argument in ARGUMENTS[formula]}
 
 
-def render(formula: str, given: Mapping[str, float]) -> Iterator[tuple[str, Images]]:
+def render(
+    formula: str,
+    given: Mapping[str, float],
+    tell: Callable[[int, Mapping[str, float]], object] = lambda *_: None,
+) -> Iterator[tuple[str, Images]]:
     """Draw a formula as its authors' program does.
 
     Args:
         formula: Name of a formula in :data:`ARGUMENTS`.
         given: Some of the authors' arguments; the rest keeps its default. VisualAtom-1k is made of
             ``numof_thread=20`` processes, ``thread_num`` 0 to 19.
+        tell: Called with the number of a category and what it has drawn, before it is drawn; the
+            names are those of the authors' files for RCDB.
 
     Returns:
         An iterator of the authors' file name (``00000/vertex_0337_instance_0000.png`` for
@@ -106,10 +120,12 @@ def render(formula: str, given: Mapping[str, float]) -> Iterator[tuple[str, Imag
             the authors' program could not run with or would not end. Raised before anything is
             drawn.
     """
-    return _images(_checked(formula, given), atom=formula == "visual_atom")
+    return _images(_checked(formula, given), tell, atom=formula == "visual_atom")
 
 
-def _images(a: SimpleNamespace, *, atom: bool) -> Iterator[tuple[str, Images]]:
+def _images(
+    a: SimpleNamespace, tell: Callable[[int, Mapping[str, float]], object], *, atom: bool
+) -> Iterator[tuple[str, Images]]:
     """Draw the process ``thread_num`` of VisualAtom, or of radial contours."""
     from explorer.authors import kernels
     from explorer.formulas import raster
@@ -131,12 +147,14 @@ def _images(a: SimpleNamespace, *, atom: bool) -> Iterator[tuple[str, Images]]:
         level = rng.uniform(a.perlin_min, a.perlin_min + 4)
         width = rng.uniform(0.0, a.line_width)
         radius = rng.randint(a.radius_min, radius_max)
-        frequencies = _frequencies(rng, a) if atom else (0, 0)
+        frequencies = _frequencies(rng, a) if atom else ()
         oval_x = rng.uniform(1, a.oval_rate)
         oval_y = rng.uniform(1, a.oval_rate)
         y, x = place(), place()
+        drawn = (q, level, width, radius, orbits, oval_x, oval_y, y, x, *frequencies)
+        tell(category, dict(zip(_DRAWN, drawn, strict=False)))
         angle, cosine, sine = _turn(q)
-        waves = [[0.5 * math.sin(angle * i * n) for i in range(q)] for n in frequencies]
+        waves = [[0.5 * math.sin(angle * i * n) for i in range(q)] for n in frequencies or (0, 0)]
         for instance in range(a.numof_instances):
             state = np.array(rng.getstate()[1], np.uint32)
             # VisualAtom moves its vertices to the centre, radial contours only what is drawn.
@@ -177,7 +195,7 @@ def _vertices(rng: random.Random, a: SimpleNamespace) -> int:
     return q
 
 
-def _frequencies(rng: random.Random, a: SimpleNamespace) -> tuple[int, int]:
+def _frequencies(rng: random.Random, a: SimpleNamespace) -> tuple[int, ...]:
     n1 = rng.randint(a.nami_1_min, a.nami_1_max)
     n2 = rng.randint(a.nami_2_min, a.nami_2_max)
     while n2 == n1 != 0:

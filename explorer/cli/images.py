@@ -1,7 +1,9 @@
 """Commands on images: render, preview, measure."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +37,10 @@ _ranges_option = set_option(
 @whole("--seed", 0, None, "Default 0. Official stream: the number given to random.seed.")
 @set_option("KEY=LOW..HIGH", "Range of a parameter, or in the official stream NAME=VALUE")
 @click.option("--layout", metavar="NAME", help="imagefolder (default), webdataset or npz.")
+@click.option("--part", metavar="I/N", help="Write part I of N; one per machine, at any time.")
 @click.option("--stream", metavar="NAME", help="counter (default), or official: the authors'.")
 @click.option("--preset", metavar="NAME", help="Official: visualatom-1k or visualatom-21k.")
-@click.option("--verify", metavar="DIR", type=click.Path(path_type=Path), help="Only compare DIR.")
+@click.option("--verify", metavar="DIR", type=click.Path(path_type=Path), help="Only check DIR.")
 @whole("--workers", 1, None, "Threads; default one per core.")
 def render(formula: str | None, verify: Path | None, **options: Any) -> int:
     """Render a dataset of FORMULA.
@@ -47,17 +50,20 @@ def render(formula: str | None, verify: Path | None, **options: Any) -> int:
     arrays. The official stream draws the authors' images: their arguments by name in --set, or a
     --preset; all numof_thread processes side by side, with seeds 1, 2, ..., or the one of --seed.
 
-    With --verify DIR nothing is written: every file of DIR that is missing or not as its
-    dataset.json says is named.
+    Beside the images stand dataset.json, which says what they are, checksums.txt (sha256sum
+    --check), and categories.csv with all that a category drew. What an interrupted command has
+    left out is written by the same command.
+
+    With --verify DIR nothing is written: every file of DIR that is missing, or has other bytes than
+    were written, is named.
     """
     from explorer.study import find_formula
 
     given = {name: value for name, value in options.items() if value not in {None, ()}}
     if verify is not None:
         given = {**given, "formula": formula} if formula else given
-        remedy = "does not go with --verify, which reads it in dataset.json"
-        _refuse_options(given, dict.fromkeys(given.keys() - {"workers"}, remedy))
-        return _verify(verify, given.get("workers"))
+        _refuse_options(given, dict.fromkeys(given, "does not go with --verify, which only reads"))
+        return _verify(verify)
     stream = given.pop("stream", "official" if "preset" in given else "counter")
     if stream not in _OF_OTHER_STREAM:
         raise InputError("--stream", None, stream, f"unknown; {nearest(stream, _OF_OTHER_STREAM)}")
@@ -73,12 +79,13 @@ def render(formula: str | None, verify: Path | None, **options: Any) -> int:
     prepare = _official if stream == "official" else _counter
     plan, write = prepare(formula, preset[1], **given)
     try:
-        with progress("rendering", plan.total) as advance:
+        with progress("rendering", plan.total) as advance, _refusals():
             write(plan, output, progress=advance)
     except KeyboardInterrupt:
         click.echo("Interrupted; the same command goes on.", err=True)
         return INTERRUPTED
-    click.echo(f"{plan.total} image{'s' * (plan.total != 1)} in {output}")
+    part = f"part {options['part']} of " if options["part"] else ""
+    click.echo(f"{part}{plan.total} image{'s' * (plan.total != 1)} in {output}")
     return OK
 
 
@@ -90,6 +97,7 @@ _OF_OTHER_STREAM = {
         "canvas": "belongs to the counter stream; write --set image_size=...",
         "size": "belongs to the counter stream; the authors' images are not reduced",
         "layout": "belongs to the counter stream; the authors' images keep their file names",
+        "part": "belongs to the counter stream; --seed N draws what process N - 1 draws",
     },
 }
 
@@ -121,6 +129,7 @@ def _counter(
     settings: tuple[str, ...] = (),
     layout: str = "imagefolder",
     canvas: int = 512,
+    part: str = "1/1",
     **arguments: Any,
 ) -> tuple[Any, Callable[..., object]]:
     """Return what is to be drawn in the counter stream, and the function that writes it."""
@@ -136,7 +145,10 @@ def _counter(
         plan = dataset.Plan(
             formula, ranges, **{"size": canvas, "seed": 0, **arguments, "canvas": canvas}
         )
-    return plan, dataset.LAYOUTS[layout]
+    number = re.fullmatch(r"(\d{1,9})/(\d{1,9})", part)
+    if number is None:
+        raise InputError("--part", None, part, "write I/N, as 2/8")
+    return plan, partial(dataset.LAYOUTS[layout], part=tuple(map(int, number.groups())))
 
 
 def _official(
@@ -210,17 +222,17 @@ def _refusals(source: str | None = None) -> Iterator[None]:
         raise InputError(source, error.parameter, error.value, error.remedy) from error
 
 
-def _verify(directory: Path, workers: int | None) -> int:
+def _verify(directory: Path) -> int:
     from explorer import images as dataset
 
-    stored = dataset.Stored(directory, workers)
-    with progress("comparing", stored.total) as advance:
-        wrong = stored.verify(advance)
+    total = dataset.count_files(directory)
+    with progress("comparing", total) as advance:
+        wrong = dataset.verify(directory, advance)
     for line in wrong:
         click.echo(line)
     if wrong:
         return SOMETHING_FAILED
-    click.echo(f"{stored.total} images in {directory} are as {directory / 'dataset.json'} says")
+    click.echo(f"{total} files in {directory} are as they were written")
     return OK
 
 

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from explorer.authors import PRESETS, OfficialPlan
-from explorer.images.exports import LAYOUTS, Stored, export, export_official
+from explorer.images.exports import LAYOUTS, count_files, export, export_official, verify
 from explorer.images.layouts import write_png
 from explorer.images.plan import Plan, ProxyDataset, render, render_dataset
 from explorer.images.reader import Folder, class_files, image_files, read, sameness, splits
@@ -21,10 +21,10 @@ __all__ = [
     "OfficialPlan",
     "Plan",
     "ProxyDataset",
-    "Stored",
     "Stream",
     "class_files",
     "contact_sheet",
+    "count_files",
     "export",
     "export_official",
     "image_files",
@@ -33,6 +33,7 @@ __all__ = [
     "render_dataset",
     "sameness",
     "splits",
+    "verify",
     "write_png",
 ]
 

@@ -8,82 +8,77 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from explorer import files
+from explorer.formulas import streams
 from explorer.images.plan import Images, Plan
 
 PART = ".part"
 """Suffix of a file that is being written."""
-
-BROKEN = (OSError, EOFError, KeyError, ValueError, tarfile.TarError, zipfile.BadZipFile)
-"""What reading a damaged file raises."""
 
 _LEVEL = 2  # of zlib: less than half the time of Pillow's usual 6, files a twentieth larger
 SHARD = 1000
 """Images per shard: some tens of MB at 512 x 512."""
 
 Contents = Iterable[tuple[int, bytes]]
-Reader = Callable[[int], Images | None]
 
 
-class Layout:
-    """A way to store the images of a plan: files, each with a run of the images in their order.
+class ImageFolder:
+    """``00003/00017.png`` is instance 17 of category 3.
 
-    Each kind has ``name(place)``, the name of the file that holds the image of this number;
-    ``write(path, contents)``, which writes a file of numbered, encoded images; and
-    ``open(path, places)``, which returns the images of a file by their numbers (``None`` for a
-    damaged one) and raises ``FileNotFoundError`` or one of :data:`BROKEN`.
+    A layout stores the images of a plan in numbered files.
+
+    Attributes:
+        order: Indices of the images in the order in which they are stored, int64 ``[total]``.
+        most: Images per file; the last one may have fewer.
+        pattern: What the names of files look like, and those of folders, which end in ``/``.
     """
 
-    pattern: str
-    """What the names of its files look like, and those of its folders, which end in ``/``."""
+    pattern = r"\d{5}/(\d{5}\.png)?"
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.most = plan.total  # images per file
+        self.order = np.arange(plan.total)
+        self.most = 1
 
-    def places(self, place: int) -> range:
-        """Return the numbers of the images in the file that holds the image of this number."""
-        first = place - place % self.most
-        return range(first, min(first + self.most, self.plan.total))
+    @property
+    def files(self) -> int:
+        """Number of files."""
+        return -(-self.plan.total // self.most)
+
+    def held(self, file: int) -> Any:
+        """Return the indices of the images in a file, int64."""
+        return self.order[file * self.most : (file + 1) * self.most]
+
+    def name(self, file: int) -> str:
+        """Return the name of a file."""
+        return "{:05d}/{:05d}.png".format(*divmod(file, self.plan.instances))
+
+    def encode(self, image: Images) -> bytes:
+        """Encode an image; called in threads."""
+        return _png(image, compress_level=_LEVEL)
+
+    def write(self, path: Path, contents: Contents) -> None:
+        """Write a file of encoded images, with their indices."""
+        for _, content in contents:
+            path.write_bytes(content)
 
     def info(self) -> Mapping[str, bytes]:
         """Return further files, by their names."""
         return {}
 
 
-class _ImageFolder(Layout):
-    """``00003/00017.png`` is instance 17 of category 3."""
+class WebDataset(ImageFolder):
+    """``shard-000000.tar`` holds 1,000 images, for the webdataset library.
 
-    pattern = r"\d{5}/(\d{5}\.png)?"
-
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
-        self.most = 1
-
-    def name(self, place: int) -> str:
-        return "{:05d}/{:05d}.png".format(*divmod(place, self.plan.instances))
-
-    def encode(self, image: Images) -> bytes:
-        return encode(image)
-
-    def write(self, path: Path, contents: Contents) -> None:
-        for _, content in contents:
-            path.write_bytes(content)
-
-    def open(self, path: Path, _places: range) -> Reader:
-        content = path.read_bytes()
-        return lambda _: decode(content)
-
-
-class _WebDataset(_ImageFolder):
-    """``shard-000000.tar`` holds the first 1,000 images, for the webdataset library.
-
-    Instance 17 of category 3 is the member ``00003_00017.png``, followed by ``00003_00017.cls``,
-    the category in digits. The bytes of a shard depend on the images and the version of zlib only.
+    Images are shuffled before they are cut into shards, so that whoever reads shards one after the
+    other meets all categories at any time; the order follows from the seed of the plan. Instance 17
+    of category 3 is the member ``00003_00017.png``, followed by ``00003_00017.cls``, the category
+    in digits. The bytes of a shard depend on the images and the version of zlib only.
     ``_info.json`` tells timm's reader of the split ``train``.
     """
 
@@ -91,65 +86,64 @@ class _WebDataset(_ImageFolder):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
+        # By our own hash: a library's shuffle may differ from one version to the next.
+        keys = streams.keys("order of shards", plan.seed, range(plan.total))
+        self.order = np.argsort(keys, kind="stable")
         self.most = SHARD
 
-    def name(self, place: int) -> str:
-        return f"shard-{place // self.most:06d}.tar"
+    def name(self, file: int) -> str:
+        """Return the name of a shard."""
+        return f"shard-{file:06d}.tar"
 
     def write(self, path: Path, contents: Contents) -> None:
+        """Write a shard."""
         with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as shard:
-            for place, content in contents:
-                names = self._members(place)
+            for index, content in contents:
+                names = self._members(index)
                 for name, held in ((names[0], content), names[1]):
                     member = tarfile.TarInfo(name)  # of no owner, made in 1970: the same bytes
                     member.size = len(held)
                     shard.addfile(member, io.BytesIO(held))
 
-    def open(self, path: Path, places: range) -> Reader:
-        with path.open("rb") as file:
-            file.seek(-1024, os.SEEK_END)
-            if file.read() != bytes(1024) or file.tell() % 512:
-                raise tarfile.ReadError("the end is missing")
-        with tarfile.open(path) as shard:
-            members = [(m.name, shard.extractfile(m)) for m in shard]
-            contents = [(name, file.read() if file else b"") for name, file in members]
-        held = zip((name for name, _ in contents[::2]), contents[1::2], strict=True)
-        if list(held) != [self._members(place) for place in places]:
-            raise ValueError("other members")
-        return lambda place: decode(contents[2 * (place - places.start)][1])
-
     def info(self) -> Mapping[str, bytes]:
-        firsts = range(0, self.plan.total, self.most)
+        """Return what timm reads."""
         split = {
             "name": "train",
             "num_samples": self.plan.total,
-            "filenames": [self.name(first) for first in firsts],
-            "shard_lengths": [len(self.places(first)) for first in firsts],
+            "filenames": [self.name(file) for file in range(self.files)],
+            "shard_lengths": [len(self.held(file)) for file in range(self.files)],
         }
         return {"_info.json": json.dumps({"splits": {"train": split}}, indent=2).encode() + b"\n"}
 
-    def _members(self, place: int) -> tuple[str, tuple[str, bytes]]:
+    def _members(self, index: int) -> tuple[str, tuple[str, bytes]]:
         """Return the name of an image, and the name and the content of its label."""
-        category, instance = divmod(place, self.plan.instances)
+        category, instance = divmod(index, self.plan.instances)
         key = f"{category:05d}_{instance:05d}"
         return f"{key}.png", (f"{key}.cls", str(category).encode())
 
 
-class _Npz(Layout):
+class Npz(ImageFolder):
     """``images.npz`` holds the arrays ``images`` and ``labels`` of :meth:`Plan.dataset`.
 
-    Uncompressed. It is compared in memory, as ``numpy.load`` reads it.
+    Uncompressed, so that ``numpy.load`` can map it.
     """
 
     pattern = r"images\.npz"
 
-    def name(self, _place: int) -> str:
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self.most = plan.total
+
+    def name(self, _file: int) -> str:
+        """Return the name of the one file."""
         return "images.npz"
 
     def encode(self, image: Images) -> bytes:
+        """Return the pixels."""
         return image.tobytes()
 
     def write(self, path: Path, contents: Contents) -> None:
+        """Write both arrays."""
         # Entries are made in 1980: the same bytes at every export.
         with zipfile.ZipFile(path, "w") as archive:
             with archive.open(zipfile.ZipInfo("labels.npy"), "w", force_zip64=True) as file:
@@ -160,32 +154,18 @@ class _Npz(Layout):
                 for _, content in contents:
                     file.write(content)
 
-    def open(self, path: Path, _places: range) -> Reader:
-        with np.load(path) as arrays:
-            images, labels = arrays["images"], arrays["labels"]
-        if (images.shape, images.dtype) != (self.plan.shape, np.uint8):
-            raise ValueError("other images")
-        if not np.array_equal(labels, self.plan.labels):
-            raise ValueError("other labels")
-        reader: Reader = images.__getitem__
-        return reader
+
+LAYOUTS: Mapping[str, Callable[[Plan], ImageFolder]] = {
+    "imagefolder": ImageFolder,
+    "webdataset": WebDataset,
+    "npz": Npz,
+}
+"""Every layout by name."""
 
 
 def encode(image: Images) -> bytes:
     """Encode one grey image, uint8 ``[H, W]``, as PNG."""
     return _png(image, compress_level=_LEVEL)
-
-
-def decode(content: bytes) -> Images | None:
-    """Return the pixels of a grey PNG file that is whole, or ``None`` for anything else."""
-    try:
-        with Image.open(io.BytesIO(content)) as file:
-            kind = file.format, file.mode
-            file.verify()  # the check sum of every chunk, to the last
-        with Image.open(io.BytesIO(content)) as file:
-            return np.asarray(file) if kind == ("PNG", "L") else None
-    except (OSError, SyntaxError):  # Pillow raises either for a damaged file
-        return None
 
 
 def write_png(image: Images, path: str | Path) -> Path:
@@ -215,12 +195,3 @@ def whole(path: Path) -> Iterator[Path]:
             part.unlink()
         raise
     part.replace(path)
-
-
-Kind = _ImageFolder | _Npz
-LAYOUTS: Mapping[str, Callable[[Plan], Kind]] = {
-    "imagefolder": _ImageFolder,
-    "webdataset": _WebDataset,
-    "npz": _Npz,
-}
-"""Every layout by name: makes a :class:`Layout` of a plan."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Self
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,11 @@ from explorer import formulas
 from explorer.formulas import Formula, RangeError, Ranges
 
 Images = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.int64]
 Progress = Callable[[int], None]
-Drawn = tuple[range, Images, Any]
-"""Numbers of some images of a category, the images, and what a piece of work made of them."""
+T = TypeVar("T")
 
-# Instances rendered by one job: enough that threads seldom wait for the interpreter's lock, few
+# Images rendered by one job: enough that threads seldom wait for the interpreter's lock, few
 # enough that a job's images take 8 MiB at most.
 _JOB_PIXELS = 2**23
 _JOB_INSTANCES = 64
@@ -47,8 +47,10 @@ class ProxyDataset:
 
     @classmethod
     def of(cls, images: Images, labels: npt.NDArray[np.int64]) -> Self:
-        """Make a dataset of images that were not rendered."""
-        digest = hashlib.sha256(str(images.shape).encode() + _fingerprint(images))
+        """Make a dataset of images, with their digest."""
+        digest = hashlib.sha256(str(images.shape).encode())
+        for image in images:
+            digest.update(hashlib.sha256(np.ascontiguousarray(image).data).digest())
         return cls(images, labels, digest.hexdigest())
 
 
@@ -109,7 +111,7 @@ class Plan:
         """Category of every image, from 0, int64 ``[total]``."""
         return np.repeat(np.arange(self.categories, dtype=np.int64), self.instances)
 
-    def draw(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> Images:
+    def draw(self, indices: Sequence[int] | Indices) -> Images:
         """Draw the images at any indices, in that order: uint8 ``[len(indices), size, size]``.
 
         Image ``i`` is instance ``i % instances`` of category ``i // instances``, its label; it has
@@ -125,13 +127,17 @@ class Plan:
                 raise IndexError(f"index {end} of {self.total} images")
         images = np.empty((len(wanted), self.size, self.size), np.uint8)
         category, instance = np.divmod(wanted, self.instances)
-        most = min(_JOB_INSTANCES, max(1, _JOB_PIXELS // self.canvas**2))
+        step = self._step
         for each in np.unique(category):
             places = np.flatnonzero(category == each)
-            for first in range(0, len(places), most):
-                part = places[first : first + most]
+            for first in range(0, len(places), step):
+                part = places[first : first + step]
                 images[part] = self._render(int(each), instance[part].tolist())
         return images
+
+    @property
+    def _step(self) -> int:
+        return min(_JOB_INSTANCES, max(1, _JOB_PIXELS // self.canvas**2))
 
     def _render(self, category: int, instances: Sequence[int]) -> Images:
         images = self.family.render(
@@ -149,63 +155,51 @@ class Plan:
         area.average(images, reduced)
         return reduced
 
-    def digest(self) -> "hashlib._Hash":
-        """Return the hash that the fingerprints of all images, in order, make the digest."""
-        return hashlib.sha256(str(self.shape).encode())
-
     def drawn(
         self,
-        digest: "hashlib._Hash",
+        indices: Indices,
+        work: Callable[[range, Images], T],
         progress: Progress | None = None,
-        work: Callable[[range, Images], Any] = lambda *_: None,
-    ) -> Iterator[Drawn]:
-        """Draw all images in threads, in their order; at most a few are in memory.
+    ) -> Iterator[T]:
+        """Draw images in threads, in the order of their indices; at most a few are in memory.
 
         Args:
-            digest: Of :meth:`digest`; has taken in all images in the end.
+            indices: Of the images, int64 ``[n]``.
+            work: Called in the threads with the places in ``indices`` of some images and with
+                these; what it returns is yielded in their order.
             progress: Called with the number of images finished since its last call.
-            work: Called in the threads with the numbers of some images and with these.
         """
 
-        def job(places: range) -> tuple[Drawn, bytes]:
-            images = self.draw(places)
-            return (places, images, work(places, images)), _fingerprint(images)
+        def job(places: range) -> tuple[int, T]:
+            images = self.draw(indices[places.start : places.stop])
+            return len(places), work(places, images)
 
+        ends = range(0, len(indices), self._step)
+        jobs = iter(range(first, min(first + self._step, len(indices))) for first in ends)
         workers = self.workers or len(os.sched_getaffinity(0))
-        pool, waiting, jobs = ThreadPoolExecutor(workers), deque[Future[Any]](), self._jobs()
+        pool, waiting = ThreadPoolExecutor(workers), deque[Future[tuple[int, T]]]()
         try:
             while True:
-                waiting.extend(
-                    pool.submit(job, each) for each in islice(jobs, workers + 2 - len(waiting))
-                )
+                more = islice(jobs, workers + 2 - len(waiting))
+                waiting.extend(pool.submit(job, places) for places in more)
                 if not waiting:
                     return
-                drawn, prints = waiting.popleft().result()
-                digest.update(prints)
-                yield drawn
+                count, result = waiting.popleft().result()
+                yield result
                 if progress is not None:
-                    progress(len(drawn[0]))
+                    progress(count)
         finally:
             pool.shutdown(cancel_futures=True)
 
     def dataset(self, progress: Progress | None = None) -> ProxyDataset:
         """Render all images into one array."""
-        images, digest = np.empty(self.shape, np.uint8), self.digest()
-        for places, part, _ in self.drawn(digest, progress):
+        images = np.empty(self.shape, np.uint8)
+
+        def keep(places: range, part: Images) -> None:
             images[places.start : places.stop] = part
-        return ProxyDataset(images, self.labels, digest.hexdigest())
 
-    def _jobs(self) -> Iterator[range]:
-        count = min(_JOB_INSTANCES, max(1, _JOB_PIXELS // self.canvas**2))
-        for start in range(0, self.total, self.instances):
-            for first in range(start, start + self.instances, count):
-                yield range(first, min(first + count, start + self.instances))
-
-
-def _fingerprint(images: Images) -> bytes:
-    """Return the SHA-256 of every image; in the threads, as it takes longer than a simple image."""
-    whole = np.ascontiguousarray(images)
-    return b"".join(hashlib.sha256(image.data).digest() for image in whole)
+        deque(self.drawn(np.arange(self.total), keep, progress), maxlen=0)
+        return ProxyDataset.of(images, self.labels)
 
 
 def render(

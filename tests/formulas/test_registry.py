@@ -139,7 +139,7 @@ def test_a_dataset_and_a_run_say_which_package_drew_them(install, tmp_path):
     plan = dataset.Plan("grain", None, categories=1, instances=1, canvas=16, size=16, seed=0)
     manifest = dataset.export(plan, tmp_path / "set", "npz")
     assert json.loads(manifest.read_text())["package"] == "acme-grain 1.2"
-    assert dataset.Stored(tmp_path / "set").verify() == ()
+    assert dataset.verify(tmp_path / "set") == ()
     assert provenance()["families"] == "acme-grain 1.2"
     manifest.write_text(manifest.read_text().replace("acme-grain 1.2", "acme-grain 1.1"))
     with pytest.raises(InputError, match=r"another dataset \(package acme-grain 1.1, not"):

@@ -19,3 +19,12 @@ def test_studies_move_ranges_as_far_as_the_formula_or_a_narrower_file_says(name)
     assert formula.resolve(space.complete({})) == formula.resolve()
     # A file that narrows nothing says nothing.
     assert (name in {held for held, _ in files.available("search_spaces")}) == bool(narrower)
+
+
+def test_ofdb_is_one_drawing_per_category():
+    space = load_search_space("ofdb")
+    assert space.formula == "fractal"
+    ranges = formulas.get("fractal").resolve(space.complete({}))
+    # Of the authors' make_2dofdb.py with one_ins.csv.
+    assert (ranges["points"], ranges["weight"], ranges["mirror"]) == ((10**5, 10**5), (0, 0), (0, 0))
+    assert (ranges["patch"], ranges["filling"], ranges["grey"]) == ((3, 3), (0.2, 0.2), (127, 127))

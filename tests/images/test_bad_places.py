@@ -53,8 +53,8 @@ def test_a_full_disk(tmp_path, explorer, layout):
     line = refused(limited(limit, *RENDER, "--layout", layout, "--output", "set"))
     assert line == "set: cannot be written: File too large"
     left = content(tmp_path / "set")
-    assert b'"digest": null' in left.pop("dataset.json")
-    assert all(whole[name] == held for name, held in left.items())
+    assert left.keys() < whole.keys()
+    assert all(whole[name] == held for name, held in left.items() if name != "checksums.txt")
     assert explorer(*RENDER, "--layout", layout, "--output", "set")[0] == 0
     assert content(tmp_path / "set") == whole
 

@@ -219,11 +219,15 @@ def test_somebody_linked_the_output(tmp_path, explorer):
     code, _, err = explorer(*SHEET, tmp_path / "sheet.png")
     assert (code, err.count("\n"), "No space left on device" in err) == (1, 1, True)
     assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
-    (tmp_path / "set").mkdir()
-    (tmp_path / "set" / "dataset.json").symlink_to(tmp_path / "about.json")
     assert explorer(*SET, tmp_path / "set")[0] == 0
-    assert (tmp_path / "set" / "dataset.json").is_symlink()
-    assert '"digest": "' in (tmp_path / "about.json").read_text()
+    image, moved = tmp_path / "set" / "00000" / "00000.png", tmp_path / "moved.png"
+    image.replace(moved)
+    image.symlink_to(moved)
+    (tmp_path / "set" / "checksums.txt").unlink()
+    drawn = moved.read_bytes()
+    moved.write_bytes(b"another")
+    assert explorer(*SET, tmp_path / "set")[0] == 0
+    assert (image.is_symlink(), moved.read_bytes()) == (True, drawn)
 
 
 @pytest.mark.parametrize("closed", [1, 2])
