@@ -65,9 +65,11 @@ def render(formula: str | None, verify: Path | None, **options: Any) -> int:
         _refuse_options(given, dict.fromkeys(given, "does not go with --verify, which only reads"))
         return _verify(verify)
     stream = given.pop("stream", "official" if "preset" in given else "counter")
-    if stream not in _OF_OTHER_STREAM:
-        raise InputError("--stream", None, stream, f"unknown; {nearest(stream, _OF_OTHER_STREAM)}")
-    _refuse_options(given, _OF_OTHER_STREAM[stream])
+    if stream not in {"counter", "official"}:
+        raise InputError("--stream", None, stream, "there is counter and official")
+    others = _OF_COUNTER if stream == "official" else {"preset": "; leave --stream out"}
+    belongs = f"belongs to the {'counter' if stream == 'official' else 'official'} stream"
+    _refuse_options(given, {name: belongs + hint for name, hint in others.items()})
     preset = _preset(given.pop("preset", None), formula)
     formula = formula or preset[0]
     if not formula:
@@ -89,20 +91,18 @@ def render(formula: str | None, verify: Path | None, **options: Any) -> int:
     return OK
 
 
-_OF_OTHER_STREAM = {
-    "counter": {"preset": "belongs to the official stream; leave --stream counter out"},
-    "official": {
-        "categories": "belongs to the counter stream; write --set numof_classes=...",
-        "instances": "belongs to the counter stream; write --set numof_instances=...",
-        "canvas": "belongs to the counter stream; write --set image_size=...",
-        "size": "belongs to the counter stream; the authors' images are not reduced",
-        "layout": "belongs to the counter stream; the authors' images keep their file names",
-        "part": "belongs to the counter stream; --seed N draws what process N - 1 draws",
-    },
+_OF_COUNTER = {
+    "categories": "; write --set numof_classes=...",
+    "instances": "; write --set numof_instances=...",
+    "canvas": "; write --set image_size=...",
+    "size": "; the authors' images are not reduced",
+    "layout": "; the authors' images keep their names",
+    "part": "; --seed N draws one of the authors' processes",
 }
+"""Options of the counter stream -> what to do instead in the official one."""
 
 
-def _refuse_options(given: dict[str, Any], refused: dict[str, str]) -> None:
+def _refuse_options(given: Mapping[str, Any], refused: Mapping[str, str]) -> None:
     for name in given:
         if name in refused:
             option = {"formula": "FORMULA", "settings": "--set"}.get(name, f"--{name}")
@@ -300,8 +300,8 @@ def variety(
         (ranges,) = read_ranges([images], settings)
         sizes: dict[str, Any] = {"categories": 32, "instances": 32, "canvas": 512, **given}
         with _refusals():
-            proxy = dataset.render_dataset(images, ranges, **{**sizes, "seed": seed}, size=size)
-        pixels, labels = proxy.images, proxy.labels
+            plan = dataset.Plan(images, ranges, **{**sizes, "seed": seed}, size=size)
+        pixels, labels = plan.dataset().images, plan.labels
     elif Path(images).is_dir():
         remedy = "has no effect: the images of a directory are there"
         extra = {**given, **({"set": settings} if settings else {})}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from explorer.authors import PRESETS, OfficialPlan
 from explorer.images.exports import LAYOUTS, count_files, export, export_official, verify
 from explorer.images.layouts import write_png
-from explorer.images.plan import Plan, ProxyDataset, render, render_dataset
+from explorer.images.plan import Plan, ProxyDataset, render
 from explorer.images.reader import Folder, class_files, image_files, read, sameness, splits
 from explorer.images.sheet import contact_sheet
 
@@ -30,7 +30,6 @@ __all__ = [
     "image_files",
     "read",
     "render",
-    "render_dataset",
     "sameness",
     "splits",
     "verify",

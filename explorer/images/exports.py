@@ -134,7 +134,8 @@ def export_official(
     def draw(sums: _Checksums) -> bool:
         def keep(name: str, held: Images | bytes) -> None:
             if not sums.complete(name):
-                files.write(root / name, held if isinstance(held, bytes) else layouts.encode(held))
+                with layouts.whole(root / name) as path:
+                    path.write_bytes(held if isinstance(held, bytes) else layouts.encode(held))
                 sums.add(name)
 
         keep(TABLE, _table(plan.run(keep, progress)))
@@ -227,7 +228,7 @@ class _Checksums:
         digest = _sha256(self.root / name)
         with self._lock:
             if self._file is None:
-                self.close()  # without a line that was cut off
+                files.write(self._path, _lines(self._own))  # without a line that was cut off
                 self._file = self._path.open("a", encoding="utf-8")
             self.known[name] = self._own[name] = digest
             self._file.write(f"{digest}  {name}\n")

@@ -240,15 +240,3 @@ def render(
     size = canvas if size is None else size
     sizes = (categories, instances, canvas, size, seed)
     return Plan(formula, ranges, *sizes, workers, first_category).dataset().images
-
-
-def render_dataset(
-    formula: str,
-    ranges: Ranges | None,
-    *,
-    workers: int | None = 1,
-    progress: Progress | None = None,
-    **sizes: int,
-) -> ProxyDataset:
-    """Render images with their labels and digest; arguments are those of :class:`Plan`."""
-    return Plan(formula, ranges, workers=workers, **sizes).dataset(progress)

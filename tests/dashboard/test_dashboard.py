@@ -17,7 +17,7 @@ from PIL import Image
 from explorer import store
 from explorer.dashboard import describe, describing, note, serve
 from explorer.errors import InputError
-from explorer.images import render_dataset
+from explorer.images import render
 from tests.report import rows
 
 dashboard = pytest.importorskip("optuna_dashboard")
@@ -87,10 +87,10 @@ def test_an_arm_has_a_note_its_images_and_its_curves(database, tmp_path):
     (meta,) = get_all_artifact_meta(trial, storage=database.optuna)
     assert (meta.filename, meta.mimetype) == ("images.png", "image/png")
     picture = np.asarray(Image.open(tmp_path / "explorer.artifacts" / meta.artifact_id))
-    expected = render_dataset(
+    expected = render(
         "visual_atom", {**rows.DEFAULTS, "frequency": (0, 20)},
         categories=16, instances=6, canvas=128, size=96, seed=0,
-    ).images  # fmt: skip
+    )  # fmt: skip
     assert picture.shape == (4 * 102 - 6, 6 * 102 - 6, 2)
     assert any(np.array_equal(picture[:96, :96, 0], image) for image in expected)
 

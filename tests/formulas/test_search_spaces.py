@@ -26,5 +26,6 @@ def test_ofdb_is_one_drawing_per_category():
     assert space.formula == "fractal"
     ranges = formulas.get("fractal").resolve(space.complete({}))
     # Of the authors' make_2dofdb.py with one_ins.csv.
-    assert (ranges["points"], ranges["weight"], ranges["mirror"]) == ((10**5, 10**5), (0, 0), (0, 0))
-    assert (ranges["patch"], ranges["filling"], ranges["grey"]) == ((3, 3), (0.2, 0.2), (127, 127))
+    expected = {"points": (10**5, 10**5), "weight": (0, 0), "mirror": (0, 0), "patch": (3, 3)}
+    expected |= {"filling": (0.2, 0.2), "grey": (127, 127)}
+    assert {name: ranges[name] for name in expected} == expected

@@ -88,7 +88,7 @@ def test_an_interrupted_render_goes_on(explorer, tmp_path, options):
 FORMULA = ("render", "visual_atom", "--output", "x")
 OFFICIAL = (*FORMULA, "--stream", "official")
 WRONG = [
-    ((*FORMULA, "--stream", "authors"), "--stream: 'authors': unknown; there is counter, official"),
+    ((*FORMULA, "--stream", "authors"), "--stream: 'authors': there is counter and official"),
     (FORMULA, "--categories: is missing"),
     ((*FORMULA, "--categories", "2"), "--instances: is missing"),
     (("render", "visual_atom", *COUNTER), "--output: is missing"),

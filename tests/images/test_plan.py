@@ -27,7 +27,7 @@ def addressed() -> images.Images:
 
 
 def test_render_returns_the_pixels_of_the_dataset(drawn):
-    assert np.array_equal(drawn, images.render_dataset("visual_atom", RANGES, **SMALL).images)
+    assert np.array_equal(drawn, images.Plan("visual_atom", RANGES, **SMALL).dataset().images)
 
 
 def test_a_part_of_the_categories_is_the_same_part_of_the_images(drawn):

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from explorer.formulas import BrokenFormula, RangeError, UnknownFormula
-from explorer.images import render_dataset
+from explorer.images import render
 from explorer.report.figures.arms import titles
 from explorer.report.figures.description import Strip
 from explorer.report.summary import StudyReport
@@ -63,7 +63,7 @@ def images(
     each = min(instances, int(dataset.get("instances") or instances))
     tried = min(_TRIED * shown, int(dataset.get("categories") or _TRIED * shown))
     try:
-        drawn = render_dataset(
+        drawn = render(
             str(row["formula"]),
             {parameter: (low, high) for parameter, (low, high) in row["ranges"].items()},
             categories=tried,
@@ -71,7 +71,8 @@ def images(
             canvas=canvas,
             size=min(side, canvas),
             seed=int(row["seed"] or 0),
-        ).images
+            workers=1,
+        )
     except (UnknownFormula, BrokenFormula, RangeError) as error:
         return empty, f"{row['formula']} cannot be drawn here ({error})"
     pixels = drawn.reshape(tried, each, *drawn.shape[-2:])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from explorer.images import ProxyDataset, render_dataset
+from explorer.images import render
 from explorer.report.figures import dataset_of, first_row, images, sheet, strips
 
 SIZES = {"categories": 3, "instances": 2, "side": 32}
@@ -16,11 +16,11 @@ def test_the_images_are_those_of_the_first_replicate(ablation):
     assert titles == [("best", "best_practice"), ("worst", "none"), ("baseline", "scratch")]
     row = first_row(ablation.trials, "best_practice")
     assert row["ranges"]["frequency"] == (0, 20)
-    expected = render_dataset(
+    expected = render(
         "visual_atom", row["ranges"], categories=24, instances=1, canvas=128, size=64, seed=0
     )
     for image in drawn[0].images:
-        assert any(np.array_equal(image, other) for other in expected.images)
+        assert any(np.array_equal(image, other) for other in expected)
     assert drawn[0].images.shape == (strips.TILES, 64, 64)
     assert (len(drawn[2].images), drawn[2].lack) == (0, "from scratch: no images")
 
@@ -46,8 +46,7 @@ def test_empty_images_make_room_for_others(monkeypatch):
     for category in (1, 4, 6, 7):
         lit[category, :, 8:20, 8:20] = 50 + category
     lit[2, 0, 8:20, 8:20] = 200  # its second image is empty
-    made = ProxyDataset(lit.reshape(-1, 32, 32), np.zeros(24, np.int64), "")
-    monkeypatch.setattr(strips, "render_dataset", lambda *_, **__: made)
+    monkeypatch.setattr(strips, "render", lambda *_, **__: lit.reshape(-1, 32, 32))
     pixels, _ = images(ROW, {}, **SIZES)
     assert pixels.max(axis=(1, 2, 3)).tolist() == [51, 54, 56]
     lit[:] = 0
