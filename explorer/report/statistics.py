@@ -48,6 +48,13 @@ class Estimate:
     high: float | None
     n: int
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Low and high end of the interval; without one both are the number itself."""
+        if self.low is None or self.high is None:
+            return self.value, self.value
+        return self.low, self.high
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -90,6 +97,17 @@ def spread(values: Sequence[float]) -> Spread:
     same = min(values) == max(values)
     std = 0.0 if same else float(np.std(values, ddof=1))
     return Spread(len(values), mean, std if len(values) > 1 else None)
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """Return the mean of at least one value with Student's interval; without spread it has none."""
+    from scipy.stats import t
+
+    sample = spread(values)
+    if not sample.std:
+        return Estimate(sample.mean, None, None, sample.n)
+    half = sample.std / sample.n**0.5 * float(t.ppf((1 + CONFIDENCE) / 2, sample.n - 1))
+    return Estimate(sample.mean, sample.mean - half, sample.mean + half, sample.n)
 
 
 def best_first(sample: Spread | None) -> float:

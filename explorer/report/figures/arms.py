@@ -1,6 +1,7 @@
 """The accuracy of arms: one by one, against their ranges, and against the variety of images."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -11,15 +12,13 @@ from explorer.report.figures.description import (
     MARKERS,
     Figure,
     Interval,
-    Mean,
     Panel,
     Role,
     Row,
     Series,
-    mean,
     percent_limits,
 )
-from explorer.report.statistics import Estimate
+from explorer.report.statistics import Estimate, estimate
 from explorer.report.summary import Arm, StudyReport, measure_title
 
 SHOWN_SAMPLES = 10
@@ -98,7 +97,7 @@ def accuracy(report: StudyReport) -> Figure:
         tuple(series),
         rows=tuple(Row(arm.name, numerals.ranges(arm.ranges)) for arm in arms),
         x_limits=percent_limits(ends),
-        reference=(base.value, base.low, base.high) if base else None,
+        reference=(base.value, *base.ends) if base else None,
     )
     read = "Accuracy per arm: replicates (circles), their mean and its 95 % interval (Student's)."
     line = f" Dashed line and band: the baseline {report.baseline}." if base else ""
@@ -165,11 +164,11 @@ def _range_panel(report: StudyReport, parameter: str, arms: Sequence[Arm]) -> Pa
     if not few:
         lows, highs = np.array([arm.ranges[parameter] for arm in arms]).T
         accuracies = np.array([_mean(arm).value for arm in arms])
-        curve: dict[float, Mean] = {}
+        curve: dict[float, Estimate] = {}
         for value in np.linspace(lows.min(), highs.max(), _PLACES).tolist():
             inside = accuracies[(lows <= value) & (value <= highs)]
             if len(inside) >= _FEWEST:
-                curve[value] = mean(inside.tolist())
+                curve[value] = estimate(inside.tolist())
         series.append(
             Series(
                 tuple(curve),
@@ -252,18 +251,19 @@ def _by_role(report: StudyReport, points: Sequence[_Point], *, strong: bool) -> 
     return series
 
 
-def _mean(arm: Arm) -> Mean:
-    return mean([100 * replicate.accuracy for replicate in arm.replicates])
+def _mean(arm: Arm) -> Estimate:
+    return estimate([100 * replicate.accuracy for replicate in arm.replicates])
 
 
 def _hover(arm: Arm) -> str:
     average = _mean(arm)
-    interval = f" [{average.low:.1f}, {average.high:.1f}]" if average.n > 1 else ""
-    value = f"{average.value:.1f} %{interval}, n = {average.n}"
+    write = partial(numerals.fixed, places=1)
+    mean = numerals.with_interval(write, average.value, average.low, average.high)
+    value = f"{mean} %, n = {average.n}"
     return "\n".join(filter(None, (arm.name, numerals.ranges(arm.ranges), value)))
 
 
-def _single(means: Sequence[Mean]) -> str:
+def _single(means: Sequence[Estimate]) -> str:
     """Say how many means rest on one replicate alone; empty where none does."""
     alone = sum(average.n == 1 for average in means)
     if alone and alone == len(means):

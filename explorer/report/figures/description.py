@@ -170,32 +170,6 @@ class Figure:
         return web.draw(self, columns=1) if self.columns > 1 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Mean:
-    """A mean over replicates with its 95 % interval; without spread the ends are the mean."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def ends(self) -> Interval:
-        """Low and high end of the interval."""
-        return self.low, self.high
-
-
-def mean(values: Sequence[float]) -> Mean:
-    """Return the mean of at least one value with Student's 95 % interval (Student, 1908)."""
-    from scipy.stats import t
-
-    value, n = float(np.mean(values)), len(values)
-    if n < 2 or not (std := float(np.std(values, ddof=1))):
-        return Mean(value, value, value, n)
-    half = std / n**0.5 * float(t.ppf(0.975, n - 1))
-    return Mean(value, value - half, value + half, n)
-
-
 def percent_limits(values: Sequence[float]) -> Interval:
     """Return the ends of an axis of percent: a twentieth of room, never beyond 0 and 100."""
     low, high = min(values), max(values)

@@ -17,10 +17,9 @@ from explorer.report.figures.description import (
     Panel,
     Role,
     Series,
-    mean,
     percent_limits,
 )
-from explorer.report.statistics import Estimate
+from explorer.report.statistics import Estimate, estimate
 from explorer.report.summary import StudyReport
 from explorer.report.tables import safe_label
 
@@ -125,7 +124,7 @@ def _curves(
             heights = [sum(group) / len(group) for group in images]
             pale += [*zip(seen, heights, [arm] * len(seen), strict=True), (seen[-1], math.nan, "")]
             continue
-        means = [mean(group) for group in images]
+        means = [estimate(group) for group in images]
         color, dash = COLORS[marked], DASHES[0]
         if len(names) <= _FEW:
             color, dash = CYCLE[place[arm]], DASHES[place[arm]]
@@ -168,14 +167,11 @@ def decisions(judgement: Judgement) -> Figure:
                 color,
                 marker if len(points) == 1 else "circle",
                 dash,
-                y_ends=tuple(
-                    (100 * (s.value if s.low is None else s.low),
-                     100 * (s.value if s.high is None else s.high)) for s in shares
-                ),
+                y_ends=tuple((100 * share.ends[0], 100 * share.ends[1]) for share in shares),
                 label=label,
                 hover=tuple(f"{share.n} pairs" for share in shares),
             )
-        )  # fmt: skip
+        )
     panel = Panel("core-seconds per trial", "decision accuracy [%]", tuple(series), log=True)
     noise = "by more than the noise of its test set" if judgement.source else "significantly there"
     read = (

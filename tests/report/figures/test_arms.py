@@ -5,18 +5,18 @@ import pytest
 from scipy import stats
 
 from explorer.report.figures import arms, gather, paper, web
-from explorer.report.figures.description import mean, percent_limits
-from explorer.report.statistics import Estimate
+from explorer.report.figures.description import percent_limits
+from explorer.report.statistics import Estimate, estimate
 from tests.report.rows import make_study, row
 
 
 def test_the_interval_is_students():
     values = [0.6, 0.7, 0.74]
     expected = stats.t.interval(0.95, 2, loc=0.68, scale=stats.sem(values))
-    average = mean(values)
+    average = estimate(values)
     assert average.ends == pytest.approx(expected)
     assert (average.value, average.n) == (pytest.approx(0.68), 3)
-    assert mean([0.5]).ends == mean([0.5, 0.5]).ends == (0.5, 0.5)
+    assert estimate([0.5]).ends == estimate([0.5, 0.5]).ends == (0.5, 0.5)
 
 
 def test_an_axis_of_accuracy_ends_at_0_and_100():
