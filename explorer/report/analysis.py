@@ -11,7 +11,7 @@ import numpy.typing as npt
 from explorer.report import numerals
 from explorer.report.numerals import count
 from explorer.report.statistics import CONFIDENCE, Estimate
-from explorer.report.summary import Arm, StudyReport, measure_title
+from explorer.report.summary import Arm, StudyReport, gains, measure_title
 from explorer.report.tables import Column, Table
 
 _FEWEST_FOR_INTERVAL = 4
@@ -106,26 +106,23 @@ def variety_table(report: StudyReport, known: Mapping[str, Estimate] | None = No
 
 
 def front(report: StudyReport) -> list[Arm]:
-    """Return the Pareto front: the arms that none dominates, the most accurate first.
+    """Return the Pareto front: the arms that none dominates, the best by the first objective first.
 
     An arm dominates another if it is no worse in either objective and better in one. Means over
     replicates are compared, without regard to their spread. Arms without images are no part of it.
-    Where a study seeks accuracy alone there is no front.
+    Where a study seeks one thing alone there is no front.
     """
-    measure = report.sought
-    if measure is None:
+    if len(report.objectives) < 2:
         return []
-    sign = 1.0 if report.objectives[f"variety.{measure}"] == "maximize" else -1.0
-    points = [
-        (arm.accuracy.mean, sign * value, arm)
-        for arm in report.pretrained
-        if arm.accuracy and (value := arm.measured(measure)) is not None
-    ]
+    arms = [arm for arm in report.arms if arm.formula and arm.name not in report.controls]
+    known = [(gains(arm, report.objectives), arm) for arm in arms]
+    points = [(values[0], values[1], arm) for values, arm in known if values]
     kept: list[Arm] = []
     last = (math.inf, -math.inf)
-    # From the most accurate on, what does not go beyond all before it in variety is dominated.
-    for accuracy, value, arm in sorted(points, key=lambda point: point[:2], reverse=True):
-        if value > last[1] or (accuracy, value) == last:
+    # From the best by the first on, what does not go beyond all before it in the second is
+    # dominated.
+    for first, second, arm in sorted(points, key=lambda point: point[:2], reverse=True):
+        if second > last[1] or (first, second) == last:
             kept.append(arm)
-            last = (accuracy, value)
+            last = (first, second)
     return kept

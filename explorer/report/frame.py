@@ -64,7 +64,8 @@ class Definition:
         formulas: The image families of the arms that have another one.
         arm_changes: What arms change of the protocol: ``dataset.categories`` -> its value.
         vary: The parameters that a sampler moves.
-        objectives: What is sought, ``maximize`` or ``minimize`` by name; accuracy is the first.
+        objectives: What is sought, ``maximize`` or ``minimize`` by name; accuracy is the first,
+            unless nothing is trained.
         pruner: What stops trials early; ``none`` where nothing does.
         varied: The parameters that differ between arms, in the order of the search spaces.
         published: What a paper has measured of the arms, as the study file has it; may be empty.

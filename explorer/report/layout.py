@@ -15,7 +15,15 @@ from explorer.report.decisions import Judgement, decisions_frame, decisions_tabl
 from explorer.report.frame import csv_text
 from explorer.report.numerals import EN_DASH, MISSING, count
 from explorer.report.statistics import LEVEL, POWER, Difference, Spread
-from explorer.report.summary import Arm, StudyReport, arrange, lead, measure_title, ranked
+from explorer.report.summary import (
+    Arm,
+    StudyReport,
+    arrange,
+    lead,
+    measure_title,
+    objective_title,
+    ranked,
+)
 from explorer.report.tables import Cell, Column, Emphasis, Table
 
 SHOWN_MEASURES = ("vendi_features", "between_share", "edge_density", "spectral_slope")
@@ -62,23 +70,24 @@ def arms_table(
     shown = [*named, *[arm for arm in report.arms if arm.sampled][:samples]]
     shown = list(report.rows) if report.shown else shown
     # What is sought is shown in any case.
-    kept = list(dict.fromkeys(m for m in (report.sought, *measures) if m in report.measures))
+    kept = list(dict.fromkeys(m for m in (*report.sought, *measures) if m in report.measures))
     several_formulas, several = len(report.formulas) > 1, len(report.tasks) > 1
     columns = [Column("Arm", text=True, priority=0)]
     columns += [Column("Formula", text=True, priority=4)] if several_formulas else []
     with_ranges = bool(report.varied) or any(arm.changes for arm in report.arms)
     columns += [Column("Ranges", text=True, priority=3)] if with_ranges else []
     columns += [Column(f"{task} [%]", priority=5) for task in report.tasks if several]
-    columns += [Column("Mean [%]" if several else "Accuracy [%]", priority=1)]
+    if report.trains:
+        columns += [Column("Mean [%]" if several else "Accuracy [%]", priority=1)]
     columns += [Column("n", priority=2)]
     with_gain = any(arm.difference for arm in shown)
     columns += [Column("Gain [points]", priority=2), Column("p", priority=2)] if with_gain else []
     columns += [
-        Column(measure_title(m), priority=1 if m == report.sought else 6 + index)
+        Column(measure_title(m), priority=1 if m in report.sought else 6 + index)
         for index, m in enumerate(kept)
     ]
     places = accuracy_places(shown)
-    tasks = (*(report.tasks if several else ()), None)
+    tasks = (*(report.tasks if several else ()), *([None] if report.trains else []))
     marks = {task: _emphasis(shown, task) for task in tasks}
     on_front = {arm.name for arm in front(report)}
     rows = []
@@ -177,7 +186,8 @@ def _caption(report: StudyReport, shown: Sequence[Arm], *, with_gain: bool) -> t
     n = f"n = {sizes[0]}" if len(sizes) == 1 else f"n = {sizes[0]}{EN_DASH}{sizes[-1]}"
     spread = "one replicate per arm" if sizes == [1] else "mean ± standard deviation"
     under = f" under protocol {report.protocol}" if report.protocol else ""
-    first = f"Study {report.study}{under}: top-1 accuracy{on}, {spread}, {n}."
+    what = f"top-1 accuracy{on}, {spread}" if report.trains else "variety of the images"
+    first = f"Study {report.study}{under}: {what}, {n}."
     if not with_gain:
         return (first,)
     tested = [arm for arm in report.arms if arm.difference and arm.difference.p is not None]
@@ -194,7 +204,7 @@ def _caption(report: StudyReport, shown: Sequence[Arm], *, with_gain: bool) -> t
 def _notes(report: StudyReport, shown: Sequence[Arm], *, with_variety: bool) -> tuple[str, ...]:
     notes = []
     differences = [arm.difference for arm in shown if arm.difference]
-    if not differences and report.baseline and len(report.arms) > 1:
+    if not differences and report.baseline and len(report.arms) > 1 and report.trains:
         notes.append(f"The baseline {report.baseline} has no score, so no gain is given.")
     tested = [difference for difference in differences if difference.p is not None]
     if any(not difference.significant for difference in tested):
@@ -209,13 +219,13 @@ def _notes(report: StudyReport, shown: Sequence[Arm], *, with_variety: bool) -> 
         apart = _note_on_lead(lead(best, report.test))
         notes.append(f"Bold: the best mean{each}; underlined: the second{apart}.")
     if front(report):
-        title = measure_title(report.sought or "")
-        notes.append(f"{ON_FRONT} on the Pareto front of accuracy and {title}.")
+        sought = numerals.listed([objective_title(name) for name in report.objectives])
+        notes.append(f"{ON_FRONT} on the Pareto front of {sought.replace('Accuracy', 'accuracy')}.")
     hidden = len(report.arms) - len(shown)
     if hidden:
         left = "arm is" if hidden == 1 else "arms are"
         notes.append(f"{hidden:,} further {left} not shown.")
-    if sum(arm.sampled for arm in shown) > 1:
+    if sum(arm.sampled for arm in shown) > 1 and report.trains:
         notes.append("The best sampled arms are chosen by these accuracies, which favours them.")
     notes += filter(None, [_note_on_unresolved(report)])
     notes += ["Variety measures are means over replicates."] if with_variety else []
@@ -265,14 +275,15 @@ def _note_on_progress(report: StudyReport) -> list[str]:
 def front_table(report: StudyReport) -> Table | None:
     """Arrange the arms on the Pareto front as a table; ``None`` where there is no front."""
     names = [arm.name for arm in front(report)]
-    if report.sought is None or not names:
+    if not names:
         return None
     table = arms_table(arrange(report, arms=names), measures=())
-    better = "high" if report.objectives[f"variety.{report.sought}"] == "maximize" else "low"
+    better = {"maximize": "high", "minimize": "low"}
+    sought = [f"{better[way]} {objective_title(o)}" for o, way in report.objectives.items()]
     caption = (
         (
-            f"Study {report.study}: the Pareto front of high accuracy and {better} "
-            f"{measure_title(report.sought)}."
+            f"Study {report.study}: the Pareto front of "
+            f"{numerals.listed(sought).replace('Accuracy', 'accuracy')}."
         ),
         "No other arm is better in both, by means over replicates and without regard to spread.",
     )

@@ -18,11 +18,12 @@ from explorer.errors import InputError, visible
 from explorer.report import numerals
 from explorer.report.frame import Progress, Row
 from explorer.report.numerals import MISSING, count
-from explorer.report.statistics import Spread, best_first
+from explorer.report.statistics import Spread
 from explorer.report.status import StudyStatus, look
 from explorer.report.summary import objective_title
 from explorer.report.tables import Column, Table, terminal
 from explorer.store import Database
+from explorer.study import ACCURACY
 
 SHOWN_ARMS = 20
 SHOWN_WORKERS = 16
@@ -147,7 +148,8 @@ def _running(status: StudyStatus) -> Table:
 
 
 def _arms(status: StudyStatus) -> Table:
-    further = [name for name in status.objectives if name != "accuracy"]
+    further = [name for name in status.objectives if name != ACCURACY]
+    trains = ACCURACY in status.objectives
     stopped = any(arm.pruned for arm in status.arms)
     sampled = any(arm.ranges for arm in status.arms)
     columns = [
@@ -156,11 +158,11 @@ def _arms(status: StudyStatus) -> Table:
         *([Column("stopped", priority=3)] if stopped else []),
         Column("running", priority=3),
         Column("failed", priority=3),
-        Column("accuracy [%]", priority=1),
+        *([Column("accuracy [%]", priority=1)] if trains else []),
         *(Column(objective_title(name), priority=2) for name in further),
         *([Column("ranges", text=True, priority=4)] if sampled else []),
     ]
-    ranked = sorted(status.arms, key=lambda arm: best_first(arm.accuracy))
+    ranked = status.ranked
     shown = ranked[:SHOWN_ARMS] if len(ranked) > SHOWN_ARMS else status.arms
     rows = []
     for arm in shown:
@@ -172,7 +174,7 @@ def _arms(status: StudyStatus) -> Table:
                 *([str(arm.pruned)] if stopped else []),
                 str(arm.running),
                 str(arm.failed),
-                _percent(arm.accuracy),
+                *([_percent(arm.accuracy)] if trains else []),
                 *(MISSING if value is None else numerals.significant(value) for value in values),
                 *([numerals.ranges(arm.ranges) or MISSING] if sampled else []),
             )

@@ -1,5 +1,6 @@
 """How far a study is: what is done, running and failed, and how long the rest will take."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,9 +20,10 @@ from explorer.report.frame import (
     records,
     settled,
 )
-from explorer.report.statistics import Spread, best_first, spread
+from explorer.report.statistics import Spread, spread
 from explorer.report.summary import varied_ranges
 from explorer.store import Database
+from explorer.study import ACCURACY
 
 SHOWN_FAILURES = 5
 RECENT = 50
@@ -93,10 +95,21 @@ class StudyStatus:
     seconds_left: float | None
 
     @property
+    def ranked(self) -> list[ArmStatus]:
+        """The arms by the mean of the first objective, best first; last those without."""
+        first, way = next(iter(self.objectives.items()))
+
+        def place(arm: ArmStatus) -> float:
+            known = arm.objectives.get(first, math.inf if way == "minimize" else -math.inf)
+            mean = arm.accuracy.mean if arm.accuracy and first == ACCURACY else known
+            return mean if way == "minimize" else -mean
+
+        return sorted(self.arms, key=place)
+
+    @property
     def best(self) -> ArmStatus | None:
         """The arm with the highest mean accuracy so far."""
-        scored = [arm for arm in self.arms if arm.accuracy]
-        return min(scored, key=lambda arm: best_first(arm.accuracy), default=None)
+        return next((arm for arm in self.ranked if arm.accuracy), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data by the names of its fields, and the name of the best arm."""
@@ -195,7 +208,7 @@ def _arms(definition: Definition, rows: Sequence[Row]) -> Iterator[ArmStatus]:
     by_arm: dict[str, list[Row]] = {arm: [] for arm in definition.arms}
     for row in rows:
         by_arm.setdefault(row["arm"], []).append(row)
-    further = [name for name in definition.objectives if name != "accuracy"]
+    further = [name for name in definition.objectives if name != ACCURACY]
     for name, of_arm in by_arm.items():
         counts = Counter(row["state"] for row in of_arm)
         scores = [row["accuracy"] for row in of_arm if "accuracy" in row]

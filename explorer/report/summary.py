@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import isnan, nan
 from statistics import fmean
 from typing import Any, NoReturn
@@ -35,6 +36,7 @@ from explorer.report.statistics import (
     unresolved,
 )
 from explorer.store import Database
+from explorer.study import ACCURACY
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,8 @@ class StudyReport:
         tasks: The downstream tasks.
         varied: The parameters that differ between arms.
         measures: The variety measures that the replicates have.
-        objectives: What is sought, ``maximize`` or ``minimize`` by name; accuracy is the first.
+        objectives: What is sought, ``maximize`` or ``minimize`` by name; accuracy is the first,
+            unless nothing is trained.
         pruner: What stopped trials early; ``none`` where nothing did.
         arms: The named arms in the order of the study file, then the sampled ones by accuracy.
         lead: The best arm against the second best, uncorrected; ``None`` where there are not two.
@@ -175,10 +178,14 @@ class StudyReport:
         return [arm for arm in self.ranked if arm.formula and arm.name not in self.controls]
 
     @property
-    def sought(self) -> str | None:
-        """The variety measure that the study seeks beside accuracy, if it seeks one."""
-        measures = [name for name in self.objectives if name.startswith("variety.")]
-        return measures[0].removeprefix("variety.") if measures else None
+    def trains(self) -> bool:
+        """Whether accuracy is sought; a study of variety alone trains nothing."""
+        return ACCURACY in self.objectives
+
+    @property
+    def sought(self) -> tuple[str, ...]:
+        """The variety measures that the study seeks."""
+        return tuple(o.removeprefix("variety.") for o in self.objectives if o != ACCURACY)
 
 
 def summarise(database: Database, name: str, *, test: str = "welch") -> StudyReport:
@@ -205,7 +212,7 @@ def summarise(database: Database, name: str, *, test: str = "welch") -> StudyRep
     reasons = frame["reason"][frame["state"].eq("FAIL")].fillna("no reason recorded")
     failures = {str(reason): int(times) for reason, times in reasons.value_counts().items()}
     # A study that trains nothing has no accuracy.
-    trains = "accuracy" in definition.objectives
+    trains = ACCURACY in definition.objectives
     scored = frame[frame["state"].eq("COMPLETE") & (frame["accuracy"].notna() | (not trains))]
     if scored.empty:
         _refuse(name, progress, failures)
@@ -213,7 +220,8 @@ def summarise(database: Database, name: str, *, test: str = "welch") -> StudyRep
     for row in records(scored):
         by_arm.setdefault(row["arm"], []).append(row)
     arms = [_arm(arm, definition, rows) for arm, rows in by_arm.items()]
-    sampled = sorted((arm for arm in arms if arm.sampled), key=_place)
+    place = partial(_place, objectives=definition.objectives)
+    sampled = sorted((arm for arm in arms if arm.sampled), key=place)
     arms = [*(arm for arm in arms if not arm.sampled), *sampled]
     arms, baseline = _compared(arms, definition, test)
     scores = {arm.name: arm.scores for arm in ranked(arms)}
@@ -315,11 +323,26 @@ def lead(ranked: Sequence[Arm], test: str) -> Difference | None:
 
 def ranked(arms: Iterable[Arm]) -> list[Arm]:
     """Return the arms that have a score, best first; equal ones in their order."""
-    return sorted((arm for arm in arms if arm.accuracy), key=_place)
+    return sorted((arm for arm in arms if arm.accuracy), key=lambda arm: best_first(arm.accuracy))
 
 
-def _place(arm: Arm) -> float:
-    return best_first(arm.accuracy)
+def _place(arm: Arm, objectives: Mapping[str, str]) -> float:
+    """Return what sorts arms by the first objective, the best first."""
+    values = gains(arm, objectives)
+    return -values[0] if values else math.inf
+
+
+def gains(arm: Arm, objectives: Mapping[str, str]) -> tuple[float, ...]:
+    """Return the mean of each objective, more being better; empty where one is not known."""
+    known = []
+    for objective, way in objectives.items():
+        mean = arm.measured(objective.removeprefix("variety."))
+        if objective == ACCURACY:
+            mean = arm.accuracy.mean if arm.accuracy else None
+        if mean is None:
+            return ()
+        known.append(mean if way == "maximize" else -mean)
+    return tuple(known)
 
 
 def arrange(report: StudyReport, *, arms: Sequence[str] = (), order: str = "file") -> StudyReport:
@@ -343,9 +366,10 @@ def arrange(report: StudyReport, *, arms: Sequence[str] = (), order: str = "file
         if name in arms[:index]:
             raise InputError("--arms", None, name, "stands twice; name it once")
     if order == "accuracy":
-        ordered = tuple(sorted(report.arms, key=lambda arm: (arm.sampled, _place(arm))))
+        place = partial(_place, objectives=report.objectives)
+        ordered = tuple(sorted(report.arms, key=lambda arm: (arm.sampled, place(arm))))
         report = replace(report, arms=ordered)
-        arms = [arm.name for arm in sorted(report.arms, key=_place) if arm.name in arms]
+        arms = [arm.name for arm in sorted(report.arms, key=place) if arm.name in arms]
     return replace(report, shown=tuple(arms))
 
 

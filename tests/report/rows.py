@@ -106,12 +106,14 @@ def row(
     variety: Mapping[str, float] | None = None,
     tasks: Mapping[str, float] | None = None,
     companions: Mapping[str, float] | None = None,
+    scored: bool = True,
     **columns: Any,
 ) -> dict[str, Any]:
     """Return a row of ``explorer_replicates`` with its ``rungs`` and ``epochs``.
 
     It takes a minute from ``minute`` after :data:`BEGIN` on. Without ``ranges`` nothing was
-    pre-trained; ``variety`` follows from them, and ``tasks`` is one, unless given.
+    pre-trained; ``variety`` follows from them, and ``tasks`` is one, unless given. What is not
+    ``scored`` was not trained either.
     """
     full = None if ranges is None else {**DEFAULTS, **ranges}
     started = BEGIN + timedelta(minutes=minute)
@@ -121,7 +123,7 @@ def row(
         high = full["frequency"][1] if full else 0
         made = {"vendi_features": 100.0 + high + replicate, "edge_density": 0.1}
         scores = {
-            "accuracies": tasks or {"digits": accuracy},
+            "accuracies": (tasks or {"digits": accuracy}) if scored else {},
             "repeats": {},
             "variety": (made if full else {}) if variety is None else variety,
             "companions": companions or {},
@@ -130,9 +132,9 @@ def row(
             "remarks": [],
             "dataset": "b57c" if full else None,
         }
-    reached = full is not None and state in {"COMPLETE", "PRUNED", "RUNNING"}
+    reached = scored and full is not None and state in {"COMPLETE", "PRUNED", "RUNNING"}
     probes = [(4096, 0.3), (8192, 0.4)][: 2 if state == "COMPLETE" else 1]
-    train = full is not None and state == "COMPLETE"
+    train = scored and full is not None and state == "COMPLETE"
     return {
         "arm": arm,
         "replicate": replicate,
@@ -257,7 +259,9 @@ def sampled(
     return make_study(database, name, rows, **known | changes)
 
 
-def from_csv(database: Database, name: str, path: Path, arms: Mapping[str, Any]) -> str:
+def from_csv(
+    database: Database, name: str, path: Path, arms: Mapping[str, Any], **changes: Any
+) -> str:
     """Make a study of the complete rows of a csv that ``report --trials`` wrote."""
     rows = []
     with path.open(encoding="utf-8", newline="") as file:
@@ -271,7 +275,7 @@ def from_csv(database: Database, name: str, path: Path, arms: Mapping[str, Any])
             }
             rows.append(row(entry["arm"], int(entry["replicate"]), float(entry["accuracy"]),
                             ranges=arms[entry["arm"]], variety=variety))  # fmt: skip
-    return make_study(database, name, rows, arms=arms)
+    return make_study(database, name, rows, arms=arms, **changes)
 
 
 def connect(folder: Path) -> Database:

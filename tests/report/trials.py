@@ -34,8 +34,9 @@ def add_trials(database: Database, name: str) -> optuna.Study:
             params[f"{parameter}.share"] = (high - low) / (top - low) if top > low else 0.0
             kinds[f"{parameter}.low"] = FloatDistribution(least, most)
             kinds[f"{parameter}.share"] = FloatDistribution(0, 1)
-        values = [fmean(scored["accuracy"])]
-        values += [fmean(scored["variety.vendi_features"])] if second else []
+        values = [
+            fmean(scored[objective]) for entry in definition["objectives"] for objective in entry
+        ]
         trial = create_trial(
             state=TrialState.COMPLETE,
             values=values,

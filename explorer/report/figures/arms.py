@@ -36,18 +36,20 @@ _PLACES = 60  # values of a parameter at which the arms around it are averaged
 _RHO = "\N{GREEK SMALL LETTER RHO}"
 
 
-def extremes(report: StudyReport) -> tuple[Arm, Arm | None]:
-    """Return the best arm, and the worst pre-trained one where that is another one."""
-    best, pretrained = report.ranked[0], report.pretrained
-    return best, pretrained[-1] if pretrained and pretrained[-1] is not best else None
+def extremes(report: StudyReport) -> list[Arm]:
+    """Return the best arm, and the worst pre-trained one where that is another one.
+
+    None where nothing is trained.
+    """
+    best, worst = report.ranked[:1], report.pretrained[-1:]
+    return best if worst == best else [*best, *worst]
 
 
 def titles(report: StudyReport) -> dict[str, list[Role]]:
     """Return what the best, the worst and the baseline arm are; one may be two of them."""
-    best, worst = extremes(report)
-    known: dict[str, list[Role]] = {best.name: ["best"]}
-    if worst is not None:
-        known[worst.name] = ["worst"]
+    kinds: tuple[Role, ...] = ("best", "worst")
+    pairs = zip(extremes(report), kinds, strict=False)
+    known: dict[str, list[Role]] = {arm.name: [kind] for arm, kind in pairs}
     if report.baseline is not None:
         known.setdefault(report.baseline, []).append("baseline")
     return known
@@ -64,7 +66,7 @@ def accuracy(report: StudyReport) -> Figure:
     All named arms have a row, and of the sampled ones the best and the worst.
     """
     sampled = [arm.name for arm in report.ranked if arm.sampled]
-    hidden = set(sampled[SHOWN_SAMPLES:]) - {arm.name for arm in extremes(report) if arm}
+    hidden = set(sampled[SHOWN_SAMPLES:]) - {arm.name for arm in extremes(report)}
     arms = [arm for arm in report.arms if arm.accuracy and arm.name not in hidden]
     means = [_mean(arm) for arm in arms]
     marks = roles(report)

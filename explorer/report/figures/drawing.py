@@ -93,7 +93,7 @@ def ours(material: Material, images: Sequence[Strip] = ()) -> list[Figure]:
         arms.variety(report, correlations(whole)),
         learning.learning(report, material.rungs, material.epochs),
     ]
-    described = [arms.accuracy(whole)]
+    described = [arms.accuracy(whole)] if whole.ranked else []
     described += [replace(f, note=f"{f.note} {note}".strip()) for f in of_many if f]
     described += map(learning.decisions, whole.judgements)
     return [replace(figure, strips=tuple(images)) for figure in described]

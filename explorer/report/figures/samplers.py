@@ -14,6 +14,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from explorer.report.figures.web import template
+from explorer.report.summary import objective_title
+from explorer.study import ACCURACY
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -99,7 +101,8 @@ def drawings(
 ) -> list[OptunaFigure]:
     """Return those of Optuna's figures that mean something for a study.
 
-    They show one trial per arm, its latest; accuracy is in percent.
+    They show one trial per arm, its latest; accuracy is in percent, and what is shown of a search
+    is its first objective.
 
     Args:
         study: The Optuna study; its trials are arms.
@@ -116,12 +119,12 @@ def drawings(
     scored = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if len(scored) < 2:
         return []
-    accuracy = _copy(trials, study.directions[:1])
-    chosen = partial(OptunaFigure, accuracy, note)
-    drawn = _of_search(chosen, accuracy) if definition.get("sampler") else []
+    names = [name for entry in definition["objectives"] for name in entry]
+    first = _copy(trials, study.directions[:1], names)
+    chosen = partial(OptunaFigure, first, note)
+    drawn = _of_search(chosen, first, names[0]) if definition.get("sampler") else []
     if len(study.directions) > 1:
-        both = _copy(trials, study.directions)
-        names = [name for entry in definition["objectives"] for name in entry]
+        both = _copy(trials, study.directions, names)
         drawn += _of_objectives(partial(OptunaFigure, both, note), both, names)
     if any(trial.intermediate_values for trial in trials):
         read = "Intermediate values per arm in percent, in the order in which a pruner sees them."
@@ -132,15 +135,22 @@ def drawings(
     return drawn
 
 
-def _of_search(chosen: "partial[OptunaFigure]", study: optuna.Study) -> list[OptunaFigure]:
-    """Return the figures of what a sampler proposed."""
-    named: dict[str, Any] = {"target_name": "accuracy [%]"}
+def _axis(objective: str) -> str:
+    return "accuracy [%]" if objective == ACCURACY else objective_title(objective)
+
+
+def _of_search(
+    chosen: "partial[OptunaFigure]", study: optuna.Study, objective: str
+) -> list[OptunaFigure]:
+    """Return the figures of what a sampler proposed, by the first objective."""
+    named: dict[str, Any] = {"target_name": _axis(objective)}
     chosen = partial(chosen, arguments=named)
-    history = "Mean accuracy per arm in the order of the proposals, and the best one so far."
-    share = "Share of the arms whose mean accuracy is at most a value."
+    word = _axis(objective).removesuffix(" [%]")
+    history = f"Mean {word} per arm in the order of the proposals, and the best one so far."
+    share = f"Share of the arms whose mean {word} is at most a value."
     drawn = [
         chosen("optimization_history", "History of the search", history),
-        chosen("edf", "Distribution of accuracy", share),
+        chosen("edf", f"Distribution of {word}", share),
     ]
     values = [trial.values[0] for trial in study.trials if trial.values]
     if len(values) < _FEWEST or len(set(values)) == 1:
@@ -155,7 +165,7 @@ def _of_search(chosen: "partial[OptunaFigure]", study: optuna.Study) -> list[Opt
     half = 1 + len(names) // 2
     drawn += [
         chosen("param_importances", "Importance of ends", decides),
-        chosen("slice", "Accuracy against each end", _ENDS, **wide),
+        chosen("slice", f"{word[0].upper()}{word[1:]} against each end", _ENDS, **wide),
         chosen("parallel_coordinate", "Parallel coordinates", lines, scrolled=half),
     ]
     paired = names[:MOST_PAIRED]
@@ -163,8 +173,8 @@ def _of_search(chosen: "partial[OptunaFigure]", study: optuna.Study) -> list[Opt
         square: dict[str, Any] = {"size": (6.0, 5.0), "height": 760, "scrolled": len(paired)}
         square["arguments"] = {**named, "params": paired}
         over = f"over the {len(paired)} most important ends against each other"
-        contour = f"Accuracy {over}, interpolated between the arms (dots)."
-        rank = f"Arms {over}; the colour is the rank of their accuracy."
+        contour = f"Mean {word} {over}, interpolated between the arms (dots)."
+        rank = f"Arms {over}; the colour is the rank of their {word}."
         drawn += [
             chosen("contour", "Contours", contour, **square),
             chosen("rank", "Ranks", rank, **square),
@@ -181,7 +191,7 @@ def _of_objectives(
         max(column) if direction == StudyDirection.MINIMIZE else min(column)
         for column, direction in zip(columns, study.directions, strict=True)
     ]
-    titles = [f"{name} [%]" if name == "accuracy" else name for name in names]
+    titles = [_axis(name) for name in names]
     front = "Arms by both objectives; those in shades of red are on the Pareto front."
     volume = (
         "Area that the Pareto front dominates, in the order of the proposals, over the worst value "
@@ -194,7 +204,9 @@ def _of_objectives(
     ]
 
 
-def _copy(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> optuna.Study:
+def _copy(
+    trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection], names: Sequence[str]
+) -> optuna.Study:
     """Copy trials into a study in memory, as far as it has objectives, accuracy in percent."""
     storage = optuna.storages.InMemoryStorage()
     copied = optuna.create_study(directions=directions, storage=storage, study_name="arms")
@@ -203,7 +215,8 @@ def _copy(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -
         # Optuna writes all attributes of an arm beside its point, as they are.
         changed.user_attrs = {"arm": escape(str(trial.user_attrs.get("arm", "")), quote=False)}
         if trial.values:
-            changed.values = [100 * trial.values[0], *trial.values[1 : len(directions)]]
+            known = zip(names, trial.values[: len(directions)], strict=False)
+            changed.values = [100 * v if name == ACCURACY else v for name, v in known]
         probes = {step: 100 * value for step, value in trial.intermediate_values.items()}
         changed.intermediate_values = probes
         copied.add_trial(changed)

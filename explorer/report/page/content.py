@@ -98,8 +98,8 @@ def _facts(
         ("Replicates", f"{state.done} of {state.total} done, {replicates} per arm"),
         ("Arms", _joined(arms if sampled else arms[:1])),
         ("Protocol", report.protocol),
-        ("Downstream", _joined(report.tasks)),
-        (report.baseline_title.capitalize(), report.baseline or ""),
+        ("Downstream", _joined(report.tasks if report.trains else ())),
+        (report.baseline_title.capitalize(), (report.trains and report.baseline) or ""),
         ("Time in all", numerals.duration(seconds) if seconds else ""),
     )
     return tuple((name, value) for name, value in facts if value)

@@ -36,9 +36,8 @@ def sheets(
         picture as a data ``uri`` (empty where it could not be drawn) with ``width`` and ``height``
         in pixels; and ``alt``, what it shows or why there is none.
     """
-    possible = [
-        arm for arm in report.pretrained if not dataset_of(definition, arm.name).get("images")
-    ]
+    drawable = report.pretrained or [arm for arm in report.arms if arm.formula]
+    possible = [arm for arm in drawable if not dataset_of(definition, arm.name).get("images")]
     shown = possible
     if len(possible) > MOST_SHEETS:
         base = [arm for arm in possible if arm.name == report.baseline]

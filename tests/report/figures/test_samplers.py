@@ -74,7 +74,8 @@ def test_what_decides_is_found():
             value=value, params=params, distributions=kinds, user_attrs={"arm": str(value)}
         )
         study.add_trial(made)
-    figures = {d.name: d for d in drawings(study, {"sampler": {"name": "tpe"}})}
+    definition = {"sampler": {"name": "tpe"}, "objectives": [{"accuracy": "maximize"}]}
+    figures = {d.name: d for d in drawings(study, definition)}
     bars = figures["param_importances"].on_page().data[0]
     shares = dict(zip(bars.y, bars.x, strict=True))
     assert shares["a.share"] > 5 * shares["a.low"]
