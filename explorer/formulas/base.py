@@ -175,7 +175,6 @@ class Formula(ABC):
         category: int,
         instances: Sequence[int] | range,
         canvas: int,
-        out: Images | None = None,
     ) -> Images:
         """Draw some instances of one category in grey.
 
@@ -185,19 +184,20 @@ class Formula(ABC):
             category: Category number.
             instances: Instance numbers, in any order.
             canvas: Side of the square image in pixels.
-            out: Where to draw, uint8 ``[len(instances), canvas, canvas]``, C-contiguous; its old
-                content is overwritten.
 
         Returns:
-            ``out``, or a new array of that shape.
+            uint8 ``[len(instances), canvas, canvas]``.
 
         Raises:
             RangeError: If a range is not legal, the canvas is too small or too large, or an
                 instance is negative.
-            ValueError: If ``out`` is not a C-contiguous uint8 array of the right shape.
         """
         full = self.resolve(ranges)
-        images = _canvases(instances, canvas, out)
+        if not 1 <= canvas <= MAX_CANVAS:
+            raise RangeError("canvas", canvas, f"must be in 1..{MAX_CANVAS} (px)")
+        if len(instances) and min(instances) < 0:
+            raise RangeError("instances", min(instances), "must not be negative")
+        images = np.empty((len(instances), canvas, canvas), np.uint8)
         key = streams.keys(self.name, seed, [category])
         row = self.rows(full, seed, [category])[0]
         self.draw_into(images, full, row=row, keys=streams.instance_keys(key, instances))
@@ -214,17 +214,3 @@ class Formula(ABC):
             row: What the category has drawn, an entry of :meth:`categories`.
             keys: uint64 ``[n]``, the random keys of the instances.
         """
-
-
-def _canvases(instances: Sequence[int] | range, canvas: int, out: Images | None) -> Images:
-    """Check the shape of a render and return the array to draw into."""
-    if not 1 <= canvas <= MAX_CANVAS:
-        raise RangeError("canvas", canvas, f"must be in 1..{MAX_CANVAS} (px)")
-    if len(instances) and min(instances) < 0:
-        raise RangeError("instances", min(instances), "must not be negative")
-    shape = (len(instances), canvas, canvas)
-    if out is None:
-        return np.empty(shape, np.uint8)
-    if out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
-        raise ValueError(f"out must be a C-contiguous uint8 array of shape {shape}")
-    return out

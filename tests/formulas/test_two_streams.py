@@ -74,13 +74,10 @@ def our_draws(name: str, ranges=None) -> two_samples.Sample:
     formula = formulas.get(name)
     rows = formula.categories(ranges, seed=7, categories=range(DRAWS))
     starts: list[np.ndarray] = []
-    out = np.empty((1, SIDE, SIDE), np.uint8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(orbits, "draw", lambda *given: starts.append(given[2][0]))
         for category in range(DRAWS):
-            formula.render(
-                ranges, seed=7, category=category, instances=range(1), canvas=SIDE, out=out
-            )
+            formula.render(ranges, seed=7, category=category, instances=range(1), canvas=SIDE)
     x, y, half_x, half_y = np.array(starts).T / 2**orbits.FRACTION
     drawn = {"q": rows["quantization"], "K": rows["orbits"], "x": x, "y": y}
     drawn |= {field: rows[field] for field in ("noise", "line_width")}
