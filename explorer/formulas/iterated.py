@@ -21,9 +21,6 @@ from explorer.formulas.compiled import kernel
 
 Floats = npt.NDArray[np.float64]
 
-MAX_MAPS = 16
-"""Most maps of a system."""
-
 SEARCH_SIDE = 512
 """Side of the grid on which the filling rate is taken."""
 

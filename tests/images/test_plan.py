@@ -26,10 +26,6 @@ def addressed() -> images.Images:
     return images.Images("visual_atom", RANGES, **SMALL)
 
 
-def test_render_returns_the_pixels_of_the_dataset(drawn):
-    assert np.array_equal(drawn, images.Plan("visual_atom", RANGES, **SMALL).dataset().images)
-
-
 def test_a_part_of_the_categories_is_the_same_part_of_the_images(drawn):
     part = {**SMALL, "categories": 1, "first_category": 2}
     assert np.array_equal(images.render("visual_atom", RANGES, **part), drawn[10:])
