@@ -60,7 +60,9 @@ class Job:
         self.model, self.classes = protocol.model, protocol.dataset.categories
         # What is loaded for a task has these channels, without loading it.
         self.channels = 1 if all(t.name == "digits" for t in protocol.downstream) else 3
-        recipe = protocol.pretrain.model_dump(exclude={"rungs", "patch_drop"})
+        recipe = protocol.pretrain.model_dump(
+            exclude={"rungs", "patch_drop", "instances", "copies"}
+        )
         self.recipe = FineTune.model_validate({**recipe, "epochs": epochs})
         self.instances = math.ceil(self.recipe.batch_size * steps / self.classes)
         self.proxy = self.plan(self.model.image_size).dataset()

@@ -183,6 +183,11 @@ def plain_name(name: str) -> str:
     return plain.encode(errors="replace")[:200].decode(errors="ignore")
 
 
+def weights_of(study: str, arm: str, replicate: int) -> Path:
+    """Return the folder, below a working directory, of the weights that a replicate leaves."""
+    return Path(".explorer", "weights", plain_name(study), plain_name(f"{arm}-{replicate}"))
+
+
 def ending(path: Path, known: Iterable[str], source: str) -> str:
     """Return the ending of a file that ``source`` wants written: it says the format.
 

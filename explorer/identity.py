@@ -52,19 +52,51 @@ def result_key(
         RangeError: The formula cannot draw from these ranges.
     """
     pretrained = ranges is not None
-    drawn = pretrained and protocol.dataset.images is None
-    parts: dict[str, Any] = {
+    return _hash(
+        {
+            **_images(ranges, protocol, formula),
+            "trial": TRIAL,
+            "pretrained": pretrained,
+            "protocol": protocol.digest(pretrained=pretrained),
+            "threads": float(protocol.resources.cpus),
+            "seed": seed,
+            "files": _files(protocol, pretrained=pretrained),
+            "libraries": _libraries(),
+            "device": _device(protocol.resources.gpus > 0),
+        }
+    )
+
+
+def pretraining_key(
+    ranges: Mapping[str, Range], protocol: Protocol, seed: int, *, formula: str, channels: int
+) -> str:
+    """Return the hash of what is pre-trained: images, model and recipe, whatever comes after it.
+
+    What computes it (libraries, device, threads) has no part, so that a run of days goes on from
+    its checkpoint after an update; :func:`computed_by` says what that was. Arguments are those of
+    :func:`result_key`, and the channels of the model.
+    """
+    parts = protocol.model_dump(mode="json", include={"dataset", "model", "pretrain"})
+    images = _images(ranges, protocol, formula)
+    return _hash({**images, **parts, "trial": TRIAL, "seed": seed, "channels": channels})
+
+
+def computed_by(protocol: Protocol) -> dict[str, str]:
+    """Return what computes a trial on this machine: libraries, device, threads."""
+    device = " ".join(filter(None, _device(protocol.resources.gpus > 0)))
+    return {**_libraries(), "device": device, "threads": f"{protocol.resources.cpus:g}"}
+
+
+def _images(ranges: Mapping[str, Range] | None, protocol: Protocol, formula: str) -> dict[str, Any]:
+    """Say what decides over the images to pre-train on."""
+    drawn = ranges is not None and protocol.dataset.images is None
+    return {
         "formula": _stated(formula) if drawn else None,
         "ranges": formulas.get(formula).resolve(ranges) if drawn else None,
-        "trial": TRIAL,
-        "pretrained": pretrained,
-        "protocol": protocol.digest(pretrained=pretrained),
-        "threads": float(protocol.resources.cpus),
-        "seed": seed,
-        "files": _files(protocol, pretrained=pretrained),
-        "libraries": _libraries(),
-        "device": _device(protocol.resources.gpus > 0),
     }
+
+
+def _hash(parts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -95,11 +127,13 @@ def _libraries() -> dict[str, str]:
 
 
 def _files(protocol: Protocol, *, pretrained: bool) -> list[str]:
-    """Say what the folders of real images hold; a change is seen within a minute."""
+    """Say what folders of real images and weights hold; a change is seen within a minute."""
     tasks = protocol.downstream if protocol.train else ()
     folders = [task.path for task in tasks if task.path is not None]
     if pretrained and protocol.dataset.images:
         folders.append(protocol.dataset.images)
+    if protocol.model.weights:
+        folders.append(Path(protocol.model.weights.removeprefix("local-dir:")))
     look = int(time.monotonic() // _SECONDS_BETWEEN_LOOKS)
     return [_contents(folder.expanduser(), look) for folder in folders]
 
@@ -109,7 +143,7 @@ def _contents(folder: Path, look: int) -> str:
     """Return a hash of the names, sizes and times of the files below a folder."""
     del look  # the same files at another look are looked at again
     digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*")):
+    for file in [folder] if folder.is_file() else sorted(folder.rglob("*")):
         state = file.stat()
         digest.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode())
     return digest.hexdigest()

@@ -1,6 +1,9 @@
 """What a trial reports on its way and at its end."""
 
 import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,3 +70,16 @@ class Scores:
     def spent(self) -> float:
         """Seconds of all phases so far."""
         return sum(seconds for phase, seconds in self.seconds.items() if phase != "total")
+
+    def spend(self, phase: str, seconds: float) -> None:
+        """Add to the seconds of a phase."""
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + seconds
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Add what the block takes to the seconds of a phase."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.spend(phase, time.perf_counter() - began)

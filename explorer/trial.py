@@ -18,7 +18,6 @@ and nothing else.
 import copy
 import dataclasses
 import socket
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,12 +29,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from explorer import measures
-from explorer.identity import result_key
+from explorer.identity import computed_by, pretraining_key, result_key
 from explorer.images import Plan, ProxyDataset
 from explorer.scores import Rung, Scores
 from explorer.study import Protocol, Range, load_protocol
 from explorer.study.reading import validate
-from explorer.training import downstream, engine, memory, models, probe
+from explorer.training import arithmetic, downstream, engine, memory, models, probe
 from explorer.training.checkpoint import Checkpoint
 from explorer.training.sources import Source, Streamed, choose
 
@@ -54,6 +53,7 @@ def evaluate(
     formula: str = "visual_atom",
     on_rung: Callable[[Rung], object] | None = None,
     checkpoints: Path | None = None,
+    weights: Path | None = None,
 ) -> Scores:
     """Score the ranges of a formula under a protocol.
 
@@ -70,8 +70,11 @@ def evaluate(
         formula: Name of the image family.
         on_rung: Called with a :class:`~explorer.scores.Rung` at every rung of the protocol; also
             with those that were reached before a trial was stopped.
-        checkpoints: A folder in which pre-training is saved at every rung. A trial that was stopped
-            goes on from there, and ends with the scores that it would have had.
+        checkpoints: A folder in which training is saved at every rung and every ten minutes. A
+            trial that was stopped goes on from there, and ends with the scores that it would have
+            had.
+        weights: A folder that the pre-trained network is written to, as timm loads it:
+            ``timm.create_model("local-dir:FOLDER", pretrained=True)``.
 
     Returns:
         The scores.
@@ -82,7 +85,9 @@ def evaluate(
         DownstreamError: A downstream task or the folder of images cannot be loaded.
         TrainingDiverged: A loss is no longer finite.
     """
-    steps = stepwise(ranges, protocol, seed=seed, formula=formula, checkpoints=checkpoints)
+    steps = stepwise(
+        ranges, protocol, seed=seed, formula=formula, checkpoints=checkpoints, weights=weights
+    )
     try:
         while True:
             rung = next(steps)
@@ -102,127 +107,298 @@ def stepwise(
     seed: int = 0,
     formula: str = "visual_atom",
     checkpoints: Path | None = None,
+    weights: Path | None = None,
 ) -> Generator[Rung, None, Scores]:
     """Do as :func:`evaluate`, a rung per step: yields every rung and returns the scores.
 
     It computes in the thread that steps through it, which must be one and the same.
     """
     protocol = _protocol(protocol)
+    device = torch.device("cuda" if protocol.resources.gpus else "cpu")
+    trial = _Trial(_ranges(ranges), protocol, seed, formula, device, checkpoints, weights)
     with _threads(protocol.resources.threads):
-        return (yield from _stepwise(_ranges(ranges), protocol, seed, formula, checkpoints))
+        return (yield from trial.run())
 
 
-def _stepwise(
+class _Trial:
+    """One trial under way: its arguments, and its scores so far."""
+
+    def __init__(
+        self,
+        ranges: Mapping[str, Range] | None,
+        protocol: Protocol,
+        seed: int,
+        formula: str,
+        device: torch.device,
+        checkpoints: Path | None,
+        weights: Path | None,
+    ) -> None:
+        self.protocol = protocol = protocol if ranges is not None else protocol.from_scratch
+        self.ranges, self.seed, self.formula = ranges, seed, formula
+        self.device, self.checkpoints, self.weights = device, checkpoints, weights
+        key = result_key(ranges, protocol, seed, formula=formula)
+        self.scores = Scores(host=socket.gethostname(), device=_name(device), result_key=key)
+
+    def run(self) -> Generator[Rung, None, Scores]:
+        protocol, scores = self.protocol, self.scores
+        with scores.timed("total"):
+            if not protocol.train:
+                if self.ranges is not None:
+                    self._images()
+                return scores
+            tasks = _tasks(protocol, protocol.model.image_size)
+            scores.remarks = [f"{task.name}: {remark}" for task in tasks for remark in task.remarks]
+            channels = max(task.channels for task in tasks)
+            classes = protocol.dataset.categories
+            model = models.build(protocol.model, classes=classes, channels=channels, seed=self.seed)
+            files = [self._checkpoint(scores.result_key)]
+            if self.ranges is not None:
+                what = (self.ranges, protocol, self.seed)
+                key = pretraining_key(*what, formula=self.formula, channels=channels)
+                files.append(self._checkpoint(key))
+                yield from self._pretrain(model, tasks, files[-1])
+            with scores.timed("companions"):
+                frozen = [self._companions(model, task) for task in tasks]
+            if protocol.finetune.image_size is not None:
+                models.resize(model, protocol.finetune.image_size)
+                tasks = _tasks(protocol, protocol.finetune.image_size)
+            fine_tuned = self._fine_tune(model, tasks, files[0])
+            for task, companions, values in zip(tasks, frozen, fine_tuned, strict=True):
+                accuracies, likelihoods = zip(*values, strict=True)
+                scores.repeats[task.name] = list(accuracies)
+                scores.accuracies[task.name] = float(np.mean(accuracies))
+                companions["log_likelihood"] = float(np.mean(likelihoods))
+            scores.companions = {
+                name: float(np.mean([companions[name] for companions in frozen]))
+                for name in frozen[0]
+            }
+            scores.accuracy = float(np.mean(list(scores.accuracies.values())))
+        for file in files:
+            file.discard()
+        return scores
+
+    def _pretrain(
+        self, model: nn.Module, tasks: Sequence[downstream.Downstream], file: Checkpoint
+    ) -> Iterator[Rung]:
+        """Pre-train a model, and yield its rungs; the images are gone when it is done."""
+        protocol, seed, scores = self.protocol, self.seed, self.scores
+        images, labels = self._images()
+        training = engine.Training(
+            model,
+            images,
+            labels,
+            protocol.pretrain,
+            classes=protocol.dataset.categories,
+            seed=seed,
+            device=self.device,
+            phase="pretrain",
+        )
+        saved = self._restore(training, file.load(scores.remarks))
+        # What was probed on other tasks says nothing here.
+        tasks_of_rungs = [task.model_dump_json() for task in protocol.downstream]
+        same = saved.get("tasks") == tasks_of_rungs
+        rungs = [Rung(**rung) for rung in saved["rungs"]] if same else []
+        yield from rungs
+
+        def content() -> dict[str, Any]:
+            reached = [dataclasses.asdict(rung) for rung in rungs]
+            return {**self._state(training), "rungs": reached, "tasks": tasks_of_rungs}
+
+        for event in self._train(training):
+            if isinstance(event, engine.Rung):
+                with scores.timed("probe"):
+                    values = [
+                        probe.accuracy(model, task, seed=seed, device=self.device) for task in tasks
+                    ]
+                spent = scores.spent + event.seconds
+                rungs.append(Rung(event.images_seen, float(np.mean(values)), event.loss, spent))
+            file.save(content)
+            if isinstance(event, engine.Rung):
+                yield rungs[-1]
+        if self.weights is not None:
+            models.save(model, protocol.model, training.normalise, self.weights)
+
+    def _images(self) -> tuple[Source, NDArray[np.int64]]:
+        """Return the images and labels to pre-train on, and measure how varied they are."""
+        what, scores = (self.formula, self.ranges or {}, self.protocol, self.seed), self.scores
+        with scores.timed("render"):
+            images, labels, scores.dataset = _proxy(*what)
+        with scores.timed("variety"):
+            sample = measures.subsample(labels, seed=self.seed)
+            shown = downstream.grey(images[sample])
+            scores.variety = measures.variety(shown, labels[sample], seed=self.seed)
+            scores.remarks += measures.remarks(shown, labels[sample], scores.variety)
+        return images, labels
+
+    def _companions(self, model: nn.Module, task: downstream.Downstream) -> dict[str, float]:
+        return probe.companions(model, task, seed=self.seed, device=self.device)
+
+    def _fine_tune(
+        self, model: nn.Module, tasks: Sequence[downstream.Downstream], file: Checkpoint
+    ) -> Iterator[list[list[float]]]:
+        """Fine-tune a model on every draw of every task, as often as the protocol says.
+
+        Yields, per task, accuracy and log-likelihood of the test labels of each fine-tuning.
+        """
+        saved = file.load(self.scores.remarks) or {}
+        done: list[list[float]] = saved.get("done", [])
+        left = iter(done[:])
+        for task in tasks:
+            draws, repeats = max(1, len(task.draws)), self.protocol.finetune.repeats
+            values = []
+            for number in range(draws * repeats):
+                if (known := next(left, None)) is None:
+                    training = self._begin(model, task, number, number // repeats)
+                    self._restore(training, saved)
+                    saved = {}
+
+                    def content(training: engine.Training = training) -> dict[str, Any]:
+                        return {**self._state(training), "done": done}
+
+                    for _ in self._train(training):
+                        file.save(content)
+                    done.append(known := self._test(training, task, number // repeats))
+                values.append(known)
+            yield values
+
+    def _begin(
+        self, model: nn.Module, task: downstream.Downstream, number: int, draw: int
+    ) -> engine.Training:
+        """Begin a fine-tuning of a copy of the model under a new head."""
+        # The first one has the trial's own seed: alone, it is what it would be without.
+        seed = engine.mixed(self.seed, 4, number) if number else self.seed
+        start = copy.deepcopy(model)
+        if self.protocol.finetune.weights == "shuffled":
+            models.shuffle(start, seed=seed)
+        models.replace_head(start, classes=len(task.classes), seed=seed)
+        return engine.Training(
+            start,
+            *task.labelled(draw),
+            self.protocol.finetune,
+            classes=len(task.classes),
+            seed=seed,
+            device=self.device,
+            phase="finetune",
+        )
+
+    def _test(
+        self, training: engine.Training, task: downstream.Downstream, draw: int
+    ) -> list[float]:
+        """Return accuracy and log-likelihood of the test labels."""
+        with self.scores.timed("test"):
+            images, labels = task.held_out(draw)
+            # Evenly spread: a folder's images lie class by class.
+            some = np.arange(0, len(labels), max(1, len(labels) // CALIBRATION_IMAGES))
+            images, labels = choose(images, some), labels[some]
+            temperature = probe.temperature(training.logits(images), labels) if len(labels) else 1.0
+            logits = training.logits(task.test_images)
+        accuracy = float(np.mean(logits.argmax(axis=1) == task.test_labels))
+        return [accuracy, probe.log_likelihood(logits / temperature, task.test_labels)]
+
+    def _train(self, training: engine.Training) -> Iterator[engine.Rung | engine.Due]:
+        """Train to the end, record the epochs, and yield when there is something to save."""
+        epochs = self.scores.epochs
+        # The second fine-tuning's epochs are those of phase finetune.2, and so on over the tasks.
+        begun = sum(r["phase"].startswith(training.phase) and r["epoch"] == 1 for r in epochs)
+        begun += training.step < training.epoch_steps
+        phase = training.phase if begun <= 1 else f"{training.phase}.{begun}"
+        for event in training.run():
+            if not isinstance(event, engine.Epoch):
+                yield event
+                continue
+            epochs.append({"phase": phase, **dataclasses.asdict(event)})
+            self.scores.spend(training.phase, event.seconds)
+            if training.phase == "pretrain":
+                self.scores.pretrain_loss = event.loss
+
+    def _checkpoint(self, key: str) -> Checkpoint:
+        return Checkpoint(self.checkpoints, key, computed_by(self.protocol))
+
+    def _state(self, training: engine.Training) -> dict[str, Any]:
+        """Return what a phase has come to, to be saved."""
+        epochs, seconds = self.scores.epochs, self.scores.seconds
+        return {
+            "training": training.state(),
+            "epochs": [row for row in epochs if row["phase"].startswith(training.phase)],
+            "seconds": {name: seconds.get(name, 0.0) for name in _SPENT[training.phase]},
+        }
+
+    def _restore(self, training: engine.Training, saved: dict[str, Any] | None) -> dict[str, Any]:
+        """Go on where a phase was stopped, if it was; returns what it had saved."""
+        if not saved:
+            return {}
+        training.restore(saved["training"])
+        self.scores.epochs += saved["epochs"]
+        if training.phase == "pretrain" and saved["epochs"]:
+            self.scores.pretrain_loss = saved["epochs"][-1]["loss"]
+        for name, seconds in saved["seconds"].items():
+            self.scores.spend(name, seconds)
+            self.scores.spend("total", seconds)
+        return saved
+
+
+_SPENT = {
+    "pretrain": ("render", "variety", "pretrain", "probe"),
+    "finetune": ("companions", "finetune", "test"),
+}
+"""What a phase spends its time on: of a trial that goes on, this was spent before."""
+
+
+def discard(
     ranges: Mapping[str, Range] | None,
     protocol: Protocol,
     seed: int,
+    *,
     formula: str,
-    checkpoints: Path | None,
-) -> Generator[Rung, None, Scores]:
-    if ranges is None:
-        protocol = protocol.from_scratch
-    device = torch.device("cuda" if protocol.resources.gpus else "cpu")
-    scores = Scores(host=socket.gethostname(), device=_name(device))
-    key = scores.result_key = result_key(ranges, protocol, seed, formula=formula)
-    checkpoint = Checkpoint(checkpoints, key) if checkpoints else None
-
-    with _timed(scores, "total"):
-        if not protocol.train:
-            if ranges is not None:
-                _drawn(formula, ranges, protocol, seed, scores)
-            return scores
-        tasks = _tasks(protocol)
-        scores.remarks = [f"{task.name}: {remark}" for task in tasks for remark in task.remarks]
-        model = models.build(
-            protocol.model,
-            classes=protocol.dataset.categories,
-            channels=max(task.channels for task in tasks),
-            seed=seed,
-        )
-        if ranges is not None:
-            yield from _pretrain(
-                model, ranges, tasks, protocol, seed, formula, scores, device, checkpoint
-            )
-        with _timed(scores, "companions"):
-            frozen = [probe.companions(model, t, seed=seed, device=device) for t in tasks]
-        for task, companions in zip(tasks, frozen, strict=True):
-            fine_tuned = _fine_tune_all(model, task, protocol, seed, scores, device)
-            scores.repeats[task.name] = [accuracy for accuracy, _ in fine_tuned]
-            scores.accuracies[task.name] = float(np.mean(scores.repeats[task.name]))
-            companions["log_likelihood"] = float(np.mean([value for _, value in fine_tuned]))
-        scores.companions = {
-            name: float(np.mean([companions[name] for companions in frozen])) for name in frozen[0]
-        }
-        scores.accuracy = float(np.mean(list(scores.accuracies.values())))
-    if checkpoint is not None:
-        checkpoint.discard()
-    return scores
+    checkpoints: Path,
+) -> None:
+    """Delete what a trial has saved; it will not go on."""
+    keys = [result_key(ranges, protocol, seed, formula=formula)]
+    if ranges is not None:
+        what = (ranges, protocol, seed)
+        keys += [pretraining_key(*what, formula=formula, channels=n) for n in (1, 3)]
+    for key in keys:
+        Checkpoint(checkpoints, key, {}).discard()
 
 
-def _pretrain(
-    model: nn.Module,
-    ranges: Mapping[str, Range],
-    tasks: Sequence[downstream.Downstream],
-    protocol: Protocol,
-    seed: int,
-    formula: str,
-    scores: Scores,
-    device: torch.device,
-    checkpoint: Checkpoint | None,
-) -> Iterator[Rung]:
-    """Pre-train a model, and yield its rungs; the images are gone when it is done."""
-    images, labels = _drawn(formula, ranges, protocol, seed, scores)
-    training = engine.Training(
-        model,
-        images,
-        labels,
-        protocol.pretrain,
-        classes=protocol.dataset.categories,
-        seed=seed,
-        device=device,
-        phase="pretrain",
-    )
-    rungs = _restore(training, scores, checkpoint)
-    yield from rungs
-    for reached in _train(training, scores):
-        with _timed(scores, "probe"):
-            values = [probe.accuracy(model, t, seed=seed, device=device) for t in tasks]
-        spent = scores.spent + reached.seconds
-        rung = Rung(reached.images_seen, float(np.mean(values)), reached.loss, spent)
-        rungs.append(rung)
-        _save(training, scores, rungs, checkpoint)
-        yield rung
+def check(protocol: Protocol, *, gpus: bool = True) -> None:
+    """Try what a protocol names before anything is run: GPUs, tasks, model, memory.
 
+    Of a task's images one of each split is decoded.
 
-def _drawn(
-    formula: str, ranges: Mapping[str, Range], protocol: Protocol, seed: int, scores: Scores
-) -> tuple[Source, NDArray[np.int64]]:
-    """Return the images and labels to pre-train on, and measure how varied they are."""
-    with _timed(scores, "render"):
-        images, labels, scores.dataset = _proxy(formula, ranges, protocol, seed)
-    with _timed(scores, "variety"):
-        sample = measures.subsample(labels, seed=seed)
-        shown = downstream.grey(images[sample])
-        scores.variety = measures.variety(shown, labels[sample], seed=seed)
-        scores.remarks += measures.remarks(shown, labels[sample], scores.variety)
-    return images, labels
-
-
-def check(protocol: Protocol) -> None:
-    """Try what a protocol names before anything is run: GPU, downstream tasks and model.
+    Args:
+        protocol: The protocol.
+        gpus: Whether to look at the GPUs of this machine; else they are taken to be there.
 
     Raises:
-        ValueError: It wants a GPU and there is none.
+        ValueError: It wants GPUs, arithmetic or memory that are not there.
         DownstreamError: A task cannot be loaded.
         ModelError: The model cannot be built.
     """
-    if protocol.resources.gpus and not torch.cuda.is_available():
-        raise ValueError("wants a GPU, and torch sees none here; laptop is for processors")
+    wanted, size = protocol.resources.gpus, protocol.model.image_size
+    if wanted > 1:
+        raise ValueError(f"resources.gpus: {wanted:g}: a trial runs on one GPU, or shares one")
+    if gpus and wanted:
+        arithmetic.check_gpus(wanted, (protocol.pretrain, protocol.finetune))
     if not protocol.train:
         return
-    tasks = _tasks(protocol)
+    tasks = [downstream.load(task, image_size=size, room=0) for task in protocol.downstream]
+    for task in tasks:
+        for images in (task.train_images, task.test_images):
+            _ = images[np.zeros(1, np.int64)]
     channels = max(task.channels for task in tasks)
-    models.build(protocol.model, classes=len(tasks[0].classes), channels=channels, seed=0)
+    classes = max(protocol.dataset.categories, *(len(task.classes) for task in tasks))
+    model = models.build(protocol.model, classes=classes, channels=channels, seed=0)
+    sets = {
+        "pretrain": protocol.dataset.categories * protocol.dataset.instances,
+        "finetune": max(len(task.labelled(0)[1]) for task in tasks),
+    }
+    for name, count in sets.items():
+        recipe = protocol.pretrain if name == "pretrain" else protocol.finetune
+        on_device, on_host = memory.least(model, recipe, count, channels * size**2)
+        memory.check(name, on_host + (0 if wanted else on_device), memory.host(), "this machine")
+        if gpus and wanted:
+            memory.check(name, on_device, memory.device() * min(1.0, wanted), "the GPU")
 
 
 def _protocol(protocol: ProtocolLike) -> Protocol:
@@ -250,8 +426,8 @@ def _threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _tasks(protocol: Protocol) -> list[downstream.Downstream]:
-    size, held = protocol.model.image_size, protocol.resources
+def _tasks(protocol: Protocol, size: int) -> list[downstream.Downstream]:
+    held = protocol.resources
     room, threads = memory.room(held.cpus, held.gpus), held.threads
     return [
         downstream.load(task, image_size=size, threads=threads, room=room)
@@ -292,126 +468,6 @@ def _proxy(
         return images, labels, None
     proxy = ProxyDataset.of(images.whole(), labels)
     return proxy.images, labels, proxy.digest
-
-
-def _fine_tune_all(
-    model: nn.Module,
-    task: downstream.Downstream,
-    protocol: Protocol,
-    seed: int,
-    scores: Scores,
-    device: torch.device,
-) -> list[tuple[float, float]]:
-    """Fine-tune a model on every draw of a task, as often as the protocol says.
-
-    Returns:
-        Accuracy and log-likelihood of the test labels, per fine-tuning.
-    """
-    draws, repeats = max(1, len(task.draws)), protocol.finetune.repeats
-    fine_tuned = []
-    for number in range(draws * repeats):
-        # The first one has the trial's own seed: alone, it is what it would be without.
-        own_seed = engine.mixed(seed, 4, number) if number else seed
-        start = copy.deepcopy(model)
-        if protocol.finetune.weights == "shuffled":
-            models.shuffle(start, seed=own_seed)
-        draw = number // repeats
-        fine_tuned.append(_fine_tune(start, task, draw, protocol, own_seed, scores, device))
-    return fine_tuned
-
-
-def _fine_tune(
-    model: nn.Module,
-    task: downstream.Downstream,
-    draw: int,
-    protocol: Protocol,
-    seed: int,
-    scores: Scores,
-    device: torch.device,
-) -> tuple[float, float]:
-    """Fine-tune a model under a new head; accuracy and log-likelihood of the test labels."""
-    models.replace_head(model, classes=len(task.classes), seed=seed)
-    training = engine.Training(
-        model,
-        *task.labelled(draw),
-        protocol.finetune,
-        classes=len(task.classes),
-        seed=seed,
-        device=device,
-        phase="finetune",
-    )
-    for _ in _train(training, scores):
-        pass  # no rungs on the way
-    with _timed(scores, "test"):
-        images, labels = task.held_out(draw)
-        # Evenly spread: a folder's images lie class by class.
-        some = np.arange(0, len(labels), max(1, len(labels) // CALIBRATION_IMAGES))
-        images, labels = choose(images, some), labels[some]
-        temperature = probe.temperature(training.logits(images), labels) if len(labels) else 1.0
-        logits = training.logits(task.test_images)
-    accuracy = float(np.mean(logits.argmax(axis=1) == task.test_labels))
-    return accuracy, probe.log_likelihood(logits / temperature, task.test_labels)
-
-
-def _train(training: engine.Training, scores: Scores) -> Iterator[engine.Rung]:
-    """Train to the end, record the epochs, and yield at the rungs."""
-    # The second fine-tuning's epochs are those of phase finetune.2, and so on over the tasks.
-    begun = sum(
-        row["phase"].startswith(training.phase) and row["epoch"] == 1 for row in scores.epochs
-    )
-    phase = training.phase if begun == 0 else f"{training.phase}.{begun + 1}"
-    for event in training.run():
-        if isinstance(event, engine.Rung):
-            yield event
-            continue
-        scores.epochs.append({"phase": phase, **dataclasses.asdict(event)})
-        _spend(scores, training.phase, event.seconds)
-        if training.phase == "pretrain":
-            scores.pretrain_loss = event.loss
-
-
-def _save(
-    training: engine.Training, scores: Scores, rungs: list[Rung], checkpoint: Checkpoint | None
-) -> None:
-    if checkpoint is not None:
-        checkpoint.save(
-            {
-                "training": training.state(),
-                "rungs": [dataclasses.asdict(rung) for rung in rungs],
-                "epochs": scores.epochs,
-                "seconds": scores.seconds,
-            }
-        )
-
-
-def _restore(
-    training: engine.Training, scores: Scores, checkpoint: Checkpoint | None
-) -> list[Rung]:
-    """Go on where the trial was stopped; returns the rungs that it had reached."""
-    saved = checkpoint.load() if checkpoint is not None else None
-    if saved is None:
-        return []
-    training.restore(saved["training"])
-    scores.epochs = saved["epochs"]
-    if scores.epochs:
-        scores.pretrain_loss = scores.epochs[-1]["loss"]
-    for phase, seconds in saved["seconds"].items():
-        _spend(scores, phase, seconds)
-        _spend(scores, "total", seconds)
-    return [Rung(**rung) for rung in saved["rungs"]]
-
-
-@contextmanager
-def _timed(scores: Scores, phase: str) -> Iterator[None]:
-    began = time.perf_counter()
-    try:
-        yield
-    finally:
-        _spend(scores, phase, time.perf_counter() - began)
-
-
-def _spend(scores: Scores, phase: str, seconds: float) -> None:
-    scores.seconds[phase] = scores.seconds.get(phase, 0.0) + seconds
 
 
 def _name(device: torch.device) -> str:

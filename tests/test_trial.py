@@ -1,4 +1,5 @@
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from explorer import trial
 from explorer.errors import InputError
 from explorer.measures import MEASURES
 from explorer.scores import Rung, Scores
-from explorer.training import engine, memory
+from explorer.training import arithmetic, engine, memory, tasks
 from explorer.training.checkpoint import Checkpoint
-from explorer.training.downstream import DownstreamError
+from explorer.training.downstream import DownstreamError, load
+from explorer.training.recipe import Task
 from explorer.trial import check, evaluate, stepwise
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -141,6 +143,22 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
+def test_what_a_trial_leaves_is_an_arm_to_begin_with(smoke, pretrained, tmp_path):
+    folder = tmp_path / "weights"
+    _, scores = run({"frequency": (0, 20)}, smoke, weights=folder)
+    assert scores.repeats == pretrained[1].repeats
+    begun = changed(smoke, model={"weights": f"local-dir:{folder}"}, scratch={"epochs": 1})
+    rungs, published = run(None, begun)
+    assert rungs == []
+    # The same network under the same new heads.
+    assert published.repeats == scores.repeats
+    assert published.companions == pytest.approx(scores.companions, rel=1e-5)
+    # It can also be pre-trained further, and be fine-tuned on larger images.
+    _, further = run({}, changed(begun, finetune={"image_size": 32}))
+    assert further.epochs[0]["loss"] < scores.epochs[0]["loss"]
+    assert further.companions != scores.companions
+
+
 def test_several_tasks_score_by_their_mean(smoke, photos):
     digits = smoke.downstream[0].model_dump(mode="json")
     folder = {"name": "imagefolder", "path": str(photos), "test_fraction": 0.5}
@@ -256,6 +274,15 @@ def test_a_trial_that_was_stopped_goes_on_from_its_last_rung(smoke, pretrained, 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_another_fine_tuning_goes_on_from_the_same_pre_training(smoke, pretrained, tmp_path):
+    evaluation = stepwise({"frequency": (0, 20)}, smoke, checkpoints=tmp_path)
+    first = next(evaluation)
+    evaluation.close()
+    rungs, _ = run({}, changed(smoke, finetune={"epochs": 1}), checkpoints=tmp_path)
+    assert rungs[0] == first
+    assert rungs[1].accuracy == pretrained[0][1].accuracy
+
+
 def test_a_trial_that_was_stopped_after_its_last_rung_is_not_trained_again(
     smoke, pretrained, tmp_path, monkeypatch
 ):
@@ -271,6 +298,31 @@ def test_a_trial_that_was_stopped_after_its_last_rung_is_not_trained_again(
     assert set(steps) == {"finetune"}
 
 
+@pytest.mark.parametrize("ranges", [{"frequency": (0, 20)}, None])
+def test_a_trial_that_was_stopped_while_it_was_fine_tuned_goes_on_there(
+    smoke, tmp_path, monkeypatch, ranges
+):
+    twice = changed(smoke, finetune={"repeats": 2})
+    expected = values(run(ranges, twice))
+    monkeypatch.setattr(engine, "SECONDS_BETWEEN_SAVES", 0)
+    save = Checkpoint.save
+    steps = []
+
+    def stop(checkpoint, content):
+        save(checkpoint, content)
+        if content()["training"]["phase"] == "finetune":
+            steps.append(content()["training"]["step"])
+            if len(steps) == 8:  # in the second of two fine-tunings of six steps
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "save", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(ranges, twice, checkpoints=tmp_path)
+    assert values(run(ranges, twice, checkpoints=tmp_path)) == expected
+    assert steps[6:] == [1, 2, 3, 4, 5, 6]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_checkpoint_of_another_trial_or_a_damaged_one_is_not_used(smoke, pretrained, tmp_path):
     evaluation = stepwise({"frequency": (0, 20)}, smoke, checkpoints=tmp_path)
     next(evaluation)
@@ -279,10 +331,14 @@ def test_a_checkpoint_of_another_trial_or_a_damaged_one_is_not_used(smoke, pretr
     path.write_bytes(path.read_bytes()[:1000])
     again = run({"frequency": (0, 20)}, smoke, checkpoints=tmp_path)
     assert values(again) == values(pretrained)
-    Checkpoint(tmp_path, "one").save({"rungs": []})
-    assert Checkpoint(tmp_path, "one").load() == {"key": "one", "rungs": []}
+    remarks = []
+    Checkpoint(tmp_path, "one", {"torch": "1"}).save(lambda: {"rungs": []})
+    assert Checkpoint(tmp_path, "one", {"torch": "1"}).load(remarks)["rungs"] == []
+    assert remarks == []
+    assert Checkpoint(tmp_path, "one", {"torch": "2"}).load(remarks)["rungs"] == []
+    assert remarks == ["Went on from what other code had computed: torch 1, now 2."]
     (tmp_path / "one.pt").rename(tmp_path / "another.pt")
-    assert Checkpoint(tmp_path, "another").load() is None
+    assert Checkpoint(tmp_path, "another", {}).load(remarks) is None
 
 
 def test_a_folder_that_cannot_be_written_costs_no_trial(smoke, pretrained, tmp_path, caplog):
@@ -295,7 +351,7 @@ def test_a_folder_that_cannot_be_written_costs_no_trial(smoke, pretrained, tmp_p
 def changed(protocol: studies.Protocol, **parts: dict) -> studies.Protocol:
     content = protocol.model_dump(mode="json")
     for part, values_ in parts.items():
-        content[part] |= values_
+        content[part] = {**content.get(part, {}), **values_}
     return studies.Protocol.model_validate(content)
 
 
@@ -316,7 +372,76 @@ def test_what_a_protocol_names_is_tried_first(smoke, parts, message):
         check(changed(smoke, **parts))
 
 
+def test_what_does_not_fit_into_memory_is_refused_before_anything_runs(smoke, monkeypatch):
+    monkeypatch.setattr(memory, "host", lambda: 2**30)
+    large = {"categories": 10_000, "instances": 1_000}
+    many = changed(smoke, dataset=large, pretrain={"batch_size": 60_000})
+    check(many)
+    memory_of_a_phone = (
+        r"pretrain takes at least 0\.\d GiB, and this machine has 0\.1; lower pretrain"
+    )
+    monkeypatch.setattr(memory, "host", lambda: 2**27)
+    with pytest.raises(ValueError, match=memory_of_a_phone):
+        check(many)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "there", "message"),
+    [
+        (1, 0, "wants a GPU, and torch sees none"),
+        (1, 1, "precision: a Turing does not multiply bfloat16; auto uses float32"),
+    ],
+)
+def test_gpus_are_counted_and_asked_for_their_arithmetic(smoke, monkeypatch, gpus, there, message):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: there)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a Turing")
+    monkeypatch.setattr(arithmetic, "gpu_multiplies_bfloat16", lambda: False)
+    protocol = changed(smoke, pretrain={"precision": "bfloat16"}, resources={"gpus": gpus})
+    with pytest.raises(ValueError, match=message):
+        check(protocol)
+    assert arithmetic.matrix_type(smoke.pretrain, torch.device("cuda")) is torch.float32
+    with pytest.raises(ValueError, match=r"gpus: 1\.5: above 1 a whole number"):
+        changed(smoke, resources={"gpus": 1.5})
+    with pytest.raises(ValueError, match=r"gpus: 4: a trial runs on one GPU, or shares one"):
+        check(changed(smoke, resources={"gpus": 4}))
+
+
+def test_a_check_decodes_two_images_of_a_task(smoke, photos, monkeypatch):
+    read = []
+    monkeypatch.setattr(tasks, "read_file", lambda f: (read.append(f), Image.open(f))[1])
+    task = {"name": "imagefolder", "path": str(photos)}
+    check(smoke.model_copy(update={"downstream": (Task(**task),)}))
+    assert len(read) == 2
+
+
+def test_images_are_gone_before_fine_tuning(smoke, monkeypatch):
+    alive = []
+    initialise, begin = engine.Training.__init__, trial._Trial._begin
+
+    def watched(training, *arguments, **options):
+        initialise(training, *arguments, **options)
+        alive.append(weakref.ref(training.source.tensor))
+
+    monkeypatch.setattr(engine.Training, "__init__", watched)
+
+    def begun(*arguments):
+        assert alive[0]() is None
+        return begin(*arguments)
+
+    monkeypatch.setattr(trial._Trial, "_begin", begun)
+    run({}, smoke)
+    assert len(alive) == 2
+
+
+def test_a_task_that_never_changes_is_loaded_once_per_process(smoke):
+    (task,) = smoke.downstream
+    size = 9  # of no other test
+    first = load(task, image_size=size)
+    assert load(task, image_size=size) is first
+    assert load(task, image_size=size, room=0) is not first
+
+
 def test_every_shipped_model_can_be_built(smoke):
-    for name in ("smoke", "laptop", "overnight", "gpu", "paper"):
+    for name in ("smoke", "laptop", "overnight", "gpu", "paper", "paper_base"):
         model = studies.load_protocol(name).model
         check(smoke.model_copy(update={"model": model}))

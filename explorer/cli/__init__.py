@@ -11,7 +11,7 @@ import sys
 import click
 
 from explorer import __version__
-from explorer.cli import images, look, report, storage, study
+from explorer.cli import images, look, report, storage, study, weights
 from explorer.cli.options import INTERRUPTED, SOMETHING_FAILED, WRONG_INPUT
 from explorer.cli.title import hide_passwords
 from explorer.errors import InputError, OutageError, masked, visible
@@ -30,6 +30,8 @@ for command in (
     study.run_study,
     study.submit,
     study.check,
+    weights.export,
+    weights.pretrain,
     look.status,
     report.report_,
     look.dashboard,

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from explorer.errors import InputError, OutageError
-from explorer.study import Resources, Study
+from explorer.study import Protocol, Resources, Study
 
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Where it is 0, Ray takes this machine to be 127.0.0.1, and all its servers bind to that."""
 _MEBIBYTE = 2**20
-_ANSWER_SECONDS = 120.0
+_ANSWER_SECONDS = 300.0
 
 _log = logging.getLogger("explorer")
 
@@ -133,11 +133,15 @@ def _check_nodes(study: Study) -> None:
     """Refuse a cluster on whose nodes a trial would not be what it is here."""
     from explorer.identity import code
 
-    here = code(families(study))
+    here, where = code(families(study)), str(Path.cwd())
     for host, there in on_every_node(study.protocol.resources, _look, families(study)):
         problem = there if isinstance(there, str) else difference(here, there)
         if problem:
             raise InputError("--address", f"node {host}", None, problem)
+    protocols = [study.protocol, *study.arm_protocols.values()]
+    for host, lack in on_every_node(study.protocol.resources, _try, protocols, where):
+        if lack:
+            raise InputError(study.path, "protocol", f"{study.protocol_name} on {host}", lack)
 
 
 def families(study: Study) -> list[str]:
@@ -162,6 +166,20 @@ def _look(names: list[str]) -> dict[str, str]:
     from explorer.identity import code
 
     return code(names)
+
+
+def _try(protocols: list[Protocol], directory: str) -> str | None:
+    """Say what a node lacks for a trial; Ray shows no GPU to a task that holds none."""
+    from explorer.trial import check
+
+    if Path(directory).is_dir():
+        os.chdir(directory)
+    try:
+        for protocol in protocols:
+            check(protocol, gpus=False)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def on_every_node(
@@ -196,22 +214,27 @@ def on_every_node(
 
 
 def checkpoints(directory: str, study_name: str) -> Path | None:
-    """Return the folder of half-done trials on the machine that asks.
+    """Return the folder of half-done trials on the machine that asks, if it has any."""
+    base = base_folder(directory)
+    return base and base / ".explorer" / "checkpoints" / study_name
 
-    It is below the driver's working directory where that is here too (this machine, or a file
+
+def base_folder(directory: str) -> Path | None:
+    """Return where a trial may write on the machine that asks.
+
+    It is the driver's working directory where that is here too (this machine, or a file
     system that all nodes share), else in the user's cache; ``None`` without either.
 
     Args:
         directory: The driver's working directory.
-        study_name: Name of the study.
     """
     if os.access(directory, os.W_OK):
-        return Path(directory) / ".explorer" / "checkpoints" / study_name
+        return Path(directory)
     try:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:  # there is no home
         return None
-    return cache / "explorer" / "checkpoints" / study_name
+    return cache / "explorer"
 
 
 def clean(study: Study, *, everywhere: bool) -> None:

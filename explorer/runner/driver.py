@@ -7,14 +7,21 @@ import signal
 import sys
 import tempfile
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
+import sqlalchemy as sa
+
+from explorer import files
 from explorer.errors import InputError
 from explorer.runner import cluster
 from explorer.store import Database, Describe, Queue, Replicate, Run
+from explorer.store.tables import COMPLETE, OPEN, replicates
 from explorer.study import Study
 
 _AGAIN_SECONDS = 5.0
@@ -82,7 +89,8 @@ def run_study(
                 cluster.connected(study, address, workers) as count,
                 _interruptible(),  # after Ray, which takes the signal for itself
             ):
-                _tune(study, queue, count, evaluate, None if recompute or evaluate else _key)
+                anew = recompute or evaluate or study.file.keep != "none"
+                _tune(study, queue, database, count, evaluate, None if anew else _key)
                 if queue.finished():
                     queue.recover()  # leaves no trial of an arm open
                     cluster.clean(study, everywhere=address is not None)
@@ -113,6 +121,7 @@ def _check_folder() -> None:
 def _tune(
     study: Study,
     queue: Queue,
+    database: Database,
     workers: int,
     evaluate: Callable[..., Any] | None,
     key_of: Callable[[Replicate], str] | None,
@@ -131,9 +140,11 @@ def _tune(
         "study": study.name,
         "directory": str(Path.cwd()),
         "families": families,
+        "keep": study.file.keep != "none",
         "code": code(families),
     }
-    searcher = QueueSearcher(queue, payload, key_of)
+    tidy = partial(keep_best, database, study.name) if study.file.keep == "best" else _nothing
+    searcher = QueueSearcher(queue, payload, key_of, tidy)
     scratch = tempfile.mkdtemp(prefix="explorer-tune-")
     try:
         tune.Tuner(
@@ -157,6 +168,32 @@ def _tune(
         raise stop.error from stop.error.__cause__
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def keep_best(database: Database, name: str) -> None:
+    """Delete the weights of all arms that have ended but the best; those under way stay.
+
+    On a cluster without a common file system the weights lie on its nodes, and all of them stay.
+    """
+    c = replicates.c
+    query = sa.select(c.arm, c.replicate, c.state, c.accuracy).where(c.study == name)
+    with database.engine.connect() as connection:
+        rows = connection.execute(query).all()
+    going_on = {row.arm for row in rows if row.state in OPEN}
+    scores: defaultdict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        # Of an arm that is not pre-trained there are no weights.
+        there = files.weights_of(name, row.arm, row.replicate).is_dir()
+        if row.state == COMPLETE and row.arm not in going_on and there:
+            scores[row.arm].append(row.accuracy)
+    best = max(scores, key=lambda arm: fmean(scores[arm]), default=None)
+    for row in rows:
+        if row.arm in scores and row.arm != best:
+            shutil.rmtree(files.weights_of(name, row.arm, row.replicate), ignore_errors=True)
+
+
+def _nothing() -> None:
+    """Keep all that there is."""
 
 
 def _key(replicate: Replicate) -> str:

@@ -60,6 +60,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         payload: What every trial's configuration holds beside its replicate.
         key_of: Makes the key under which a replicate's result is remembered; ``None`` to compute
             every one.
+        completed: Called when a replicate has its scores.
     """
 
     def __init__(
@@ -67,11 +68,13 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         queue: Queue,
         payload: Mapping[str, Any],
         key_of: Callable[[Replicate], str] | None,
+        completed: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(metric=None, mode="max")
         self._queue = queue
         self._payload = dict(payload)
         self._key_of = key_of
+        self._completed = completed
         self._running: dict[str, Replicate] = {}
         self._recovered_at = time.monotonic()
 
@@ -87,6 +90,8 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
             self._running[trial_id] = replicate
             return {
                 **self._payload,
+                "arm": replicate.arm,
+                "replicate": replicate.replicate,
                 "formula": replicate.formula,
                 "protocol": replicate.protocol.model_dump(mode="json"),
                 "ranges": replicate.ranges,
@@ -124,6 +129,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
             problem = self._queue.complete(replicate, report)
             if problem is not None:
                 _log.error("%s failed: %s", name, problem)
+            self._completed()
         elif isinstance(report, Failure):
             _log.error("%s failed\n%s", name, report.traceback)
             self._queue.fail(replicate, report.reason)

@@ -11,7 +11,8 @@ from typing import Any
 
 from ray import tune
 
-from explorer.runner.cluster import checkpoints, difference
+from explorer.files import weights_of
+from explorer.runner.cluster import base_folder, checkpoints, difference
 from explorer.scores import Rung, Scores
 from explorer.study import Protocol, Range
 
@@ -113,6 +114,10 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
             from explorer.trial import stepwise as evaluate
 
             options = {"checkpoints": _folder(config)}
+            base = base_folder(config["directory"])
+            if config["keep"] and base is not None and config["ranges"] is not None:
+                name = (config["study"], config["arm"], config["replicate"])
+                options["weights"] = base / weights_of(*name)
         self._config = config
         ranges, protocol, seed = _arguments(config)
         self._evaluation = evaluate(
@@ -126,12 +131,11 @@ class EvaluateTrainable(tune.Trainable):  # type: ignore[misc]
             return  # it has come to its end by itself
         self._evaluation.close()
         if self._config["evaluate"] is None:
-            from explorer.identity import result_key
-            from explorer.training.checkpoint import Checkpoint
+            from explorer.trial import discard
 
-            key = result_key(*_arguments(self._config), formula=self._config["formula"])
+            formula = self._config["formula"]
             if folder := _folder(self._config):
-                Checkpoint(folder, key).discard()
+                discard(*_arguments(self._config), formula=formula, checkpoints=folder)
 
 
 def _folder(config: dict[str, Any]) -> Path | None:

@@ -63,7 +63,7 @@ rungs = sa.Table(
     "explorer_rungs",
     metadata,
     _replicate(),
-    sa.Column("images_seen", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("images_seen", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("accuracy", sa.Double, comment="of the probe, in [0, 1]; NULL: no number"),
     sa.Column("loss", sa.Double),
     sa.Column("seconds", sa.Double, nullable=False, comment="since the replicate began"),

@@ -18,7 +18,7 @@ from explorer.study.study import ACCURACY, CONTROLS, Study, StudyFile
 _OF_PROTOCOL = (*get_args(Part), "resources")
 _OF_STUDY = tuple(name for name in StudyFile.model_fields if name != "protocol")
 # More of the same trials, or the same trials otherwise run: the study stays what it is.
-_SAME_STUDY = re.compile(r"(description|replicates|sampler\.samples|resources)(\..*)?")
+_SAME_STUDY = re.compile(r"(description|keep|replicates|sampler\.samples|resources)(\..*)?")
 
 
 def load_studies(

@@ -79,6 +79,12 @@ class Resources(File):
     cpus: float = Field(default=1, gt=0, le=1024)
     gpus: float = Field(default=0, ge=0, le=64, description="a fraction shares one GPU")
 
+    @model_validator(mode="after")
+    def _gpus_are_whole_or_shared(self) -> Self:
+        if self.gpus > 1 and self.gpus != int(self.gpus):
+            raise ValueError(f"gpus: {self.gpus:g}: above 1 a whole number; below, a share of one")
+        return self
+
     @property
     def threads(self) -> int:
         """Threads that compute, and as many that draw or decode images."""
@@ -137,6 +143,11 @@ class Protocol(File):
         titles = [task.title for task in self.downstream]
         if len(set(titles)) < len(titles):
             raise ValueError(f"downstream has two tasks named {mode(titles)}; drop one")
+        size, patch = self.finetune.image_size, self.model.patch_size
+        if size is not None and size % patch:
+            raise ValueError(
+                f"finetune.image_size {size} is no multiple of model.patch_size {patch}"
+            )
         if self.dataset.images is not None and self.pretrain.instances == "fresh":
             raise ValueError("pretrain.instances: a folder of images has no fresh ones; remove it")
         if self.dataset.images is None and self.dataset.canvas < self.model.image_size:
@@ -149,6 +160,8 @@ class Protocol(File):
     @property
     def from_scratch(self) -> Self:
         """The protocol of an arm that is not pre-trained."""
+        if self.model.weights is not None:  # published ones, which are fine-tuned as ours are
+            return self.model_copy(update={"scratch": Scratch()})
         own = self.scratch.model_dump(exclude_none=True)
         start = {name: own.pop(name) for name in ("initialisation",) if name in own}
         return self.model_copy(

@@ -252,6 +252,11 @@ class StudyFile(File):
         "measures alone: then nothing is trained",
     )
     pruner: Pruner = Pruner(name="none")
+    keep: Literal["none", "best", "all"] = Field(
+        default="none",
+        description="pre-trained weights that stay, for explorer export: those of the best arm so "
+        "far, or of all; every replicate is then computed, also where its result is known",
+    )
     published: Published | None = Field(
         default=None, description="what a paper has measured of the arms, to judge the protocol by"
     )

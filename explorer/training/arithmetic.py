@@ -1,7 +1,7 @@
 """In which arithmetic a phase computes, and whether the same bits come out every time."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -16,12 +16,12 @@ _FIXED = (":4096:8", ":16:8")
 def matrix_type(recipe: Phase, device: torch.device) -> torch.dtype:
     """Type in which matrices are multiplied: what the recipe asks for, or what is fast here.
 
-    ``auto`` is bfloat16 on CUDA and on processors that multiply it (AMX or AVX512-BF16), where a
-    product takes half the time (205 against 100 GFLOP/s a core on Zen 4); float32 elsewhere.
+    ``auto`` is bfloat16 on GPUs since Ampere (2020) and on processors that multiply it (AMX or
+    AVX512-BF16), where a product takes half the time (205 against 100 GFLOP/s a core on Zen 4);
+    float32 elsewhere.
     """
-    wanted = recipe.precision == "bfloat16" or (
-        recipe.precision == "auto" and (device.type == "cuda" or multiplies_bfloat16())
-    )
+    capable = gpu_multiplies_bfloat16 if device.type == "cuda" else multiplies_bfloat16
+    wanted = recipe.precision == "bfloat16" or (recipe.precision == "auto" and capable())
     return torch.bfloat16 if wanted else torch.float32
 
 
@@ -58,6 +58,24 @@ def determinism(recipe: Phase) -> Iterator[None]:
             os.environ.pop(_CUBLAS, None)
         else:
             os.environ[_CUBLAS] = said
+
+
+def check_gpus(wanted: float, recipes: Iterable[Phase]) -> None:
+    """Raise ``ValueError`` if this machine lacks GPUs or the arithmetic that recipes ask for."""
+    there = torch.cuda.device_count()
+    if not there:
+        raise ValueError("wants a GPU, and torch sees none here; laptop is for processors")
+    if wanted > there:
+        raise ValueError(f"resources.gpus: wants {wanted:g} GPUs, and torch sees {there} here")
+    if any(r.precision == "bfloat16" for r in recipes) and not gpu_multiplies_bfloat16():
+        name = torch.cuda.get_device_name()
+        raise ValueError(f"precision: {name} does not multiply bfloat16; auto uses float32 there")
+
+
+def gpu_multiplies_bfloat16() -> bool:
+    """Say whether the GPU has instructions that multiply bfloat16; yes where there is none."""
+    available = torch.cuda.is_available()
+    return not available or torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def multiplies_bfloat16() -> bool:

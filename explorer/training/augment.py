@@ -43,7 +43,7 @@ def augment(
     if recipe.crop is not None or recipe.shift > 0 or recipe.flip:
         images = warp(images, recipe, generator)
     if recipe.erase > 0:
-        images = erase(images, recipe.erase, generator)
+        images = erase(images, recipe.erase, generator, noise=recipe.erase_with == "noise")
     if recipe.mixup > 0 or recipe.cutmix > 0:
         kept, blend = _share(recipe.mixup, recipe.cutmix, np.random.default_rng(seed))
         images, targets = mix(images, targets, kept, generator, blend=blend)
@@ -127,14 +127,22 @@ def warp(images: Tensor, recipe: Augmentation, generator: torch.Generator) -> Te
     return nnf.grid_sample(images, grid, padding_mode=padding, align_corners=False)
 
 
-def erase(images: Tensor, chance: float, generator: torch.Generator) -> Tensor:
-    """Blank a random rectangle in a share `chance` of the images (Zhong et al., 2020)."""
+def erase(
+    images: Tensor, chance: float, generator: torch.Generator, *, noise: bool = False
+) -> Tensor:
+    """Erase a random rectangle in a share `chance` of the images (Zhong et al., 2020).
+
+    With the mean grey, or with normal noise per pixel and channel.
+    """
     count = len(images)
     area = _uniform(count, *ERASED_AREA, generator)
     aspect = _uniform(count, math.log(ERASED_ASPECT[0]), math.log(ERASED_ASPECT[1]), generator)
     chosen = _uniform(count, 0, 1, generator) < chance
     inside = _rectangles(images, area, aspect.exp(), generator)
-    return images.masked_fill((inside & chosen[:, None, None])[:, None], 0)
+    erased = (inside & chosen[:, None, None])[:, None]
+    if not noise:
+        return images.masked_fill(erased, 0)
+    return torch.where(erased, torch.empty_like(images).normal_(generator=generator), images)
 
 
 def mix(

@@ -33,13 +33,15 @@ from explorer.training import optimisers
 from explorer.training.arithmetic import autocast, determinism
 from explorer.training.augment import augment, photometric
 from explorer.training.inputs import Normalise
-from explorer.training.models import channels_of, drop_patches, place
+from explorer.training.models import channels_of, drop_branches, drop_patches, place
 from explorer.training.recipe import Phase, Pretrain
 from explorer.training.sources import Source, feed, portions
 
 _log = logging.getLogger("explorer")
 
 PhaseName = Literal["pretrain", "finetune"]
+# How much work a fault may cost at most.
+SECONDS_BETWEEN_SAVES = 600.0
 # How many steps the losses may stay on the device before one look at them (a look waits).
 STEPS_BETWEEN_LOOKS = 64
 
@@ -86,6 +88,11 @@ class Rung:
     """Mean over the training batches since the last rung."""
     seconds: float
     """Spent in the epoch that is under way and not reported by an `Epoch` yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Ten minutes have passed; the state may be saved."""
 
 
 class Training:
@@ -140,6 +147,7 @@ class Training:
             self.normalise = Normalise.of(self.model, self.source, device)
             patch_drop = recipe.patch_drop if isinstance(recipe, Pretrain) else 0.0
             self._patch_drop = drop_patches(self.model, patch_drop)
+            self._branches = drop_branches(self.model, recipe.drop_path)
         self._forward: Callable[[Tensor], Tensor] = (
             torch.compile(self.model) if recipe.compile else self.model
         )
@@ -158,8 +166,10 @@ class Training:
         """Whether steps run compiled; no longer once something could not be compiled."""
         return self._forward is not self.model
 
-    def run(self) -> Iterator[Epoch | Rung]:
+    def run(self) -> Iterator[Epoch | Rung | Due]:
         """Train from the current step to the end, and say so at every epoch and rung.
+
+        Every ten minutes it also says that it is time to save.
 
         At an event the caller may use the model, in evaluation mode too; the loop sets the
         training mode again.
@@ -169,7 +179,7 @@ class Training:
             TrainingOutOfMemory: A step does not fit into the memory of the device.
         """
         rungs = {max(1, round(share * self.steps)): share for share in self._rungs()}
-        looked = len(self._losses)
+        looked, saved = len(self._losses), time.monotonic()
         with closing(self._batches()) as batches:
             while self.step < self.steps:
                 began = time.perf_counter()
@@ -188,6 +198,9 @@ class Training:
                     loss = float(torch.stack(self._since_rung).mean())
                     self._since_rung = []
                     yield Rung(self.images_seen, rungs[self.step], loss, self._seconds)
+                if time.monotonic() - saved >= SECONDS_BETWEEN_SAVES:
+                    saved = time.monotonic()
+                    yield Due()
         if not all(bool(p.isfinite().all()) for p in self.model.parameters()):
             raise TrainingDiverged(self.phase, self.step, self.steps)
         self.model.eval()
@@ -210,7 +223,7 @@ class Training:
     def state(self) -> dict[str, Any]:
         """Copy all that a run needs to go on: plain numbers, lists and tensors.
 
-        Take it at a rung, save it with `torch.save`, and load it with `weights_only=True`.
+        Take it at an event, save it with `torch.save`, and load it with `weights_only=True`.
         """
         return copy.deepcopy(
             {
@@ -269,7 +282,6 @@ class Training:
             self.recipe.augmentation.photometric,
             mixed(self.seed, 5, self.step),
         )
-        self._patch_drop.seed = mixed(self.seed, 6, self.step)
         labels = self.labels[(chosen % len(self.labels)).to(self.device)]
         return augment(
             self.normalise(levels, channels_of(self.model)),
@@ -297,13 +309,35 @@ class Training:
         return loss.detach(), (logits.argmax(1) == targets.argmax(1)).sum()
 
     def _backward(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        with autocast(self.recipe, self.device):
-            logits = self._forward(images)
-        logits = logits.float()
-        loss = nnf.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
+        """Add up the gradients of a batch, as many images at a time as the recipe says."""
         self.model.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss, logits
+        size = self.recipe.micro_batch or len(images)
+        parts = zip(images.split(size), targets.split(size), strict=True)  # type: ignore[no-untyped-call]
+        losses, logits = [], []
+        for number, (shown, wanted) in enumerate(parts):
+            self._leave_out(len(shown), number)
+            with autocast(self.recipe, self.device):
+                found = self._forward(shown)
+            logits.append(found.float())
+            loss = nnf.cross_entropy(
+                logits[-1], wanted, label_smoothing=self.recipe.label_smoothing
+            )
+            if len(shown) < len(images):
+                loss = loss * (len(shown) / len(images))
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+        if len(losses) == 1:
+            return losses[0], logits[0]
+        return torch.stack(losses).sum(), torch.cat(logits)
+
+    def _leave_out(self, count: int, part: int) -> None:
+        """Draw what the network leaves out of a part of the current step's batch."""
+        stream = (self.step, part) if part else (self.step,)
+        self._patch_drop.seed = mixed(self.seed, 6, *stream)
+        if self._branches:
+            generator = torch.Generator(self.device).manual_seed(mixed(self.seed, 7, *stream))
+            for branch in self._branches:
+                branch.draw(count, generator)
 
     def clip(self) -> None:
         """Shorten the gradient to the length that the recipe allows."""
@@ -312,7 +346,7 @@ class Training:
 
     def update(self) -> None:
         """Move the weights, at the learning rates of the current step."""
-        factor = schedule(self.step, self.steps, self.recipe.warmup)
+        factor = schedule(self.step, self.steps, self.recipe.warmup, self.recipe.floor)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = group["peak"] * factor
@@ -359,8 +393,12 @@ class Training:
         """Deal the images of an epoch, in random order, into batches of equal size."""
         generator = torch.Generator().manual_seed(mixed(self.seed, 0, epoch))
         order = torch.randperm(len(self.labels), generator=generator)
-        if isinstance(self.recipe, Pretrain) and self.recipe.instances == "fresh":
-            order += epoch * len(self.labels)
+        if isinstance(self.recipe, Pretrain):
+            # The copies of an image lie in one batch, as in the authors' scripts.
+            distinct = math.ceil(len(order) / self.recipe.copies)
+            order = order[:distinct].repeat_interleave(self.recipe.copies)[: len(order)]
+            if self.recipe.instances == "fresh":
+                order += epoch * len(self.labels)
         size, larger = divmod(len(order), self.epoch_steps)
         for step in range(self.epoch_steps):
             first = step * size + min(step, larger)
@@ -376,12 +414,13 @@ class Training:
         return self.recipe.rungs if isinstance(self.recipe, Pretrain) else ()
 
 
-def schedule(step: int, steps: int, warmup: float) -> float:
+def schedule(step: int, steps: int, warmup: float, floor: float = 0.0) -> float:
     """Share of the peak learning rate at a step (from 0): linear warm-up, then half a cosine."""
     rising = round(warmup * steps)
     if step < rising:
         return (step + 1) / rising
-    return 0.5 * (1 + math.cos(math.pi * (step - rising) / (steps - rising)))
+    cosine = 0.5 * (1 + math.cos(math.pi * (step - rising) / (steps - rising)))
+    return floor + (1 - floor) * cosine
 
 
 def forward(

@@ -5,6 +5,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import torch
+from torch import nn
+
+from explorer.training.recipe import Phase
+from explorer.training.sources import AHEAD
 
 # A trial holds pre-training images or a task's training and test images, and what it computes.
 _SHARE_OF_A_SET = 0.25
@@ -35,3 +39,31 @@ def host() -> int:
 def device() -> int:
     """Return the bytes of memory of the GPU."""
     return int(torch.cuda.get_device_properties(0).total_memory)
+
+
+def least(model: nn.Module, recipe: Phase, images: int, pixels: int) -> tuple[int, int]:
+    """Return the bytes that a phase takes at least: on the device that trains, and on the host.
+
+    On the device weights, gradients and the optimiser's averages, and a batch of floats as it came,
+    was normalised and augmented (what a network keeps for its backward pass comes on top); on the
+    host the label and the place of every image, and the batches that are being made.
+
+    Args:
+        model: The model.
+        recipe: Of the phase.
+        images: Number of images.
+        pixels: Values per image.
+    """
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    averages = 2 if recipe.optimiser == "adamw" else 1
+    batch = min(recipe.batch_size, images) * pixels
+    return 4 * (2 + averages) * parameters + 3 * 4 * batch, 16 * images + (1 + AHEAD) * batch
+
+
+def check(phase: str, needed: float, there: float, where: str) -> None:
+    """Raise ``ValueError`` if a phase needs more bytes than there are."""
+    if needed > there:
+        raise ValueError(
+            f"{phase} takes at least {needed / 2**30:.1f} GiB, and {where} has "
+            f"{there / 2**30:.1f}; lower {phase}.batch_size or model.image_size"
+        )

@@ -49,7 +49,9 @@ def build(model: nn.Module, recipe: Phase) -> list[torch.optim.Optimizer]:
         {"params": plain, "weight_decay": 0.0},
     ]
     optimisers: list[torch.optim.Optimizer] = [
-        torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, fused=True)
+        torch.optim.SGD(
+            groups, lr=recipe.learning_rate, momentum=0.9, nesterov=recipe.nesterov, fused=True
+        )
         if recipe.optimiser == "sgd"
         else torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
     ]

@@ -34,7 +34,7 @@ class Recipe(BaseModel):
 
 
 class Model(Recipe):
-    """A vision transformer of timm, built from scratch.
+    """A vision transformer of timm, built from scratch unless it has `weights`.
 
     The number of input channels is not set here: it follows the downstream task, and grey
     pre-training images are repeated for a colour model (see `explorer.training.models`).
@@ -65,6 +65,12 @@ class Model(Recipe):
     those of the pixels, which go from 0 to 1. `each_set` gives every set of images the mean 0 and
     the deviation 1 of its own training images instead: faint images then reach the model as
     strong as others, but the two phases no longer see one grey alike."""
+
+    weights: Annotated[str, Field(min_length=1, max_length=4096)] | None = added(None)
+    """Published weights to begin with, in place of random ones: a file (also a training checkpoint,
+    as the papers publish them), `local-dir:DIR`, `hf-hub:OWNER/NAME`, or a name of timm with its
+    tag (`vit_tiny_patch16_224.augreg_in21k`). Their head is left out; another size of the input is
+    interpolated. Of an arm with `pretrain: false` they are fine-tuned as they are."""
 
     @model_validator(mode="after")
     def _patches_tile_the_image(self) -> Self:
@@ -123,6 +129,9 @@ class Augmentation(Recipe):
     erase: Fraction = 0.0
     """Chance that a rectangle of 2 to 33 % of the image is blanked (Zhong et al., 2020)."""
 
+    erase_with: Literal["grey", "noise"] = added("grey")
+    """What is put into the rectangle: the mean grey, or normal noise per pixel."""
+
     mixup: NotNegative = 0.0
     """Pairs of images are blended by a share from Beta(mixup, mixup) (Zhang et al., 2018)."""
 
@@ -130,6 +139,12 @@ class Augmentation(Recipe):
     """An area from Beta(cutmix, cutmix) is pasted from a second image (Yun et al., 2019)."""
 
     photometric: Photometric = Photometric()
+
+    @model_validator(mode="after")
+    def _noise_is_erased_with(self) -> Self:
+        if self.erase_with != "grey" and not self.erase:
+            raise ValueError("erase_with has no effect without erase; remove it")
+        return self
 
     @model_validator(mode="after")
     def _crop_is_a_range(self) -> Self:
@@ -141,7 +156,7 @@ class Augmentation(Recipe):
 class Phase(Recipe):
     """What both phases share: one optimisation of one model on one set of images.
 
-    The learning rates rise linearly over the warm-up and fall along half a cosine to zero.
+    The learning rates rise linearly over the warm-up and fall along half a cosine to `floor`.
     """
 
     epochs: int = Field(ge=1, le=10_000)
@@ -150,6 +165,10 @@ class Phase(Recipe):
     batch_size: int = Field(ge=1, le=65_536)
     """Images a step. The images of an epoch are dealt into batches of equal size, at most
     this, so that no step is made on a small rest."""
+
+    micro_batch: Annotated[int, Field(ge=1, le=65_536)] | None = added(None)
+    """Images that go through the network at a time; the gradients of a step's batch are added up.
+    Null is the whole batch. For batches that do not fit into the memory of the device."""
 
     optimiser: Literal["adamw", "muon", "sgd"] = "adamw"
     """AdamW for everything; or Muon for the matrices of the transformer's blocks and AdamW for
@@ -170,6 +189,16 @@ class Phase(Recipe):
     warmup: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.1
     """Share of the steps over which the learning rates rise from zero."""
 
+    floor: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = added(0.0)
+    """Share of the peak learning rates that is left in the end."""
+
+    nesterov: bool = added(False)
+    """Nesterov's momentum, for `optimiser: sgd`."""
+
+    drop_path: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = added(0.0)
+    """Chance that a residual branch of the last block is left out for an image; from the first
+    block on it rises linearly to this (stochastic depth: Huang et al., 2016)."""
+
     clip: Positive | None = 1.0
     """Largest norm of the gradient over all parameters; null turns clipping off."""
 
@@ -179,9 +208,9 @@ class Phase(Recipe):
     augmentation: Augmentation = Augmentation()
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Arithmetic of the matrix products in forward, backward and Muon. `auto` is bfloat16 on CUDA
-    and on processors that multiply it (AMX or AVX512-BF16), float32 elsewhere: without such
-    instructions bfloat16 is slower."""
+    """Arithmetic of the matrix products in forward, backward and Muon. `auto` is bfloat16 on GPUs
+    and processors that multiply it (since Ampere; AMX or AVX512-BF16), float32 elsewhere: without
+    such instructions bfloat16 is slower."""
 
     compile: bool = False
     """Compile forward and backward (torch.compile). That takes from half a minute to minutes a
@@ -196,6 +225,8 @@ class Phase(Recipe):
     def _muon_has_its_rate(self) -> Self:
         if self.optimiser == "muon" and self.matrix_learning_rate is None:
             raise ValueError("optimiser muon needs a matrix_learning_rate (0.02 is common)")
+        if self.nesterov and self.optimiser != "sgd":
+            raise ValueError(f"nesterov has no effect with optimiser {self.optimiser}; remove it")
         if self.optimiser != "muon" and self.matrix_learning_rate is not None:
             raise ValueError(
                 f"matrix_learning_rate has no effect with optimiser {self.optimiser}; remove it"
@@ -208,6 +239,10 @@ class Pretrain(Phase):
 
     rungs: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.25, 0.5, 1.0)
     """Shares of the pre-training after which the model is probed, increasing."""
+
+    copies: Annotated[int, Field(ge=1, le=100)] = added(1)
+    """Repeated augmentation (Hoffer et al., 2020): an image comes so often in an epoch, each time
+    changed otherwise, and an epoch has as many fewer images."""
 
     patch_drop: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
     """Share of the patches that is left out of every step, drawn per image (PatchDropout: Liu et
@@ -235,6 +270,10 @@ class FineTune(Phase):
     """Fine-tunings on each draw of the labelled images, each under another head and in another
     order; the score is the mean over repeats and draws. Worth it where fine-tuning is short beside
     pre-training and scatters more: a repeat then lessens the noise for less than a replicate."""
+
+    image_size: Annotated[int, Field(ge=4, le=1024)] | None = added(None)
+    """Side of the input in fine-tuning, in pixels; position embeddings are interpolated. Null is
+    the model's."""
 
     weights: Literal["pretrained", "shuffled"] = "pretrained"
     """What fine-tuning starts from. `shuffled` is a control: the pre-trained weights, in random

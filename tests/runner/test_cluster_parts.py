@@ -1,5 +1,6 @@
 """Joining a cluster, as far as it needs none: room, code, and where half-done trials are kept."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from explorer import identity, store
 from explorer.errors import InputError, OutageError
 from explorer.runner import cluster, run_study
 from explorer.runner.trainable import REPORT, EvaluateTrainable, Failure, SameCode
-from explorer.study import Resources
+from explorer.study import Resources, load_protocol
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_half_done_trials_are_kept_where_the_driver_is_or_in_the_cache(tmp_path,
     here = cluster.checkpoints(str(tmp_path), "mine")
     assert here == tmp_path / ".explorer" / "checkpoints" / "mine"
     elsewhere = cluster.checkpoints("/no/such/folder", "mine")
-    assert elsewhere == tmp_path / "cache" / "explorer" / "checkpoints" / "mine"
+    assert elsewhere == tmp_path / "cache" / "explorer" / ".explorer" / "checkpoints" / "mine"
     for folder in (here, elsewhere):
         folder.mkdir(parents=True)
         (folder.parent / "other").mkdir()
@@ -102,3 +103,16 @@ def test_a_ray_that_does_not_start_is_one_line(study, monkeypatch):
     said = "^Ray could not be started on this machine: The current node timed out during startup$"
     with pytest.raises(OutageError, match=said), cluster.connected(study, None, 1):
         pass
+
+
+def test_a_node_says_what_a_trial_lacks_there(tmp_path):
+    smoke = load_protocol("smoke")
+    (digits,) = smoke.downstream
+    elsewhere = digits.model_copy(update={"name": "imagefolder", "path": Path("no/such/folder")})
+    lacking = smoke.model_copy(update={"downstream": (elsewhere,)})
+    before = Path.cwd()
+    try:
+        assert cluster._try([smoke], str(tmp_path)) is None
+        assert "no/such/folder" in cluster._try([smoke, lacking], str(tmp_path))
+    finally:
+        os.chdir(before)

@@ -3,6 +3,7 @@
 import pytest
 
 from explorer import study as studies
+from explorer.files import weights_of
 from explorer.identity import code
 from explorer.runner.trainable import REPORT, EvaluateTrainable
 from explorer.scores import Rung, Scores
@@ -16,6 +17,9 @@ def configuration(study, tmp_path):
         "directory": str(tmp_path),
         "families": ["visual_atom"],
         "code": code(["visual_atom"]),
+        "keep": False,
+        "arm": "waves",
+        "replicate": 2,
         "formula": "visual_atom",
         "protocol": studies.load_protocol("smoke").model_dump(mode="json"),
         "ranges": study.space.complete({}),
@@ -34,6 +38,23 @@ def test_a_stopped_trial_leaves_no_checkpoint_and_an_interrupted_one_does(config
     worker.stop()
     (interrupted,) = folder.iterdir()
     assert interrupted != stopped
+
+
+def test_weights_are_left_where_the_study_keeps_them(configuration, tmp_path, monkeypatch):
+    asked = []
+
+    def stepwise(*_, **options):
+        asked.append(options.get("weights"))
+        yield from ()
+
+    monkeypatch.setattr("explorer.trial.stepwise", stepwise)
+    worker = EvaluateTrainable({**configuration, "keep": True})
+    worker.step()
+    for changes in ({"keep": False}, {"keep": True, "ranges": None}):
+        worker.reset({**configuration, **changes})
+        worker.step()
+    assert asked == [tmp_path / weights_of("mine", "waves", 2), None, None]
+    worker.stop()
 
 
 def test_a_finished_trial_is_followed_by_the_next(configuration):

@@ -89,6 +89,15 @@ def test_erase_blanks_a_rectangle_in_the_chosen_share():
     assert float((done == 0).float().mean(dim=(1, 2, 3)).max()) < 0.5
 
 
+def test_noise_is_erased_with_where_it_is_asked_for():
+    images = torch.ones(400, 3, 16, 16)
+    blank, noisy = erase(images, 0.25, rng()), erase(images, 0.25, rng(), noise=True)
+    inside = blank == 0
+    assert torch.equal(noisy[~inside], blank[~inside])
+    assert float(noisy[inside].mean()) == pytest.approx(0, abs=0.05)
+    assert float(noisy[inside].std()) == pytest.approx(1, abs=0.05)
+
+
 @pytest.mark.parametrize("blend", [True, False])
 def test_targets_say_what_is_in_the_image(blend):
     # Constant images of value k: the mean of a mixed image is the expectation of its targets.

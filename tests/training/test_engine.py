@@ -284,6 +284,47 @@ def test_batches_have_equal_sizes_and_cover_every_image_once(tiny, halves):
     assert not torch.equal(torch.cat(batches), torch.cat(list(training._deal(1))))
 
 
+def test_a_batch_may_go_through_in_parts(tiny, halves):
+    """To rounding the same weights; by itself each part has draws of its own."""
+    recipe = RECIPE.model_copy(update={"epochs": 2, "precision": "float32"})
+    whole = start(tiny, halves, recipe)
+    parts = start(tiny, halves, recipe.model_copy(update={"micro_batch": 12}))
+    losses = [[event.loss for event in run.run()] for run in (whole, parts)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert torch.allclose(weights(whole), weights(parts), atol=1e-4)
+    assert not torch.equal(weights(whole), weights(parts))
+
+
+def test_repeated_augmentation_shows_fewer_images_more_often(tiny, halves):
+    recipe = RECIPE.model_copy(update={"copies": 3})
+    dealt = [torch.cat(list(start(tiny, halves, recipe)._deal(epoch))) for epoch in (0, 1)]
+    counts = torch.bincount(dealt[0])
+    assert len(dealt[0]) == len(halves[1])
+    assert sorted(counts[counts > 0].tolist()) == [2] + [3] * 42
+    assert not torch.equal(*dealt)
+
+
+def test_deeper_branches_are_left_out_more_often_and_their_mean_stays(tiny, halves):
+    recipe = RECIPE.model_copy(update={"drop_path": 0.5, "epochs": 1})
+    training = start(tiny, halves, recipe)
+    shares = [branch.share for branch in training._branches]
+    assert shares == pytest.approx([0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.4, 0.4, 0.5, 0.5])
+    deepest = training._branches[-1]
+    deepest.draw(10_000, torch.Generator().manual_seed(0))
+    kept = deepest.train()(torch.ones(10_000, 2, 3))
+    assert set(kept.flatten().tolist()) == {0, 2}
+    assert kept.mean() == pytest.approx(1, abs=0.05)
+    assert torch.equal(deepest.eval()(kept), kept)
+    again = start(tiny, halves, recipe)
+    for run in (training, again):
+        list(run.run())
+    assert torch.equal(weights(training), weights(again))
+    # A fine-tuning without it leaves nothing out any more.
+    options = {"classes": 4, "seed": 0, "device": CPU, "phase": "finetune"}
+    plain = FineTune(epochs=1, batch_size=32, learning_rate=1e-3)
+    assert Training(training.model, *halves, plain, **options)._branches == []
+
+
 def test_schedule_rises_then_falls_to_zero():
     rates = [engine.schedule(step, 100, 0.1) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
@@ -293,6 +334,9 @@ def test_schedule_rises_then_falls_to_zero():
     assert 0 < rates[-1] < 1e-3
     assert engine.schedule(0, 1, 0.9) == 1
     assert engine.schedule(0, 5, 0) == 1
+    low = [engine.schedule(step, 100, 0.1, 0.2) for step in range(100)]
+    assert low[:10] == rates[:10]
+    assert low[10:] == pytest.approx([0.2 + 0.8 * rate for rate in rates[10:]])
 
 
 def test_bfloat16_where_it_is_asked_for(tiny, halves):

@@ -1,8 +1,17 @@
+from argparse import Namespace
+
+import numpy as np
 import pytest
+import timm
 import torch
 
 from explorer.training import models
+from explorer.training.inputs import Normalise
+from explorer.training.models import ModelError, build, features
 from explorer.training.recipe import Model
+from explorer.training.sources import feed
+
+CPU = torch.device("cpu")
 
 
 def weights(model):
@@ -133,3 +142,80 @@ def test_frozen_features_are_the_class_token_and_the_mean_of_the_patches(tiny):
     mean = models.build(tiny, classes=5, channels=1, seed=0).eval()
     # Without a class token timm normalises after the mean, not before it.
     assert models.frozen_features(mean, images).shape == (3, 64)
+
+
+# --- Weights that come and go -------------------------------------------------------------------
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A model with other weights than those of any seed, and the folder that it was saved to."""
+
+    def save(pooling="token", channels=1, normalise=(0.25, 0.5)):
+        recipe = Model(
+            name="test_vit", image_size=16, patch_size=8, pooling=pooling, normalise=normalise
+        )
+        model = build(recipe, classes=4, channels=channels, seed=0)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(torch.randn(parameter.shape))
+        scale = Normalise.of(model, feed(np.zeros((1, 16, 16), np.uint8), CPU), CPU)
+        models.save(model, recipe, scale, tmp_path / "saved")
+        return model.eval(), recipe, tmp_path / "saved"
+
+    return save
+
+
+@pytest.mark.parametrize("pooling", ["token", "average"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_timm_loads_what_was_saved_with_equal_logits(saved, pooling, channels):
+    model, _, folder = saved(pooling, channels)
+    loaded = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    images = torch.randn(2, channels, 16, 16)
+    with torch.inference_mode():
+        assert torch.equal(loaded(images), model(images))
+    assert list(loaded.pretrained_cfg["mean"]) == [0.25] * channels
+    assert list(loaded.pretrained_cfg["std"]) == [0.5] * channels
+    assert {path.name for path in folder.iterdir()} == {"model.safetensors", "config.json"}
+    assert [path.name for path in folder.parent.iterdir()] == ["saved"]  # nothing half-written
+
+
+def test_published_weights_are_begun_with_from_every_place(saved, tmp_path):
+    model, recipe, folder = saved()
+    # As the authors' training script writes it: under a key, with its arguments, of many GPUs.
+    state = {f"module.{name}": value for name, value in model.state_dict().items()}
+    torch.save({"state_dict": state, "args": Namespace(lr=1)}, tmp_path / "last.pth.tar")
+    images = torch.randn(2, 1, 16, 16)
+    for weights in (f"local-dir:{folder}", folder / "model.safetensors", tmp_path / "last.pth.tar"):
+        begun = recipe.model_copy(update={"weights": str(weights)})
+        again = build(begun, classes=7, channels=1, seed=3).eval()
+        with torch.inference_mode():
+            assert torch.equal(features(again, images), features(model, images))
+        larger = build(begun.model_copy(update={"image_size": 32}), classes=7, channels=1, seed=3)
+        assert larger(torch.randn(2, 1, 32, 32)).shape == (2, 7)
+
+
+@pytest.mark.parametrize(
+    ("weights", "changes", "message"),
+    [
+        ("no/such.pth", {}, "weights: no/such.pth: no such file, and no name of timm"),
+        ("local-dir:{folder}", {"name": "vit_tiny_patch16_224"}, "of a test_vit, but model.name"),
+        ("local-dir:{folder}", {"pooling": "average"}, "cannot be loaded"),
+        ("{folder}/config.json", {}, "cannot be loaded"),
+    ],
+)
+def test_weights_that_cannot_be_begun_with_are_one_line(saved, weights, changes, message):
+    _, recipe, folder = saved()
+    wrong = recipe.model_copy(update={"weights": weights.format(folder=folder), **changes})
+    with pytest.raises(ModelError, match=message) as caught:
+        build(wrong, classes=4, channels=1, seed=0)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_input_size_interpolates_positions(saved):
+    model, _, _ = saved()
+    positions = model.pos_embed
+    models.resize(model, 16)
+    assert model.pos_embed is positions
+    models.resize(model, 24)
+    assert model(torch.randn(2, 1, 24, 24)).shape == (2, 4)

@@ -68,6 +68,25 @@ def test_muon_and_its_rate_come_together():
     assert FineTune(**PHASE, optimiser="muon", matrix_learning_rate=0.02).clip == 1.0
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"nesterov": True}, "nesterov has no effect with optimiser adamw"),
+        ({"augmentation": {"erase_with": "noise"}}, "erase_with has no effect without erase"),
+    ],
+)
+def test_what_has_no_effect_is_refused(wrong, message):
+    with pytest.raises(ValidationError, match=message):
+        FineTune(**PHASE, **wrong)
+
+
+def test_what_recipes_have_gained_leaves_the_hash_of_those_without():
+    """Results that are remembered stay known."""
+    gained = {"floor", "nesterov", "drop_path", "micro_batch", "copies", "instances"}
+    assert not gained & set(Pretrain(**PHASE).model_dump())
+    assert Pretrain(**PHASE, copies=2).model_dump()["copies"] == 2
+
+
 @pytest.mark.parametrize("normalise", ["per_set", (0.5, 0), (1.5, 0.5), (0.5,)])
 def test_normalise_is_a_scale_or_each_set_s_own(normalise):
     with pytest.raises(ValidationError, match="normalise"):
