@@ -76,7 +76,9 @@ def test_a_database_file_was_damaged(explorer, study, sqlite_url):
     whole = bytearray(file.read_bytes())
     whole[8192:] = b"\x55" * (len(whole) - 8192)
     file.write_bytes(whole)
-    for command in (("status",), ("status", "mine"), ("report", "mine"), ("run-study", "mine")):
+    names = ("status", "mine"), ("report", "mine"), ("run-study", "mine")
+    assert explorer("storage", "check", sqlite_url)[0] == 1
+    for command in (("status",), *names):
         code, _, err = explorer(*command, "--storage", sqlite_url)
         assert code in {1, 2}
         assert err.startswith("explorer: ")

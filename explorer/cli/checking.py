@@ -3,7 +3,7 @@
 import math
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
@@ -118,7 +118,7 @@ def estimate(
     """
     ended = [] if database is None else _ended(database)
     costs = {} if database is None else _costs(database, ended)
-    done = Counter(row.arm for row in ended if row.study == study.name)
+    done = Counter(row["arm"] for row in ended if row["study"] == study.name)
     samples = study.file.sampler.samples if study.file.sampler else 0
     arms = [*study.arms, *(f"sample-{n:04d}" for n in range(samples))]
     left, seconds, sources = 0, 0.0, set()
@@ -183,7 +183,7 @@ def _at_a_time(protocol: Protocol) -> int:
     return max(1, int(fitting))
 
 
-def _ended(database: "Database") -> list[Any]:
+def _ended(database: "Database") -> Sequence[Mapping[Any, Any]]:
     """Return the replicates of all studies that have come to a result."""
     import sqlalchemy as sa
 
@@ -193,24 +193,27 @@ def _ended(database: "Database") -> list[Any]:
     measured = sa.and_(c.state == COMPLETE, c.cached_from.is_(None)).label("measured")
     pretrained = c.ranges.is_not(None).label("pretrained")
     query = sa.select(c.study, c.arm, c.seconds, measured, pretrained)
-    with database.engine.connect() as connection:
-        return list(connection.execute(query.where(c.state.in_((COMPLETE, PRUNED)))))
+    return database.read(query.where(c.state.in_((COMPLETE, PRUNED))))
 
 
-def _costs(database: "Database", ended: Iterable[Any]) -> dict[tuple[str, bool], list[float]]:
+def _costs(
+    database: "Database", ended: Iterable[Mapping[Any, Any]]
+) -> dict[tuple[str, bool], list[float]]:
     """Return (digest of a protocol, whether pre-trained) -> seconds that trials have taken."""
     from explorer import store
 
     digests: dict[str, dict[str | None, str]] = {}
     costs: dict[tuple[str, bool], list[float]] = defaultdict(list)
     for row in ended:
-        if row.study not in digests:
-            digests[row.study] = {None: ""}
+        if row["study"] not in digests:
+            digests[row["study"]] = {None: ""}
             with suppress(InputError):  # a study of an older version, whose times say nothing
-                definition = store.definition(database, row.study)
+                definition = store.definition(database, row["study"])
                 protocols = {None: definition["protocol"], **definition.get("arm_protocols", {})}
-                digests[row.study] = {arm: protocol_digest(p) for arm, p in protocols.items()}
-        if row.measured and row.seconds is not None:
-            known = digests[row.study]
-            costs[known.get(row.arm, known[None]), bool(row.pretrained)].append(row.seconds)
+                digests[row["study"]] = {arm: protocol_digest(p) for arm, p in protocols.items()}
+        if row["measured"] and row["seconds"] is not None:
+            known = digests[row["study"]]
+            costs[known.get(row["arm"], known[None]), bool(row["pretrained"])].append(
+                row["seconds"]
+            )
     return costs

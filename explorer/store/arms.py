@@ -5,9 +5,8 @@ the two leaves a trial that :meth:`Arms.repair` mends. Every call may therefore 
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
 
 import optuna
 import sqlalchemy as sa
@@ -84,14 +83,13 @@ class Arms:
         An arm whose trial has ended gets a new one, as Optuna lets nobody change it: its value will
         be the mean over all replicates.
         """
-        mine = replicates.c.study == self._study.name, replicates.c.arm == arm
         with exclusive(self._database, self._study.name, self._run_id, arm):
             number = self._running(arm)
             if number is None:
                 number = self._create(arm, ranges)
                 # Of replicates that ended before, if there are any.
                 patient(self._set_steps)(arm, self._trial(number))
-            change = sa.update(replicates).where(*mine, replicates.c.state.in_(OPEN))
+            change = sa.update(replicates).where(*self._mine(arm), replicates.c.state.in_(OPEN))
 
             @patient
             def note() -> None:
@@ -195,37 +193,30 @@ class Arms:
     @patient
     def _running(self, arm: str) -> int | None:
         """Return the number of an arm's trial if that has not ended."""
-        mine = replicates.c.study == self._study.name, replicates.c.arm == arm
-        query = sa.select(sa.func.max(replicates.c.trial)).where(*mine)
-        with self._database.engine.connect() as connection:
-            number = connection.execute(query).scalar()
+        query = sa.select(sa.func.max(replicates.c.trial).label("trial")).where(*self._mine(arm))
+        number = self._database.read(query)[0]["trial"]
         if number is None or self._trial(number).state.is_finished():
             return None
         return int(number)
 
-    @patient
+    def _mine(self, arm: str) -> tuple[sa.ColumnElement[bool], ...]:
+        return replicates.c.study == self._study.name, replicates.c.arm == arm
+
     def _owners(self) -> dict[int, str]:
         """Return the arm by the number of its trial."""
         query = sa.select(replicates.c.trial, replicates.c.arm).distinct()
         mine = query.where(replicates.c.study == self._study.name, replicates.c.trial.is_not(None))
-        with self._database.engine.connect() as connection:
-            return {row.trial: row.arm for row in connection.execute(mine)}
+        return {row["trial"]: row["arm"] for row in self._database.read(mine)}
 
-    @patient
     def _any_open(self, arm: str) -> bool:
-        mine = replicates.c.study == self._study.name, replicates.c.arm == arm
-        query = sa.select(replicates.c.id).where(*mine, replicates.c.state.in_(OPEN)).limit(1)
-        with self._database.engine.connect() as connection:
-            return connection.execute(query).first() is not None
+        is_open = replicates.c.state.in_(OPEN)
+        query = sa.select(replicates.c.id).where(*self._mine(arm), is_open)
+        return bool(self._database.read(query.limit(1)))
 
-    @patient
-    def _rows(self, arm: str) -> list[dict[str, Any]]:
+    def _rows(self, arm: str) -> Sequence[sa.RowMapping]:
         columns = ("replicate", "trial", "state", "accuracy", "scores", "seconds")
-        mine = replicates.c.study == self._study.name, replicates.c.arm == arm
-        query = sa.select(*(replicates.c[name] for name in columns)).where(*mine)
-        with self._database.engine.connect() as connection:
-            rows = connection.execute(query.order_by(replicates.c.replicate, replicates.c.id))
-            return [dict(row) for row in rows.mappings()]
+        query = sa.select(*(replicates.c[name] for name in columns)).where(*self._mine(arm))
+        return self._database.read(query.order_by(replicates.c.replicate, replicates.c.id))
 
     def _set_steps(self, arm: str, trial: FrozenTrial) -> None:
         """Write the intermediate values of an arm that its trial lacks."""
@@ -244,14 +235,12 @@ class Arms:
                     self._storage.set_trial_intermediate_value(self._id(trial.number), step, value)
 
     def _probes(self, arm: str) -> dict[tuple[int, int], float | None]:
-        mine = replicates.c.study == self._study.name, replicates.c.arm == arm
         joined = rungs.join(replicates, rungs.c.replicate_id == replicates.c.id)
         columns = replicates.c.replicate, rungs.c.images_seen, rungs.c.accuracy
-        query = sa.select(*columns).select_from(joined).where(*mine)
-        with self._database.engine.connect() as connection:
-            # A later attempt at a replicate counts.
-            rows = connection.execute(query.order_by(replicates.c.attempt))
-            return {(row.replicate, row.images_seen): row.accuracy for row in rows}
+        query = sa.select(*columns).select_from(joined).where(*self._mine(arm))
+        # A later attempt at a replicate counts.
+        rows = self._database.read(query.order_by(replicates.c.attempt))
+        return {(row["replicate"], row["images_seen"]): row["accuracy"] for row in rows}
 
     def _run_describe(self, arm: str, number: int) -> None:
         if self._describe is None:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +15,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
 from explorer.errors import InputError, masked
-from explorer.store.retry import busy, crowded, reason_of
+from explorer.store.retry import busy, crowded, patient, reason_of
 from explorer.store.schema import UnsoundError, upgrade
 
 DEFAULT_URL = "sqlite:///explorer.db"
@@ -69,6 +69,12 @@ class Database:
     def __getstate__(self) -> NoReturn:
         """Refuse to be pickled."""
         raise TypeError("a database stays in its process: its URL may hold a password")
+
+    @patient
+    def read(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
+        """Return the rows of a query, once the database gives them."""
+        with self.engine.connect() as connection:
+            return connection.execute(query).mappings().all()
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:

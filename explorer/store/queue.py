@@ -392,8 +392,8 @@ class Queue:
             return 0
         first = *self._mine(), _columns.replicate == 0, _columns.attempt == 1
         prefix = sa.func.substr(_columns.arm, 1, len(SAMPLE_PREFIX))
-        query = sa.select(sa.func.count()).where(*first, prefix == SAMPLE_PREFIX)
-        return max(0, sampler.samples - int(self._scalar(query)))
+        query = sa.select(sa.func.count().label("known")).where(*first, prefix == SAMPLE_PREFIX)
+        return max(0, sampler.samples - int(self._database.read(query)[0]["known"]))
 
     def _fill(self, *, retry_failed: bool) -> None:
         """Put into the queue what the study asks for and has not got."""
@@ -446,53 +446,44 @@ class Queue:
     def _mine(self) -> tuple[sa.ColumnElement[bool], ...]:
         return (_columns.study == self._study.name,)
 
-    @patient
-    def _scalar(self, query: sa.Select[Any]) -> Any:
-        with self._database.engine.connect() as connection:
-            return connection.execute(query).scalar()
-
     def _any_open(self, arm: str | None = None, replicate: int | None = None) -> bool:
         query = sa.select(_columns.id).where(*self._mine(), _columns.state.in_(OPEN)).limit(1)
         if arm is not None:
             query = query.where(_columns.arm == arm)
         if replicate is not None:
             query = query.where(_columns.replicate == replicate)
-        return self._scalar(query) is not None
+        return bool(self._database.read(query))
 
-    @patient
     def _attempts(self) -> dict[str, dict[int, list[_Row]]]:
         """Return the attempts by arm and replicate, in their order."""
         names = ("study", "arm", "replicate", "state", "formula", "ranges", "reason")
         columns = (*(_columns[name] for name in names), _columns.failure_kind)
         query = sa.select(*columns).where(*self._mine()).order_by(_columns.attempt)
         known: dict[str, dict[int, list[_Row]]] = {}
-        with self._database.engine.connect() as connection:
-            for row in connection.execute(query).mappings():
-                tried = known.setdefault(row["arm"], {})
-                tried.setdefault(row["replicate"], []).append(dict(row))
+        for row in self._database.read(query):
+            known.setdefault(row["arm"], {}).setdefault(row["replicate"], []).append(row)
         return known
 
-    @patient
     def _remembered(
         self, replicate: Replicate, result_key: str
-    ) -> tuple[_Row, dict[sa.Table, list[_Row]]] | None:
+    ) -> tuple[_Row, Mapping[sa.Table, Sequence[_Row]]] | None:
         """Return the replicate that holds the result of a key, and its rungs and epochs."""
         same = _columns.result_key == result_key, _columns.state == COMPLETE
         # Rather the one that computed it than one that has it from there.
         order = _columns.cached_from.is_not(None), _columns.id
-        with self._database.engine.connect() as connection:
-            query = sa.select(replicates).where(*same).order_by(*order).limit(1)
-            row = connection.execute(query).mappings().first()
-            if row is None:
-                return None
+        query = sa.select(replicates).where(*same).order_by(*order).limit(1)
+        for row in self._database.read(query):
             numbers, point = scoring.measured(row), replicate.trial is not None
             if scoring.problem(self._study, numbers, point=point):
                 return None  # of a version that did not measure what is sought here
-            curves: dict[sa.Table, list[_Row]] = {}
-            for table in (rungs, epochs):
-                mine = sa.select(table).where(table.c.replicate_id == row["id"])
-                curves[table] = [dict(line) for line in connection.execute(mine).mappings()]
-            return dict(row), curves
+            curves = {
+                table: self._database.read(
+                    sa.select(table).where(table.c.replicate_id == row["id"])
+                )
+                for table in (rungs, epochs)
+            }
+            return row, curves
+        return None
 
 
 def _is_wanted(tried: Sequence[_Row], *, retry_failed: bool) -> bool:

@@ -28,7 +28,7 @@ def to_row(scores: Scores) -> dict[str, Any]:
         "dataset": scores.dataset,
     }
     return {
-        "accuracy": None if math.isnan(scores.accuracy) else scores.accuracy,
+        "accuracy": scores.accuracy if scores.accuracies else None,  # nothing was trained
         "scores": json.dumps(content),
         "seconds": scores.seconds.get("total"),
         "host": scores.host or None,

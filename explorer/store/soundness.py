@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from optuna.exceptions import StorageInternalError
@@ -96,14 +95,13 @@ def _wrong_in(database: Database, name: str) -> Iterator[str]:
         return
     trials = {t.number: t for t in optuna_study(database, name).get_trials(deepcopy=False)}
     query = sa.select(replicates).where(replicates.c.study == name).order_by(replicates.c.id)
-    with database.engine.connect() as connection:
-        rows = [dict(row) for row in connection.execute(query).mappings()]
+    rows = database.read(query)
     yield from _wrong_replicates(database, name, rows)
     yield from _wrong_trials(name, rows, trials)
 
 
 def _wrong_replicates(
-    database: Database, name: str, rows: Sequence[dict[str, Any]]
+    database: Database, name: str, rows: Sequence[sa.RowMapping]
 ) -> Iterator[str]:
     complete = [row for row in rows if row["state"] == COMPLETE]
     first = next(iter(definition(database, name)["objectives"][0]))
@@ -125,7 +123,7 @@ def _wrong_replicates(
 
 
 def _wrong_trials(
-    name: str, rows: Sequence[dict[str, Any]], trials: dict[int, FrozenTrial]
+    name: str, rows: Sequence[sa.RowMapping], trials: dict[int, FrozenTrial]
 ) -> Iterator[str]:
     owned = {row["trial"]: row["arm"] for row in rows if row["trial"] is not None}
     for number, arm in owned.items():
@@ -142,7 +140,7 @@ def _wrong_trials(
         yield f"{_listed(behind)}: not ended, though all replicates are; {remedy}"
 
 
-def _title(row: dict[str, Any]) -> str:
+def _title(row: sa.RowMapping) -> str:
     return f"arm {row['arm']}, replicate {row['replicate']}"
 
 

@@ -125,11 +125,10 @@ def _define(opened: optuna.Study, study: Study, content: Mapping[str, Any]) -> N
     opened.set_user_attr(DEFINITION, content)
 
 
-@patient
 def _any_replicates(database: Database, name: str) -> bool:
-    query = sa.select(replicates.c.id).where(replicates.c.study == name).limit(1)
-    with database.engine.connect() as connection:
-        return connection.execute(query).first() is not None
+    return bool(
+        database.read(sa.select(replicates.c.id).where(replicates.c.study == name).limit(1))
+    )
 
 
 def sample_name(index: int) -> str:

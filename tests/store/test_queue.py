@@ -59,7 +59,7 @@ def test_replicates_are_taken_in_rounds_with_the_seeds_that_arms_share(either, q
     trials = arms(either)
     assert [trial.user_attrs["arm"] for trial in trials] == ["circles", "waves"]
     assert {trial.state for trial in trials} == {TrialState.RUNNING}
-    assert trials[1].params["frequency.low"] == 0
+    assert trials[1].params["frequency.low+1"] == 1
     assert trials[1].user_attrs["frequency.high"] == 20
     assert {r["trial"] for r in rows(either, arm="waves")} == {1}
 

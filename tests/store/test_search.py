@@ -9,7 +9,7 @@ from optuna.trial import TrialState, create_trial
 
 from explorer import store
 from explorer import study as studies
-from explorer.scores import Rung
+from explorer.scores import Rung, Scores
 from explorer.store import points, pruning
 from tests.store.play import SAMPLED, arms, rows, run_all, scores
 
@@ -181,7 +181,7 @@ def test_a_study_that_trains_nothing(either, database_url, write_study):
         queue.recover()
         while (one := queue.take()) is not None:
             found = {} if one.arm == "sample-0001" else {"ink_coverage": one.id / 10}
-            problem = queue.complete(one, scores(math.nan, variety=found))
+            problem = queue.complete(one, Scores(variety=found))
             assert (problem is None) == bool(found)
     values = [trial.values for trial in arms(either)]
     assert values == [[pytest.approx(0.15)], [pytest.approx(0.35)], None, [pytest.approx(0.75)]]
