@@ -1,6 +1,8 @@
 """The weights of an arm, as other tools load them, with a card that says what they are."""
 
+import hashlib
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from io import StringIO
@@ -95,7 +97,7 @@ def long_run(
         raise InputError("study", None, study, "no arm has a score yet; name one, STUDY:ARM")
     chosen = arm or max(scored, key=lambda name: scored[name])
     row = next(r for r in rows if r["arm"] == chosen)
-    name = files.plain_name(f"{study}-{chosen}-{Path(protocol).stem}")
+    name = _file_name(f"{study}-{chosen}-{Path(protocol).stem}")
     own = chosen.replace("sample-", "sampled-")  # samples are named so, and arms are not
     content = {
         "description": f"Arm {chosen} of {study}, at length.",
@@ -109,6 +111,14 @@ def long_run(
         "arms": {own: _ranges(row)},
     }
     return name, _yaml(content)
+
+
+def _file_name(name: str) -> str:
+    """Return a name that a study's file may have: those of studies@protocols may not."""
+    plain = re.sub(r"[^A-Za-z0-9_.+-]", "_", name)
+    if len(plain) <= 64:
+        return plain
+    return f"{plain[:55]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _ranges(row: Mapping[str, Any]) -> dict[str, Any]:

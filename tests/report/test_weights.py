@@ -87,5 +87,10 @@ def test_the_long_run_of_an_arm_is_a_study(database, folder, arm, own, ends):
     assert study.arms.keys() == {own}
     assert study.arms[own]["frequency"] == ends
     assert (study.file.keep, study.file.seed, study.planned) == ("all", 7, 1)
+    assert files.NAME.fullmatch(name)
+    elsewhere = rows.make_study(
+        database, f"mine+pretrain.epochs=3@{'g' * 60}", [rows.row("a", 0, 0.6, ranges={})]
+    )
+    assert files.NAME.fullmatch(long_run(database, elsewhere, None, "paper", 0)[0])
     with pytest.raises(InputError, match="ARM: 'scratch': no arm that draws from a formula"):
         long_run(database, "mine", "scratch", "paper", 0)
