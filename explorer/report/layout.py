@@ -248,7 +248,7 @@ def _note_on_unresolved(report: StudyReport) -> str:
     some = "" if known.arms == len(report.ranked) else "pre-trained "
     needed = "more than 1,000" if known.needed is None else f"about {known.needed:,}"
     return (
-        f"No two of the {known.arms} {some}arms can be told apart (F test, p "
+        f"No two of the {known.arms} {some}arms differ significantly (F test, p "
         f"{numerals.equals(known.p)}); to show their largest difference, {known.highest} over "
         f"{known.lowest} by {100 * known.gap:.1f} points, would take {needed} replicates per arm "
         f"(power {POWER:g})."

@@ -235,7 +235,7 @@ def pooled(samples: Sequence[Sequence[float]]) -> tuple[float, int]:
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """Arms of which no two can be told apart, and what it would take.
+    """Arms of which no two differ significantly, and what it would take.
 
     Attributes:
         arms: How many they are.
