@@ -213,7 +213,10 @@ class Parts:
         chosen = torch.arange(self.job.recipe.batch_size, device=self.job.device)
         chosen %= len(training.labels)
         for _ in range(training.epoch_steps):
-            batch = self._timed("data and augmentation", functools.partial(training.batch, chosen))
+            (images,) = training.source.batches([chosen])
+            batch = self._timed(
+                "data and augmentation", functools.partial(training.batch, images, chosen)
+            )
             self._timed("forward and backward", functools.partial(training.differentiate, *batch))
             self._timed("clip", training.clip)
             self._timed("optimiser", training.update)

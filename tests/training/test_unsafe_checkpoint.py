@@ -20,7 +20,7 @@ class Program:
 def test_a_checkpoint_that_would_run_a_program_counts_as_none(tmp_path):
     file, made = tmp_path / "key.pt", tmp_path / "made"
     torch.save({"key": "key", "rungs": Program(made)}, file)
-    assert Checkpoint(tmp_path, "key").load() is None
+    assert Checkpoint(tmp_path, "key", {}).load([]) is None
     assert not made.exists()
     torch.load(file, weights_only=False)
     assert made.exists()
