@@ -536,3 +536,9 @@ def test_published_numbers_are_of_arms_of_the_study(write_study):
     write_study(STUDY + published % "{scratch: 57.7, waves: 80.5}")
     kept = load_study("mine").definition()["published"]["tasks"]["C100"]
     assert kept == {"noise": 1.0, "accuracy": {"scratch": 57.7, "waves": 80.5}}
+
+
+def test_the_seconds_of_a_protocol_are_of_trials_that_train():
+    laptop = load_protocol("laptop")
+    assert laptop.expected_seconds == pytest.approx(190)
+    assert load_study("variety").protocol.expected_seconds is None

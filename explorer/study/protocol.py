@@ -179,7 +179,12 @@ class Protocol(File):
 
     @property
     def expected_seconds(self) -> float | None:
-        """Seconds per trial as ``expect`` states them (the middle of a range), if it does."""
+        """Seconds per trial as ``expect`` states them (the middle of a range), if it does.
+
+        They are those of a trial that trains; of one that does not, nothing is stated.
+        """
+        if not self.train:
+            return None
         stated = re.search(r"(\d+(?:\.\d+)?)(?: to (\d+(?:\.\d+)?))? s\b", self.expect)
         if stated is None:
             return None
