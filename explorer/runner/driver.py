@@ -143,7 +143,7 @@ def _tune(
         "keep": study.file.keep != "none",
         "code": code(families),
     }
-    tidy = partial(keep_best, database, study.name) if study.file.keep == "best" else _nothing
+    tidy = partial(keep_best, database, study.name) if study.file.keep == "best" else None
     searcher = QueueSearcher(queue, payload, key_of, tidy)
     scratch = tempfile.mkdtemp(prefix="explorer-tune-")
     try:
@@ -177,23 +177,19 @@ def keep_best(database: Database, name: str) -> None:
     """
     c = replicates.c
     query = sa.select(c.arm, c.replicate, c.state, c.accuracy).where(c.study == name)
-    with database.engine.connect() as connection:
-        rows = connection.execute(query).all()
-    going_on = {row.arm for row in rows if row.state in OPEN}
+    rows = database.read(query)
+    going_on = {row["arm"] for row in rows if row["state"] in OPEN}
     scores: defaultdict[str, list[float]] = defaultdict(list)
     for row in rows:
         # Of an arm that is not pre-trained there are no weights.
-        there = files.weights_of(name, row.arm, row.replicate).is_dir()
-        if row.state == COMPLETE and row.arm not in going_on and there:
-            scores[row.arm].append(row.accuracy)
+        there = files.weights_of(name, row["arm"], row["replicate"]).is_dir()
+        if row["state"] == COMPLETE and row["arm"] not in going_on and there:
+            scores[row["arm"]].append(row["accuracy"])
     best = max(scores, key=lambda arm: fmean(scores[arm]), default=None)
     for row in rows:
-        if row.arm in scores and row.arm != best:
-            shutil.rmtree(files.weights_of(name, row.arm, row.replicate), ignore_errors=True)
-
-
-def _nothing() -> None:
-    """Keep all that there is."""
+        if row["arm"] in scores and row["arm"] != best:
+            weights = files.weights_of(name, row["arm"], row["replicate"])
+            shutil.rmtree(weights, ignore_errors=True)
 
 
 def _key(replicate: Replicate) -> str:

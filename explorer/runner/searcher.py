@@ -60,7 +60,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         payload: What every trial's configuration holds beside its replicate.
         key_of: Makes the key under which a replicate's result is remembered; ``None`` to compute
             every one.
-        completed: Called when a replicate has its scores.
+        completed: Called when a replicate has its scores, if there is anything to do then.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         queue: Queue,
         payload: Mapping[str, Any],
         key_of: Callable[[Replicate], str] | None,
-        completed: Callable[[], None] = lambda: None,
+        completed: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(metric=None, mode="max")
         self._queue = queue
@@ -129,7 +129,8 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
             problem = self._queue.complete(replicate, report)
             if problem is not None:
                 _log.error("%s failed: %s", name, problem)
-            self._completed()
+            if self._completed:
+                self._completed()
         elif isinstance(report, Failure):
             _log.error("%s failed\n%s", name, report.traceback)
             self._queue.fail(replicate, report.reason)
