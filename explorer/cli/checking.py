@@ -212,8 +212,7 @@ def _costs(
                 protocols = {None: definition["protocol"], **definition.get("arm_protocols", {})}
                 digests[row["study"]] = {arm: protocol_digest(p) for arm, p in protocols.items()}
         if row["measured"] and row["seconds"] is not None:
-            known = digests[row["study"]]
-            costs[known.get(row["arm"], known[None]), bool(row["pretrained"])].append(
-                row["seconds"]
-            )
+            by_arm = digests[row["study"]]
+            digest = by_arm.get(row["arm"], by_arm[None])
+            costs[digest, bool(row["pretrained"])].append(row["seconds"])
     return costs

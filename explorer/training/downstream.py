@@ -86,7 +86,7 @@ class Downstream:
 def load(task: Task, *, image_size: int, threads: int = 1, room: int | None = None) -> Downstream:
     """Load a task, split it, draw the labelled images, and reduce all that is used.
 
-    A process keeps the task that it has loaded last, where its images never change.
+    A process keeps the last four tasks that it has loaded, where their images never change.
 
     Args:
         task: Which, how it is split and how its images are shown.
